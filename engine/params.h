@@ -1,0 +1,89 @@
+/*
+ * params: every parameter of a training run, described once.
+ *
+ * One table (params_table) gives each parameter's name, type, default, bounds and a sentence; the JSON of a job, the
+ * options of the command line, the API's schema and the model's record all walk it. A value of 0 for a parameter
+ * whose default is "by the table" means: chosen by params_resolve from the size of the training table.
+ */
+#ifndef VERAD_ENGINE_PARAMS_H
+#define VERAD_ENGINE_PARAMS_H
+
+#include <stdbool.h>
+
+#include "engine/err.h"
+
+enum { PARAMS_MAX_LAYERS = 8 };
+
+enum method { METHOD_VERA, METHOD_SUPERVISED, N_METHODS };
+enum scaling { SCALING_MINMAX, SCALING_STANDARD, SCALING_QUANTILE, N_SCALINGS };
+enum ood_score { OOD_ENERGY, OOD_MAX_PROBABILITY, OOD_GRADIENT_NORM, N_OOD_SCORES };
+
+struct layer_sizes {
+	size_t n; /* 0: by the table */
+	size_t size[PARAMS_MAX_LAYERS];
+};
+
+struct params {
+	size_t method;  /* enum method */
+	size_t seed;
+	size_t steps;   /* 0: by the table */
+	size_t batch_size, labelled_batch_size;
+
+	struct layer_sizes hidden_layers;    /* of the energy network; LeakyReLU(0.2) behind each */
+	struct layer_sizes generator_layers; /* hidden layers: linear without bias, batch norm, softplus */
+	size_t noise_dim;                    /* Z */
+	size_t importance_samples;           /* S */
+	bool weight_norm;                    /* hidden layers of the energy network */
+
+	double learning_rate, generator_learning_rate, posterior_learning_rate;
+	double alpha, beta, gamma, lambda;   /* weights of section 2 of the method page */
+	double max_sigma;
+	double ema_decay;
+	double input_noise;                  /* standard deviation added to scaled inputs in training */
+
+	size_t scaling;                      /* enum scaling */
+	size_t max_categories;               /* one-hot features of a text column before the rest bucket */
+
+	size_t evaluation_folds;             /* cross-fitting on the labelled rows; 0: none */
+	double holdout_fraction;             /* rows kept out of training, for OOD p-values and the threshold */
+	double target_fpr;                   /* share of in-distribution rows that is_ood may flag */
+	size_t ood_score;                    /* enum ood_score */
+};
+
+enum param_type { PARAM_COUNT, PARAM_REAL, PARAM_BOOL, PARAM_CHOICE, PARAM_LAYERS };
+
+struct param {
+	const char *name;
+	enum param_type type;
+	size_t at;                   /* offset in struct params */
+	double def, min, max;        /* COUNT, REAL, BOOL, CHOICE (index); of each size for LAYERS. min <= value <= max;
+	                                a default of 0 outside [min, max] means "by the table" and is accepted too */
+	const char *const *choices;  /* CHOICE: names in enum order, NULL-terminated */
+	const char *doc;             /* one sentence */
+};
+
+extern const struct param params_table[];
+extern const size_t params_count;
+
+void params_defaults(struct params *p);
+
+/* The entry called `name`; NULL when there is none, and then *nearest (may be NULL) is the closest known name. */
+const struct param *params_find(const char *name, const char **nearest);
+
+/* Setters check type and bounds; ERR_INVALID, code "parameter_out_of_range" or "parameter_type", naming parameter,
+ * value and bounds. params_set_text parses `text` by the parameter's type (layers as "256,256"); for options. */
+enum status params_set_number(struct params *p, const struct param *d, double value, struct err *e);
+enum status params_set_choice(struct params *p, const struct param *d, const char *name, struct err *e);
+enum status params_set_bool(struct params *p, const struct param *d, bool value, struct err *e);
+enum status params_set_layers(struct params *p, const struct param *d, const double *size, size_t n, struct err *e);
+enum status params_set_text(struct params *p, const struct param *d, const char *text, struct err *e);
+enum status params_unknown(const char *name, struct err *e); /* the refusal, with the nearest known name */
+
+/* The value as text: "256,256,256", "minmax", "0.001"; for layers and "by the table" 0 as "auto". buf of >= 128. */
+void params_get_text(const struct params *p, const struct param *d, char *buf, size_t n);
+
+/* Chooses what is left "by the table" and checks that the parts fit together. d = encoded features. */
+enum status params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, size_t n_classes,
+	struct err *e);
+
+#endif

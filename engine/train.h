@@ -1,0 +1,81 @@
+/*
+ * train: a whole training run, advanced one step at a time.
+ *
+ * A run is a fixed list of fits, made from the parameters: the supervised baseline and the chosen method on all
+ * labelled rows, then both again for each evaluation fold (cross-fitting: every labelled row is predicted by networks
+ * that never saw its label). Rows held out for the OOD reference take part in no fit. The caller owns the loop, the
+ * clock, cancellation and checkpoints: the trainer knows none of them.
+ *
+ * Determinism: data, parameters and seed fix every bit of the result; the number of threads does not enter. A run
+ * restored from saved state goes on exactly as the saved one would have.
+ */
+#ifndef VERAD_ENGINE_TRAIN_H
+#define VERAD_ENGINE_TRAIN_H
+
+#include "engine/metric.h"
+#include "engine/model.h"
+#include "engine/params.h"
+#include "engine/rows.h"
+
+struct train_data { /* borrowed for the life of the trainer */
+	const struct rows *rows;
+	const int32_t *label; /* [rows->n]: class 0..n_classes-1, or -1 = unlabelled */
+	size_t n_classes;     /* >= 2, each with at least one labelled row outside `held_out` */
+	const unsigned char *held_out; /* [rows->n], 1 = row kept out of every fit; see train_choose_holdout */
+};
+
+struct train_terms { /* means over the batch, of the last step; 0 for terms that the method has not */
+	double loss;            /* of the energy network */
+	double log_p_difference; /* E_data[log p] - E_generated[log p] */
+	double gradient_penalty, conditional_entropy, cross_entropy;
+	double generator_loss, entropy_objective; /* the latter: mean log-density gain c.x, see generator.h */
+	double sigma;           /* standard deviation of the generator's noise */
+	double train_accuracy;  /* of the labelled rows of the step */
+};
+
+struct train_progress {
+	const char *phase;       /* "baseline", "training", "evaluating", "scoring"; static storage */
+	size_t step, steps;      /* of the whole run */
+	size_t fold, folds;      /* of the evaluation; fold 0 = the fit on all labelled rows */
+	struct train_terms terms;
+};
+
+struct train_result {
+	struct model *model;    /* owned; with references for every kind of score */
+	struct model *baseline; /* the supervised network of the same shape; NULL where the method is `supervised` */
+	bool evaluated;         /* false: folds were 0 or a class had a single label; then the next two are zeroed */
+	struct metrics measures, baseline_measures; /* cross-fitted, on the labelled rows */
+	size_t n_evaluated;
+};
+void train_result_release(struct train_result *r); /* accepts a zeroed struct */
+
+/*
+ * Marks in held_out [n] the rows to keep for the OOD reference: round(n * fraction) of them but at most 2,000, from
+ * the unlabelled rows as far as they go, then from the labelled ones, of which every class keeps at least two thirds,
+ * and at least two. Deterministic in seed. Returns how many were marked: may be 0 on tiny tables.
+ */
+size_t train_choose_holdout(const int32_t *label, size_t n, size_t n_classes, double fraction, uint64_t seed,
+	unsigned char *held_out);
+
+struct trainer;
+
+/* params must have been resolved (params_resolve). All memory of the run is allocated here; a step allocates none. */
+enum status trainer_new(const struct params *params, const struct train_data *data, int n_threads,
+	struct trainer **out, struct err *e);
+void trainer_free(struct trainer *t);
+
+bool trainer_done(const struct trainer *t);
+void trainer_progress(const struct trainer *t, struct train_progress *out);
+
+/* One step of the present fit. ERR_DIVERGED when an energy, gradient or loss is not finite or explodes: the run is
+ * over then, and the message has the numbers. */
+enum status trainer_step(struct trainer *t, struct err *e);
+
+/* Builds the result of a run that is done. Once only. */
+enum status trainer_finish(struct trainer *t, struct train_result *out, struct err *e);
+
+/* The whole state between two steps, and its return into a trainer made with equal parameters and data. */
+enum status trainer_save(const struct trainer *t, struct buf *out, struct err *e);
+enum status trainer_restore(struct trainer *t, const void *bytes, size_t n, struct err *e);
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * bundle: the artefact. Encoder + model + class labels + report in one block of bytes; table rows in, answers out.
+ *
+ * Format: "VERADMDL", u32 version, u64 payload length, u64 checksum, payload; little-endian. A bundle is const once
+ * made; any number of threads may use it, each with a predictor of its own.
+ */
+#ifndef VERAD_SCHEMA_BUNDLE_H
+#define VERAD_SCHEMA_BUNDLE_H
+
+#include "engine/model.h"
+#include "schema/encode.h"
+
+struct bundle {
+	struct encoder *encoder;  /* owned */
+	struct model *model;      /* owned */
+	size_t n_classes;
+	char **label;             /* [n_classes], owned; class k's text */
+	char *label_column;       /* owned; ignored when it comes along in rows to predict */
+	char *report;             /* owned JSON object: parameters, data, measures, baseline, warnings, versions */
+};
+void bundle_free(struct bundle *b);
+
+enum status bundle_write(const struct bundle *b, struct buf *out, struct err *e);
+enum status bundle_read(const void *bytes, size_t n, struct bundle **out, struct err *e); /* ERR_CORRUPT */
+
+struct answers {
+	size_t n;
+	size_t n_classes;
+	int32_t *label;       /* [n]: argmax of the probabilities, the first one of ties */
+	float *probability;   /* [n][n_classes] */
+	double *score, *p_value;
+	unsigned char *is_ood;
+};
+
+/*
+ * A predictor reads rows by column name, from CSV or cell by cell, and answers them batch by batch.
+ * Names are matched once: an extra name is noted as a warning, a missing one is ERR_DATA "missing_column" that names
+ * it, a name given twice "duplicate_column".
+ */
+struct predictor;
+enum status predictor_new(const struct bundle *b, struct predictor **out, struct err *e);
+void predictor_free(struct predictor *p);
+
+/* Declares the columns that the rows to come have, in their order. */
+enum status predictor_columns(struct predictor *p, const char *const *names, size_t n, struct err *e);
+
+/* The batch in the making: one row after another, cells by index into the declared columns. line (0 = none) is for
+ * errors. A cell of an ignored column does nothing. Text that is no number in a number column: ERR_DATA
+ * "not_a_number" with line and column. A number in a text column is taken as its shortest text. */
+enum { PREDICTOR_BATCH = 1024 };
+bool predictor_full(const struct predictor *p); /* PREDICTOR_BATCH rows wait: call predictor_answer before more */
+enum status predictor_begin_row(struct predictor *p, uint64_t line, struct err *e);
+enum status predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t len, struct err *e);
+enum status predictor_cell_number(struct predictor *p, size_t column, double v, struct err *e);
+
+/* Answers the rows that wait and empties the batch; valid until the next call. want_labels false: scores alone,
+ * (probabilities and labels are then NULL). */
+enum status predictor_answer(struct predictor *p, bool want_labels, struct answers *out, struct err *e);
+
+/* Everything worth a word so far: {"column","code","count"} objects, codes "extra_column", "unseen_category",
+ * "missing_cell", "clipped_number". */
+struct warning {
+	const char *column; /* borrowed from the predictor */
+	const char *code;   /* static */
+	size_t count;       /* cells; rows for extra columns are not counted: 1 */
+};
+enum status predictor_warnings(const struct predictor *p, struct warning **out, size_t *n, struct err *e); /* free() */
+
+/*
+ * CSV in, CSV out: feeds pieces, appends answers to `out` as they come (header line included). Columns of the output:
+ * label, probability.<class> each, ood.score, ood.p_value, ood.is_ood ("true"/"false"); without labels the last three.
+ */
+struct csv_predictor;
+enum status csv_predictor_new(const struct bundle *b, bool want_labels, struct csv_predictor **out, struct err *e);
+enum status csv_predictor_feed(struct csv_predictor *p, const void *bytes, size_t n, struct buf *out, struct err *e);
+enum status csv_predictor_finish(struct csv_predictor *p, struct buf *out, size_t *n_rows, struct err *e);
+enum status csv_predictor_warnings(const struct csv_predictor *p, struct warning **out, size_t *n, struct err *e);
+void csv_predictor_free(struct csv_predictor *p);
+
+/*
+ * JSON in, JSON out: the whole body {"rows":[{column:value,...},...]} to {"predictions":[...],"warnings":[...]} (or
+ * {"scores":[...],...}). Values: number, string, true/false (text "true"/"false"), null (missing). Strict: one JSON
+ * value, no trailing bytes, no NaN, bounded depth. The rows may have their keys in any order; every row must have every
+ * column of the model, null for a missing cell. Errors name the row (1-based) in place of a line. In json_predict.c.
+ */
+enum status json_predict(const struct bundle *b, const void *body, size_t n, bool want_labels, struct buf *out,
+	size_t *n_rows, struct err *e);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * csv: a stream of bytes to rows of cells (RFC 4180, UTF-8). The only <csv.h>.
+ *
+ * Feed any pieces of a file, in order; the row callback sees each record whole. Checked here, because libcsv does not:
+ * byte order marks (UTF-8's is skipped, UTF-16's and UTF-32's are refused by name), valid UTF-8, NUL bytes, the width
+ * of every row, duplicate and empty column names, an unterminated quote, size limits. Line numbers count physical lines,
+ * blank ones and those inside quotes included. Cells keep their spaces. LF, CRLF and CR end records; blank lines are
+ * skipped, except that in a file of one column an empty line is an empty cell.
+ * Errors are sticky: after one, feed and finish return it again. Thread rule: one thread at a time per reader.
+ */
+#ifndef VERAD_SCHEMA_CSV_H
+#define VERAD_SCHEMA_CSV_H
+
+#include <stdbool.h>
+
+#include "engine/err.h"
+
+struct csv_limits {
+	size_t max_columns;   /* 0 in any of them: the default */
+	size_t max_cell;      /* bytes of one cell */
+	size_t max_record;    /* bytes of one record */
+};
+enum { CSV_MAX_COLUMNS = 20000, CSV_MAX_CELL = 1 << 20, CSV_MAX_RECORD = 16 << 20 };
+
+struct csv_cell {
+	const char *text; /* NUL-terminated, borrowed for the callback; "" for an empty cell */
+	size_t len;
+};
+
+/* A record of n cells that began on physical line `line`. The first record of the stream is the header: it comes
+ * through `header`, the others through `row`. A status other than OK stops the stream and is what feed returns. */
+struct csv_handler {
+	enum status (*header)(void *ctx, const struct csv_cell *cell, size_t n, struct err *e);
+	enum status (*row)(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct err *e);
+	void *ctx;
+};
+
+struct csv;
+
+enum status csv_new(const struct csv_handler *handler, const struct csv_limits *limits, struct csv **out, struct err *e);
+enum status csv_feed(struct csv *c, const void *bytes, size_t n, struct err *e);
+enum status csv_finish(struct csv *c, struct err *e); /* end of input: the last record needs no newline */
+void csv_free(struct csv *c);
+
+/* Writes one cell as CSV, quoted only where it must be. */
+struct buf;
+void csv_put_cell(struct buf *out, const char *text, size_t len);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * encode: the fitted translation from table columns to encoded rows, kept inside the model.
+ *
+ * Fitting is two-phased, so that a data set is never whole in memory as text: observe every chunk (rows with take[i]
+ * == 0 are skipped: held-out rows), then finish; afterwards apply to chunks or batches. Per number column: one dense
+ * feature, scaled (below), and, if cells were missing in the rows observed, one more that is 1 where the cell is
+ * missing; a missing cell takes the median. Per text column: one-hot over the `max_categories` most frequent texts (ties
+ * by byte order) and a rest bucket for all others, unseen ones included; missing is one of the categories (named only by
+ * being missing) where it was seen in training, else it goes to the rest. Columns of one constant value have no features.
+ *
+ * Scaling: minmax to [-1, 1] by the observed range; standard (x - mean) / sd; quantile: through the piecewise linear
+ * empirical distribution (at most 257 knots) to standard normal scores. A near-constant column must not be blown up: the
+ * divisor of `standard` is at least one hundredth of the range, that of `minmax` is the range itself. Scaled values are
+ * clipped to [-10, 10], so that no input however absurd makes an infinity. Missing cells, medians and quantiles come
+ * from a fixed-size deterministic sample (65,536 values a column), exact below that size.
+ *
+ * Thread rule: a finished encoder is const; any number of threads may apply it.
+ */
+#ifndef VERAD_SCHEMA_ENCODE_H
+#define VERAD_SCHEMA_ENCODE_H
+
+#include "engine/params.h"
+#include "engine/rows.h"
+#include "schema/table.h"
+
+struct encoder;
+
+struct encoder_options {
+	enum scaling scaling;
+	size_t max_categories;
+	uint64_t seed; /* of the sample */
+};
+
+/* columns: names and types of the whole table; skip (may be NULL) is the label column's name. */
+enum status encoder_new(const struct encoder_options *o, const char *const *names, const enum column_type *types,
+	size_t n_columns, const char *skip, struct encoder **out, struct err *e);
+enum status encoder_observe(struct encoder *c, const struct table *chunk, const unsigned char *take, struct err *e);
+enum status encoder_finish(struct encoder *c, struct err *e); /* ERR_DATA "no_features" where nothing varies */
+void encoder_free(struct encoder *c);
+
+/* Columns that the encoder wants, in its order: what a reader of rows to predict must fill. Constant columns count. */
+size_t encoder_n_columns(const struct encoder *c);
+const char *encoder_column_name(const struct encoder *c, size_t i);
+enum column_type encoder_column_type(const struct encoder *c, size_t i);
+
+size_t encoder_n_features(const struct encoder *c);
+/* Storage for n encoded rows in this encoder's layout. */
+enum status encoder_rows_init(const struct encoder *c, struct rows *rows, size_t n, struct err *e);
+
+/* What was served but deserves a word, counted per column of the encoder. */
+struct encode_warnings {
+	size_t *unseen_category; /* [encoder_n_columns], owned */
+	size_t *missing_cell;    /* [encoder_n_columns]: empty cells in columns that had none in training */
+	size_t *clipped;         /* [encoder_n_columns]: numbers more than the clip beyond the training range */
+};
+enum status encode_warnings_init(struct encode_warnings *w, const struct encoder *c, struct err *e);
+void encode_warnings_clear(struct encode_warnings *w, const struct encoder *c);
+void encode_warnings_release(struct encode_warnings *w); /* accepts a zeroed struct */
+
+/* Encodes all rows of `t` into rows at .. at + t->n_rows - 1. map[i] = column of t that is the encoder's column i
+ * (types must agree). warnings may be NULL. */
+void encoder_apply(const struct encoder *c, const struct table *t, const size_t *map, struct rows *rows, size_t at,
+	struct encode_warnings *warnings);
+
+/* Bytes, and what `inspect` and the model resource say of it (a cJSON array of columns: name, type, scaling figures,
+ * categories, n_features, ignored). */
+void encoder_write(const struct encoder *c, struct buf *out);
+enum status encoder_read(struct reader *in, struct encoder **out, struct err *e);
+struct cJSON;
+struct cJSON *encoder_describe(const struct encoder *c); /* owned; NULL when out of memory */
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * table: typed columns in memory, and one chunk of a column as bytes.
+ *
+ * A number column holds doubles, a missing cell is NaN (no other NaN, no infinity is ever stored). A text column holds
+ * codes into a dictionary of its own, a missing cell is TABLE_MISSING. A table here is a chunk: a bounded number of
+ * rows of a data set, or a batch to predict. Thread rule: one thread at a time; const use may be shared.
+ */
+#ifndef VERAD_SCHEMA_TABLE_H
+#define VERAD_SCHEMA_TABLE_H
+
+#include "engine/buf.h"
+
+enum column_type { COLUMN_NUMBER, COLUMN_TEXT };
+const char *column_type_name(enum column_type t); /* "number", "text" */
+
+#define TABLE_MISSING UINT32_MAX
+
+struct dictionary { /* distinct texts, numbered in order of first appearance */
+	size_t n;
+	const char **text;  /* [n], NUL-terminated UTF-8, owned by the dictionary, valid until the next add or release */
+	uint32_t *len;      /* [n], bytes */
+	/* the rest is table.c's */
+	struct buf bytes;
+	uint32_t *slot;
+	size_t n_slots, cap;
+};
+void dictionary_release(struct dictionary *d); /* accepts a zeroed struct; leaves one */
+uint32_t dictionary_find(const struct dictionary *d, const char *text, size_t len); /* TABLE_MISSING: not there */
+enum status dictionary_add(struct dictionary *d, const char *text, size_t len, uint32_t *code, struct err *e);
+
+struct column {
+	char *name;             /* owned */
+	enum column_type type;
+	size_t n_missing;
+	double *number;         /* [cap] of a number column */
+	uint32_t *code;         /* [cap] of a text column */
+	struct dictionary dictionary;
+};
+
+struct table {
+	size_t n_rows, cap;
+	size_t n_columns;
+	struct column *column;  /* [n_columns], owned */
+};
+
+enum status table_init(struct table *t, const char *const *names, const enum column_type *types, size_t n_columns,
+	struct err *e);
+void table_release(struct table *t);             /* accepts a zeroed struct */
+void table_clear(struct table *t);               /* no rows, empty dictionaries; columns and memory stay */
+enum status table_reserve(struct table *t, size_t n_rows, struct err *e);
+/* Appends a row of missing cells; set its cells afterwards. */
+enum status table_add_row(struct table *t, struct err *e);
+void table_set_number(struct table *t, size_t column, size_t row, double v); /* v finite */
+enum status table_set_text(struct table *t, size_t column, size_t row, const char *text, size_t len, struct err *e);
+size_t table_find(const struct table *t, const char *name); /* SIZE_MAX: no such column */
+
+/* A decimal number as CSV and JSON write them (sign, digits, point, exponent; surrounding spaces allowed), whatever the
+ * locale: false for anything else, for hexadecimal, "nan", "inf", and for what overflows a double. */
+bool number_parse(const char *text, size_t len, double *out);
+/* The shortest text that reads back as the same value, e.g. "0.1", "3", "1e+20". v finite. buf of >= 32. For floats,
+ * number_format_float gives the shortest that reads back as the same float. Return the length. */
+size_t number_format(char *buf, double v);
+size_t number_format_float(char *buf, float v);
+
+/*
+ * One column's cells of one chunk as bytes: numbers in the narrowest of int8, int16, int32, float32, float64 that holds
+ * every one exactly, with a bitmap where cells are missing; texts as dictionary and codes of 1, 2 or 4 bytes.
+ * column_read fills column `c` of a table whose n_rows must equal the chunk's (ERR_CORRUPT for anything odd).
+ */
+void column_write(const struct table *t, size_t c, struct buf *out);
+enum status column_read(struct table *t, size_t c, const void *bytes, size_t n, struct err *e);
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * service: the use cases. Ingest, train, predict, score, report; no HTTP, no SQL text.
+ *
+ * Threads: any thread may call anything. Loaded bundles live in a cache (at most `max_models`, least recently used
+ * out first), immutable and reference counted. Predictions take one of `max_predictions` slots while they compute, so
+ * that a flood of requests cannot exhaust the BLAS library's buffers or starve each other.
+ */
+#ifndef VERAD_SERVER_SERVICE_H
+#define VERAD_SERVER_SERVICE_H
+
+#include "schema/bundle.h"
+#include "schema/ingest.h"
+#include "server/store.h"
+
+struct service_options {
+	const char *spool_dir;   /* where uploads are spooled (files without names) */
+	size_t max_models;       /* in the cache; 0: 32 */
+	size_t max_predictions;  /* at once; 0: as many as processors */
+	size_t max_queued;       /* jobs; 0: 1,000 */
+};
+
+struct service;
+enum status service_new(struct store *store, const struct service_options *o, struct service **out, struct err *e);
+void service_free(struct service *v);
+struct store *service_store(struct service *v); /* for plain reads: lists and single records */
+
+/* Upload: name defaults to "dataset". Feed pieces as they come. finish gives the id of the data set that is now
+ * visible. free at any time; unfinished, it leaves nothing. */
+struct upload;
+enum status service_upload_begin(struct service *v, const char *name, const char *label_column, struct upload **out,
+	struct err *e);
+enum status service_upload_feed(struct upload *u, const void *bytes, size_t n, struct err *e);
+enum status service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], struct err *e);
+void service_upload_free(struct upload *u);
+
+/* Checks that the data set can train (labels there, two classes, enough rows; ERR_DATA "no_labels", "one_class",
+ * "too_few_rows"), then queues and wakes a worker. params: as checked. */
+enum status service_train(struct service *v, const char *dataset, const struct params *params, char id[STORE_ID_SIZE],
+	struct err *e);
+enum status service_job_cancel(struct service *v, const char *id, enum job_state *state, struct err *e);
+
+/* Jobs that were queued since: workers wait here. Returns at once when something was queued after ticket `seen`. */
+uint64_t service_wait_for_work(struct service *v, uint64_t seen, unsigned milliseconds);
+void service_wake_all(struct service *v);
+
+/* A model in memory: acquired, used by any thread, released. */
+struct loaded_model;
+enum status service_model_acquire(struct service *v, const char *id, struct loaded_model **out, struct err *e);
+const struct bundle *loaded_bundle(const struct loaded_model *m);
+void service_model_release(struct service *v, struct loaded_model *m);
+enum status service_model_delete(struct service *v, const char *id, struct err *e);
+
+/* A slot to compute in: call around predictor, CSV and JSON predictions; holds the thread until one is free. */
+void service_slot_take(struct service *v);
+void service_slot_give(struct service *v);
+
+#endif

@@ -1,0 +1,151 @@
+/*
+ * store: everything that outlives the process, in one SQLite file. The only <sqlite3.h>; no SQL text leaves this room,
+ * and no SQLite type, so that another back end can stand behind the same functions.
+ *
+ * DIR/verad.db: WAL, synchronous=FULL, foreign keys, STRICT tables; the numbered files of migrations/ are embedded in the
+ * program and applied at open, each in a transaction (PRAGMA user_version); a file of a newer program is refused. DIR
+ * is locked (flock on DIR/lock) against a second daemon. Files are created with mode 0600.
+ *
+ * A function that returns OK has been committed durably. ERR_NOT_FOUND: no such id. ERR_FULL: the disk is full, nothing
+ * was changed. ERR_BUSY: no reader connection came free in time.
+ *
+ * Threads: any thread may call anything. One writer connection under `writer` mutex; readers take a connection from a
+ * small pool. No call holds a lock while calling back.
+ *
+ * Ids are "ds_", "job_", "mdl_" and 20 random characters of a-z2-7.
+ */
+#ifndef VERAD_SERVER_STORE_H
+#define VERAD_SERVER_STORE_H
+
+#include "engine/buf.h"
+#include "schema/ingest.h"
+
+enum { STORE_ID_SIZE = 32 };
+struct store;
+
+/* Opens or creates. What a crash left is put right here: uploads under way are dropped, running and cancelling jobs
+ * are requeued with attempt + 1 (cancelling ones become cancelled), each with a job event "requeued_after_crash" or
+ * "cancelled". */
+enum status store_open(const char *dir, struct store **out, struct err *e);
+void store_close(struct store *s); /* accepts NULL; no call may be under way */
+
+enum status store_ping(struct store *s, struct err *e); /* a read that works */
+
+/* Data sets ------------------------------------------------------------------------------------------------------ */
+
+struct dataset {
+	char id[STORE_ID_SIZE];
+	char *name;         /* owned */
+	char *label_column; /* owned; NULL: none */
+	double created;     /* seconds since the epoch */
+	struct dataset_summary summary;
+};
+void dataset_release(struct dataset *d); /* accepts a zeroed struct */
+
+/* An upload: chunks are committed as they come, under state `uploading`, invisible to every other call until finish. */
+struct store_upload;
+enum status store_upload_begin(struct store *s, const char *name, const char *label_column, struct store_upload **out,
+	struct err *e);
+enum status store_upload_chunk(struct store_upload *u, const struct table *t, size_t chunk_index, struct err *e);
+enum status store_upload_restart(struct store_upload *u, struct err *e); /* drops the chunks so far */
+enum status store_upload_finish(struct store_upload *u, const struct dataset_summary *summary,
+	char id[STORE_ID_SIZE], struct err *e);
+void store_upload_free(struct store_upload *u); /* not finished: everything of it is deleted */
+
+enum status store_dataset_get(struct store *s, const char *id, struct dataset *out, struct err *e);
+/* Newest first, after the id `after` (NULL: from the start), at most `limit`. *out is an array of *n, each to be
+ * released, then free(). Lists of data sets carry no columns and classes: the counts alone. */
+enum status store_dataset_list(struct store *s, const char *after, size_t limit, struct dataset **out, size_t *n,
+	struct err *e);
+/* ERR_CONFLICT "dataset_in_use" while a job that is queued or running names it. Models trained on it stay. */
+enum status store_dataset_delete(struct store *s, const char *id, struct err *e);
+
+/* Reads chunk `chunk_index` of a data set into `t` (table_init'ed with all its columns): ERR_NOT_FOUND past the last. */
+enum status store_dataset_chunk(struct store *s, const char *id, size_t chunk_index, struct table *t, struct err *e);
+
+/* Jobs ----------------------------------------------------------------------------------------------------------- */
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLING, JOB_CANCELLED, N_JOB_STATES };
+const char *job_state_name(enum job_state s); /* "queued", … */
+
+struct job {
+	char id[STORE_ID_SIZE];
+	enum job_state state;
+	char *type;            /* "train"; owned, as all strings here */
+	char *dataset;         /* id */
+	char *params;          /* JSON object: as checked, all defaults filled in */
+	double created, started, finished; /* seconds since the epoch; 0: not yet */
+	size_t attempt;        /* 1 for the first */
+	size_t step, steps;
+	char *phase;           /* "", or of struct train_progress */
+	char *metrics;         /* JSON object, "{}" at first */
+	char *error_code, *error_message; /* NULL unless failed */
+	char *model;           /* id; NULL until succeeded */
+};
+void job_release(struct job *j); /* accepts a zeroed struct */
+
+/* ERR_NOT_FOUND when the data set is not there, ERR_BUSY "queue_full" when max_queued jobs are queued already. */
+enum status store_job_add(struct store *s, const char *type, const char *dataset, const char *params,
+	size_t max_queued, char id[STORE_ID_SIZE], struct err *e);
+enum status store_job_get(struct store *s, const char *id, struct job *out, struct err *e);
+enum status store_job_list(struct store *s, const char *after, size_t limit, struct job **out, size_t *n, struct err *e);
+
+/* Claims the oldest queued job: state running, started set. *found = false when the queue is empty. */
+enum status store_job_claim(struct store *s, struct job *out, bool *found, struct err *e);
+
+/* Progress of a running job; *cancelled tells whether somebody asked for its end meanwhile. */
+enum status store_job_progress(struct store *s, const char *id, const char *phase, size_t step, size_t steps,
+	const char *metrics, bool *cancelled, struct err *e);
+
+/* Saved trainer state (replaces the last one; deleted with the job's end) and its return; *n = 0 when there is none. */
+enum status store_checkpoint_put(struct store *s, const char *job, const void *bytes, size_t n, struct err *e);
+enum status store_checkpoint_get(struct store *s, const char *job, struct buf *out, struct err *e);
+
+/* A queued job becomes cancelled, a running one cancelling; a finished one stays (ERR_CONFLICT "job_finished");
+ * cancelling twice is OK. *state = the new state. */
+enum status store_job_cancel(struct store *s, const char *id, enum job_state *state, struct err *e);
+
+/* Ends of a running job, each in one transaction with its event; checkpoints go. */
+enum status store_job_succeed(struct store *s, const char *id, const char *metrics, const char *model_name,
+	const char *model_summary, const void *bundle, size_t n, char model_id[STORE_ID_SIZE], struct err *e);
+enum status store_job_fail(struct store *s, const char *id, const char *code, const char *message, struct err *e);
+enum status store_job_cancelled(struct store *s, const char *id, struct err *e);
+enum status store_job_requeue(struct store *s, const char *id, struct err *e); /* graceful stop: goes on at next start */
+
+struct job_event {
+	uint64_t seq;       /* 1, 2, … within the job */
+	double time;
+	char *level;        /* "info", "warning", "error"; owned, as all strings here */
+	char *code;         /* stable: "started", "progress", "succeeded", … */
+	char *message;
+	char *data;         /* JSON object, "{}" when there is nothing more */
+};
+void job_event_release(struct job_event *v);
+enum status store_event_add(struct store *s, const char *job, const char *level, const char *code, const char *message,
+	const char *data, struct err *e);
+enum status store_event_list(struct store *s, const char *job, uint64_t after_seq, size_t limit,
+	struct job_event **out, size_t *n, struct err *e);
+
+/* Time series of a run: one row per name. */
+enum status store_metric_add(struct store *s, const char *job, size_t step, const char *const *names,
+	const double *values, size_t n, struct err *e); /* values not finite are left out */
+
+/* Models --------------------------------------------------------------------------------------------------------- */
+
+struct model_record {
+	char id[STORE_ID_SIZE];
+	char *name;      /* of the data set it was trained on; owned, as all strings here */
+	char *job;       /* id */
+	char *dataset;   /* id; the data set may be gone by now */
+	double created;
+	size_t n_bytes;
+	char *summary;   /* JSON object: parameters, encoding, measures, baseline, thresholds */
+};
+void model_record_release(struct model_record *m);
+enum status store_model_get(struct store *s, const char *id, struct model_record *out, struct err *e);
+enum status store_model_list(struct store *s, const char *after, size_t limit, struct model_record **out, size_t *n,
+	struct err *e); /* without summaries (NULL) */
+enum status store_model_bundle(struct store *s, const char *id, struct buf *out, struct err *e);
+enum status store_model_delete(struct store *s, const char *id, struct err *e);
+
+#endif
