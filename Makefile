@@ -1,12 +1,23 @@
 # verad: see README.md. `make demo` and `make test` do everything from a clean clone, installing what is missing.
+#
+#   make            the program, build/verad         make layers           the include rules
+#   make demo       what it does, in one run         make analysis         static analysis
+#   make test       every test                       make format           clang-format over all sources
+#   make asan tsan  every test under sanitizers      make check-format     is there anything to format?
+#   make install    PREFIX=/usr/local, DESTDIR=      make V=1 …            with the commands
 
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 BUILD    ?= build
-CC       ?= gcc
 OPT      ?= -O2 -g
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
+WERROR   ?=
 SANITIZE ?=
+PREFIX   ?= /usr/local
 # No fused multiply-add behind the compiler's back, no fast-math: the same source gives the same bits everywhere.
-CFLAGS   += -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) $(OPT) $(WARN) $(SANITIZE) -ffp-contract=off -fopenmp -pthread -MMD -MP
+CFLAGS   += -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) $(OPT) $(WARN) $(WERROR) $(SANITIZE) -ffp-contract=off -fopenmp \
+	-pthread -MMD -MP
 LDFLAGS  += $(SANITIZE) -fopenmp -pthread
 LDLIBS   := -lmicrohttpd -lcjson -lsqlite3 -lcsv -lopenblas -lm
 
@@ -14,13 +25,23 @@ ENGINE   := $(wildcard engine/*.c)
 SOURCES  := $(ENGINE) $(wildcard schema/*.c) $(filter-out server/main.c,$(wildcard server/*.c))
 EMBED    := $(wildcard migrations/*.sql) schema/openapi.json
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
-DOUBLES  := $(ENGINE:%.c=$(BUILD)/double/%.o)
+
+# Tests: one program per file; tests/support is linked to each. Those of DOUBLE_TESTS exist once more in double
+# precision, where they hold the same engine sources against the golden numbers far more tightly.
+DOUBLE_TESTS := golden gradients
+SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c tests/api/test_*.c))
+TESTS64  := $(patsubst %,$(BUILD)/tests/double/test_%,$(filter $(DOUBLE_TESTS),$(TESTS:$(BUILD)/tests/unit/test_%=%)))
+FORMATTED = $(wildcard engine/*.[ch] schema/*.[ch] server/*.[ch] tests/*/*.[ch])
 
 Q := $(if $(V),,@)
+# One job per processor, unless a make above this one has the say.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 
 all: $(BUILD)/verad
-tests: all $(TESTS)
+tests: all $(TESTS) $(TESTS64)
 
 $(BUILD)/verad: $(BUILD)/server/main.o $(BUILD)/libverad.a
 	@echo "  LINK    $@"
@@ -35,8 +56,7 @@ $(BUILD)/%.o: %.c
 	@echo "  CC      $<"
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
-# The engine once more in double precision, for the golden tests.
-$(BUILD)/libengine64.a: $(DOUBLES)
+$(BUILD)/libengine64.a: $(ENGINE:%.c=$(BUILD)/double/%.o)
 	@echo "  AR      $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -45,13 +65,56 @@ $(BUILD)/double/%.o: %.c
 	@echo "  CC64    $<"
 	$(Q)$(CC) $(CFLAGS) -DVERAD_DOUBLE -c -o $@ $<
 
-$(BUILD)/tests/%: tests/%.c $(BUILD)/libverad.a
+$(TESTS): %: %.o $(SUPPORT) $(BUILD)/libverad.a
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+$(TESTS64): $(BUILD)/tests/double/%: $(BUILD)/double/tests/unit/%.o $(BUILD)/libengine64.a
 	@mkdir -p $(@D)
-	@echo "  TEST    $@"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libverad.a $(LDLIBS) -lcmocka
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcjson -lopenblas -lm -lcmocka
+
+# What a fresh Debian 12 lacks, once per build directory.
+SETUP := $(BUILD)/.setup
+$(SETUP): deploy/setup.sh
+	$(Q)deploy/setup.sh build test
+	@mkdir -p $(@D) && touch $@
+
+# The compiler may only exist once set-up is through, hence a second make.
+demo: $(SETUP)
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo.sh $(BUILD)/verad
+
+test: $(SETUP)
+	$(Q)$(MAKE) --no-print-directory check
+
+check: tests
+	$(Q)VERAD_BIN=$(abspath $(BUILD)/verad) tests/run.sh tests/layers.sh $(TESTS) $(TESTS64)
+
+asan: $(SETUP)
+	$(Q)UBSAN_OPTIONS=print_stacktrace=1 TEST_TIMEOUT=900 $(MAKE) --no-print-directory BUILD=build-asan \
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" check
+
+tsan: $(SETUP)
+	$(Q)TEST_TIMEOUT=900 $(MAKE) --no-print-directory BUILD=build-tsan SANITIZE="-fsanitize=thread" check
+
+layers:
+	$(Q)tests/layers.sh
+
+format:
+	$(Q)clang-format-14 -i $(FORMATTED)
+
+check-format:
+	$(Q)clang-format-14 --dry-run -Werror $(FORMATTED)
+
+install: all
+	install -D -m 755 $(BUILD)/verad $(DESTDIR)$(PREFIX)/bin/verad
+	install -D -m 644 deploy/verad.service $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.service
+	sed -i 's|/usr/local/bin|$(PREFIX)/bin|' $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.service
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) build-asan build-tsan build-analysis
 
-.PHONY: all tests clean
+.PHONY: all tests demo test check asan tsan layers analysis format check-format install clean
+.SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,62 @@
+#!/bin/sh
+# Installs the Debian packages that verad needs and this machine lacks. Where nothing is missing it does nothing, and
+# neither asks for rights nor touches the network.
+#
+#   deploy/setup.sh build        what compiles and links the program
+#   deploy/setup.sh build test   and what `make test` and `make demo` run with
+#   deploy/setup.sh dev          and what `make format` and `make analysis` run with
+#   deploy/setup.sh run          only what a compiled verad needs
+set -eu
+
+packages=
+for set in "$@"; do
+	case $set in
+	build)
+		packages="$packages gcc libc6-dev make libmicrohttpd-dev libcjson-dev libsqlite3-dev libcsv-dev"
+		packages="$packages libopenblas-pthread-dev"
+		;;
+	test) packages="$packages libcmocka-dev curl jq" ;;
+	dev) packages="$packages clang-format-14 cppcheck" ;;
+	run) packages="$packages libmicrohttpd12 libcjson1 libsqlite3-0 libcsv3 libopenblas0-pthread libgomp1" ;;
+	*)
+		echo "setup: \"$set\" is none of build, test, dev, run" >&2
+		exit 2
+		;;
+	esac
+done
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+	echo "setup: this is not a Debian system, so nothing was installed. verad needs what these packages of Debian 12" >&2
+	echo "setup: contain:$packages" >&2
+	echo "setup: Once they are here under the names of your system, \`mkdir -p build && touch build/.setup\` skips this step." >&2
+	exit 1
+fi
+
+missing=
+for package in $packages; do
+	state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || state=
+	[ "$state" = installed ] || missing="$missing $package"
+done
+missing=${missing# }
+[ -n "$missing" ] || exit 0
+
+echo "setup: to be installed from Debian: $missing"
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+	if ! command -v sudo >/dev/null; then
+		echo "setup: installing needs root, and there is no sudo here. As root, run: apt-get install $missing" >&2
+		exit 1
+	fi
+	as_root=sudo
+	sudo -n true 2>/dev/null || echo "setup: installing needs root, so sudo may ask for your password"
+fi
+
+# env, because sudo passes no environment on. Two tries of each download: mirrors have their moments.
+apt() {
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=2 -o DPkg::Lock::Timeout=120 "$@"
+}
+# shellcheck disable=SC2086 # a list of names
+if ! apt update || ! apt install -y --no-install-recommends $missing; then
+	echo "setup: apt-get could not install: $missing" >&2
+	exit 1
+fi
