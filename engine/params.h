@@ -82,7 +82,11 @@ enum status params_unknown(const char *name, struct err *e); /* the refusal, wit
 /* The value as text: "256,256,256", "minmax", "0.001"; for layers and "by the table" 0 as "auto". buf of >= 128. */
 void params_get_text(const struct params *p, const struct param *d, char *buf, size_t n);
 
-/* Chooses what is left "by the table" and checks that the parts fit together. d = encoded features. */
+/*
+ * Chooses what is left "by the table" and checks that the parts fit together and into memory. d = encoded features.
+ * ERR_INVALID "parameter_combination", ERR_TOO_LARGE "too_many_features"; for data that no parameters can train on
+ * ERR_DATA "one_class", "no_labels", "too_few_labels", "no_features". *p changes on success only.
+ */
 enum status params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, size_t n_classes,
 	struct err *e);
 

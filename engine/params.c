@@ -1,0 +1,525 @@
+/*
+ * params: the table of training parameters, typed setters over it, and the choices left to the table of data.
+ *
+ * Everything that knows a parameter's name, type or bounds walks params_table; only params_resolve, which weighs
+ * parameters against each other and against the data, names them in code. See params.h.
+ */
+#include "engine/params.h"
+
+#include <ctype.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/suggest.h"
+
+#define AT(field) offsetof(struct params, field)
+#define MAX_EXACT_COUNT 9007199254740992.0 /* 2^53: the largest count that JSON numbers carry without loss */
+
+static const char *const method_names[] = {"vera", "supervised", NULL};
+static const char *const scaling_names[] = {"minmax", "standard", "quantile", NULL};
+static const char *const ood_score_names[] = {"energy", "max_probability", "gradient_norm", NULL};
+
+_Static_assert(sizeof method_names / sizeof *method_names == N_METHODS + 1, "a name for every method");
+_Static_assert(sizeof scaling_names / sizeof *scaling_names == N_SCALINGS + 1, "a name for every scaling");
+_Static_assert(sizeof ood_score_names / sizeof *ood_score_names == N_OOD_SCORES + 1, "a name for every score");
+
+/* clang-format off */
+const struct param params_table[] = {
+	{"method", PARAM_CHOICE, AT(method), METHOD_VERA, 0, N_METHODS - 1, method_names,
+		"Training method: vera learns from labelled and unlabelled rows, supervised from the labelled rows alone."},
+	{"seed", PARAM_COUNT, AT(seed), 1, 0, MAX_EXACT_COUNT, NULL,
+		"Seed of every random choice: the same table, parameters and seed give the same model."},
+	{"steps", PARAM_COUNT, AT(steps), 0, 1, 10000000, NULL,
+		"Steps of each fit; 0 chooses by the size of the table."},
+	{"batch_size", PARAM_COUNT, AT(batch_size), 64, 1, 4096, NULL,
+		"Rows, labelled or not, that a step learns from."},
+	{"labelled_batch_size", PARAM_COUNT, AT(labelled_batch_size), 64, 1, 4096, NULL,
+		"Labelled rows that a step learns from."},
+	{"hidden_layers", PARAM_LAYERS, AT(hidden_layers), 0, 1, 4096, NULL,
+		"Sizes of the hidden layers of the energy network; auto chooses by the size of the table."},
+	{"generator_layers", PARAM_LAYERS, AT(generator_layers), 0, 1, 4096, NULL,
+		"Sizes of the hidden layers of the generator; auto chooses by the size of the table."},
+	{"noise_dim", PARAM_COUNT, AT(noise_dim), 0, 1, 1024, NULL,
+		"Dimensions of the noise that the generator starts from; 0 chooses by the number of features."},
+	{"importance_samples", PARAM_COUNT, AT(importance_samples), 20, 1, 64, NULL,
+		"Importance samples of the generator's entropy gradient for each generated row."},
+	{"weight_norm", PARAM_BOOL, AT(weight_norm), 0, 0, 1, NULL,
+		"Normalises the weights of the energy network's hidden layers."},
+	{"learning_rate", PARAM_REAL, AT(learning_rate), 0.001, 1e-8, 1, NULL,
+		"Adam's rate for the energy network."},
+	{"generator_learning_rate", PARAM_REAL, AT(generator_learning_rate), 0.001, 1e-8, 1, NULL,
+		"Adam's rate for the generator."},
+	{"posterior_learning_rate", PARAM_REAL, AT(posterior_learning_rate), 0.02, 1e-8, 1, NULL,
+		"Adam's rate for the scales of the approximate posterior of the generator's noise."},
+	{"alpha", PARAM_REAL, AT(alpha), 1, 0, 1000, NULL,
+		"Weight of the labelled rows' cross-entropy."},
+	{"beta", PARAM_REAL, AT(beta), 0.3, 0, 1000, NULL,
+		"Weight of the conditional entropy of the class given an unlabelled row."},
+	{"gamma", PARAM_REAL, AT(gamma), 0.1, 0, 1000, NULL,
+		"Weight of the gradient penalty on the log-density at the data."},
+	{"lambda", PARAM_REAL, AT(lambda), 0.01, 0, 1000, NULL,
+		"Weight of the generator's entropy."},
+	{"max_sigma", PARAM_REAL, AT(max_sigma), 0.3, 0.01, 10, NULL,
+		"Largest standard deviation of the noise added to generated rows."},
+	{"ema_decay", PARAM_REAL, AT(ema_decay), 0.999, 0, 0.999999, NULL,
+		"Decay of the moving average of the weights, which is the model; 0 keeps the last weights."},
+	{"input_noise", PARAM_REAL, AT(input_noise), 0, 0, 10, NULL,
+		"Standard deviation of the noise added to scaled inputs in training."},
+	{"scaling", PARAM_CHOICE, AT(scaling), SCALING_MINMAX, 0, N_SCALINGS - 1, scaling_names,
+		"How numbers are scaled: minmax to [-1, 1], standard by mean and deviation, quantile to normal scores."},
+	{"max_categories", PARAM_COUNT, AT(max_categories), 50, 1, 10000, NULL,
+		"Most frequent texts of a column that get a feature of their own; all others share one."},
+	{"evaluation_folds", PARAM_COUNT, AT(evaluation_folds), 3, 0, 10, NULL,
+		"Folds of the labelled rows for measuring the model on labels it has not seen; 0 measures nothing."},
+	{"holdout_fraction", PARAM_REAL, AT(holdout_fraction), 0.1, 0, 0.5, NULL,
+		"Share of the rows kept out of training, from which p-values and the threshold follow."},
+	{"target_fpr", PARAM_REAL, AT(target_fpr), 0.05, 0, 0.5, NULL,
+		"Share of in-distribution rows that may be called out-of-distribution."},
+	{"ood_score", PARAM_CHOICE, AT(ood_score), OOD_ENERGY, 0, N_OOD_SCORES - 1, ood_score_names,
+		"Score that says how far a row is out of distribution; higher is further."},
+};
+/* clang-format on */
+const size_t params_count = sizeof params_table / sizeof *params_table;
+
+static size_t *
+count_at(struct params *p, const struct param *d)
+{
+	return (size_t *)(void *)((char *)p + d->at);
+}
+
+static size_t
+count_of(const struct params *p, const struct param *d)
+{
+	return *(const size_t *)(const void *)((const char *)p + d->at);
+}
+
+static double
+real_of(const struct params *p, const struct param *d)
+{
+	return *(const double *)(const void *)((const char *)p + d->at);
+}
+
+static const struct layer_sizes *
+layers_of(const struct params *p, const struct param *d)
+{
+	return (const struct layer_sizes *)(const void *)((const char *)p + d->at);
+}
+
+static bool
+by_the_table(const struct param *d)
+{
+	return d->def < d->min;
+}
+
+/* Shortest text that reads back as v, with a point whatever the locale. */
+static void
+format_number(char *buf, size_t n, double v)
+{
+	for (int digits = 1; digits <= 17; digits++) {
+		snprintf(buf, n, "%.*g", digits, v);
+		if (strtod(buf, NULL) == v) /* written and read in the same locale */
+			break;
+	}
+	for (char *c = buf; *c; c++) {
+		if (*c == ',')
+			*c = '.';
+	}
+}
+
+/* A plain decimal number with spaces around it at most: nothing of strtod's hexadecimal, nan or inf. */
+static bool
+parse_number(const char *text, size_t len, double *out)
+{
+	char copy[64], *end;
+	locale_t c_locale;
+
+	while (len && isspace((unsigned char)*text))
+		text++, len--;
+	while (len && isspace((unsigned char)text[len - 1]))
+		len--;
+	if (!len || len >= sizeof copy)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!strchr("0123456789+-.eE", text[i]) || !text[i])
+			return false;
+	}
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+	if (!c_locale)
+		return false;
+	*out = strtod_l(copy, &end, c_locale);
+	freelocale(c_locale);
+	return end == copy + len && isfinite(*out);
+}
+
+void
+params_defaults(struct params *p)
+{
+	memset(p, 0, sizeof *p);
+	for (size_t i = 0; i < params_count; i++) {
+		const struct param *d = &params_table[i];
+
+		switch (d->type) {
+		case PARAM_COUNT:
+		case PARAM_CHOICE:
+			*count_at(p, d) = (size_t)d->def;
+			break;
+		case PARAM_REAL:
+			*(double *)(void *)((char *)p + d->at) = d->def;
+			break;
+		case PARAM_BOOL:
+			*(bool *)((char *)p + d->at) = d->def != 0;
+			break;
+		case PARAM_LAYERS: /* none: by the table */
+			break;
+		}
+	}
+}
+
+const struct param *
+params_find(const char *name, const char **nearest)
+{
+	const char *known[sizeof params_table / sizeof *params_table];
+
+	for (size_t i = 0; i < params_count; i++) {
+		if (!strcmp(params_table[i].name, name))
+			return &params_table[i];
+		known[i] = params_table[i].name;
+	}
+	if (nearest)
+		*nearest = suggest_nearest(name, known, params_count);
+	return NULL;
+}
+
+enum status
+params_unknown(const char *name, struct err *e)
+{
+	const char *nearest = NULL;
+
+	if (!params_find(name, &nearest) && nearest)
+		return err_set(e, ERR_INVALID, "unknown_parameter",
+			"there is no parameter \"%.80s\"; did you mean \"%s\"?", name, nearest);
+	return err_set(e, ERR_INVALID, "unknown_parameter", "there is no parameter \"%.80s\"", name);
+}
+
+static const char *
+type_sentence(const struct param *d)
+{
+	switch (d->type) {
+	case PARAM_COUNT:
+		return "a whole number";
+	case PARAM_REAL:
+		return "a number";
+	case PARAM_BOOL:
+		return "true or false";
+	case PARAM_CHOICE:
+		return "one of its names";
+	case PARAM_LAYERS:
+		return "a list of layer sizes, such as 256,256";
+	}
+	return "";
+}
+
+static enum status
+wrong_type(const struct param *d, struct err *e)
+{
+	return err_set(e, ERR_INVALID, "parameter_type", "parameter \"%s\" must be %s", d->name, type_sentence(d));
+}
+
+static enum status
+out_of_range(const struct param *d, double value, struct err *e)
+{
+	char v[32], min[32], max[32];
+
+	format_number(v, sizeof v, value);
+	format_number(min, sizeof min, d->min);
+	format_number(max, sizeof max, d->max);
+	return err_set(e, ERR_INVALID, "parameter_out_of_range", "parameter \"%s\" must be from %s to %s%s, not %s",
+		d->name, min, max, by_the_table(d) ? ", or 0 to choose by the table" : "", v);
+}
+
+enum status
+params_set_number(struct params *p, const struct param *d, double value, struct err *e)
+{
+	if (d->type != PARAM_COUNT && d->type != PARAM_REAL)
+		return wrong_type(d, e);
+	if (!(value >= d->min && value <= d->max) && !(by_the_table(d) && value == d->def))
+		return out_of_range(d, value, e);
+	if (d->type == PARAM_REAL) {
+		*(double *)(void *)((char *)p + d->at) = value + 0.0; /* -0 becomes 0 */
+		return OK;
+	}
+	if (value != floor(value))
+		return wrong_type(d, e);
+	*count_at(p, d) = (size_t)value;
+	return OK;
+}
+
+enum status
+params_set_choice(struct params *p, const struct param *d, const char *name, struct err *e)
+{
+	char list[160];
+	size_t at = 0;
+
+	if (d->type != PARAM_CHOICE)
+		return wrong_type(d, e);
+	for (size_t i = 0; d->choices[i]; i++) {
+		if (!strcmp(d->choices[i], name)) {
+			*count_at(p, d) = i;
+			return OK;
+		}
+	}
+	for (size_t i = 0; d->choices[i] && at < sizeof list; i++)
+		at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", d->choices[i]);
+	return err_set(e, ERR_INVALID, "parameter_out_of_range", "parameter \"%s\" must be one of %s, not \"%.60s\"",
+		d->name, list, name);
+}
+
+enum status
+params_set_bool(struct params *p, const struct param *d, bool value, struct err *e)
+{
+	if (d->type != PARAM_BOOL)
+		return wrong_type(d, e);
+	*(bool *)((char *)p + d->at) = value;
+	return OK;
+}
+
+enum status
+params_set_layers(struct params *p, const struct param *d, const double *size, size_t n, struct err *e)
+{
+	struct layer_sizes layers = {.n = n};
+
+	if (d->type != PARAM_LAYERS)
+		return wrong_type(d, e);
+	if (n > PARAMS_MAX_LAYERS)
+		return err_set(e, ERR_INVALID, "parameter_out_of_range",
+			"parameter \"%s\" must have at most %d layers, not %zu", d->name, PARAMS_MAX_LAYERS, n);
+	for (size_t i = 0; i < n; i++) {
+		if (!(size[i] >= d->min && size[i] <= d->max) || size[i] != floor(size[i])) {
+			char v[32];
+
+			format_number(v, sizeof v, size[i]);
+			return err_set(e, ERR_INVALID, "parameter_out_of_range",
+				"parameter \"%s\": a layer must have a whole number of units from %.0f to %.0f, not %s",
+				d->name, d->min, d->max, v);
+		}
+		layers.size[i] = (size_t)size[i];
+	}
+	*(struct layer_sizes *)(void *)((char *)p + d->at) = layers;
+	return OK;
+}
+
+static enum status
+set_layers_text(struct params *p, const struct param *d, const char *text, struct err *e)
+{
+	double size[PARAMS_MAX_LAYERS + 1];
+	size_t n = 0;
+
+	for (;;) {
+		size_t len = strcspn(text, ",");
+
+		if (n > PARAMS_MAX_LAYERS || !parse_number(text, len, &size[n]))
+			return n > PARAMS_MAX_LAYERS ? params_set_layers(p, d, size, n, e) : wrong_type(d, e);
+		n++;
+		if (!text[len])
+			break;
+		text += len + 1;
+	}
+	if (n == 1 && size[0] == 0)
+		n = 0; /* as for counts, 0 means by the table */
+	return params_set_layers(p, d, size, n, e);
+}
+
+enum status
+params_set_text(struct params *p, const struct param *d, const char *text, struct err *e)
+{
+	double value;
+
+	if (by_the_table(d) && !strcmp(text, "auto"))
+		return d->type == PARAM_LAYERS ? params_set_layers(p, d, NULL, 0, e)
+					       : params_set_number(p, d, d->def, e);
+	switch (d->type) {
+	case PARAM_COUNT:
+	case PARAM_REAL:
+		if (!parse_number(text, strlen(text), &value))
+			return wrong_type(d, e);
+		return params_set_number(p, d, value, e);
+	case PARAM_BOOL:
+		if (!strcmp(text, "true") || !strcmp(text, "false"))
+			return params_set_bool(p, d, *text == 't', e);
+		return wrong_type(d, e);
+	case PARAM_CHOICE:
+		return params_set_choice(p, d, text, e);
+	case PARAM_LAYERS:
+		return set_layers_text(p, d, text, e);
+	}
+	return wrong_type(d, e);
+}
+
+void
+params_get_text(const struct params *p, const struct param *d, char *buf, size_t n)
+{
+	const struct layer_sizes *layers;
+	size_t at = 0;
+
+	switch (d->type) {
+	case PARAM_COUNT:
+		if (by_the_table(d) && count_of(p, d) == (size_t)d->def)
+			snprintf(buf, n, "auto");
+		else
+			snprintf(buf, n, "%zu", count_of(p, d));
+		break;
+	case PARAM_REAL:
+		format_number(buf, n, real_of(p, d));
+		break;
+	case PARAM_BOOL:
+		snprintf(buf, n, "%s", *(const bool *)((const char *)p + d->at) ? "true" : "false");
+		break;
+	case PARAM_CHOICE:
+		snprintf(buf, n, "%s", d->choices[count_of(p, d)]);
+		break;
+	case PARAM_LAYERS:
+		layers = layers_of(p, d);
+		if (!layers->n)
+			snprintf(buf, n, "auto");
+		for (size_t i = 0; i < layers->n && at < n; i++)
+			at += (size_t)snprintf(buf + at, n - at, "%s%zu", i ? "," : "", layers->size[i]);
+		break;
+	}
+}
+
+/*
+ * Sizes by the table: the networks of the method page's section 8, halved for a table with few rows or few features and
+ * halved again for a tiny one, where the large ones cost time and, with few labels, accuracy.
+ */
+static size_t
+width_by_table(size_t n_rows, size_t d)
+{
+	if (n_rows < 200 || d < 4)
+		return 64;
+	return n_rows < 1000 || d < 8 ? 128 : 256;
+}
+
+static void
+set_equal_layers(struct layer_sizes *layers, size_t n, size_t size)
+{
+	layers->n = n;
+	for (size_t i = 0; i < n; i++)
+		layers->size[i] = size;
+}
+
+static size_t
+n_weights(size_t n_in, const struct layer_sizes *hidden, size_t n_out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < hidden->n; i++) {
+		n += (n_in + 1) * hidden->size[i];
+		n_in = hidden->size[i];
+	}
+	return n + (n_in + 1) * n_out;
+}
+
+/* Units of all layers: the numbers that one row's pass through the network leaves behind. */
+static size_t
+n_units(size_t n_in, const struct layer_sizes *hidden, size_t n_out)
+{
+	size_t n = n_in + n_out;
+
+	for (size_t i = 0; i < hidden->n; i++)
+		n += hidden->size[i];
+	return n;
+}
+
+/*
+ * A run holds each weight five times (weights, gradients, two moments, average) for two networks, and the activations
+ * of every row of the largest batch: the S * B rows behind the generator's entropy gradient. Both are bounded here,
+ * in numbers of four bytes, so that no job can ask for the machine's whole memory.
+ */
+static enum status
+check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
+{
+	const size_t max_features = (size_t)1 << 20, max_weights = (size_t)1 << 26, max_activations = (size_t)1 << 29;
+	size_t rows = p->batch_size > p->labelled_batch_size ? p->batch_size : p->labelled_batch_size;
+	size_t weights;
+
+	if (d > max_features)
+		return err_set(e, ERR_TOO_LARGE, "too_many_features",
+			"the table makes %zu features, more than %zu: lower max_categories or leave columns out", d,
+			max_features);
+	weights = n_weights(d, &p->hidden_layers, n_classes);
+	if (weights > max_weights)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"hidden_layers makes a network of %zu weights for %zu features and %zu classes, more than %zu: "
+			"choose smaller layers or a lower max_categories",
+			weights, d, n_classes, max_weights);
+	if (rows > max_activations / n_units(d, &p->hidden_layers, n_classes) / 4)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"a batch of %zu rows of %zu features does not fit into the memory of a run: "
+			"lower batch_size and labelled_batch_size, or choose smaller hidden_layers",
+			rows, d);
+	if (p->method != METHOD_VERA)
+		return OK;
+	weights = n_weights(p->noise_dim, &p->generator_layers, d);
+	if (weights > max_weights)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"generator_layers makes a network of %zu weights for %zu features, more than %zu: "
+			"choose smaller layers or a lower max_categories",
+			weights, d, max_weights);
+	rows = p->batch_size * p->importance_samples;
+	if (rows > max_activations / n_units(p->noise_dim, &p->generator_layers, d))
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"batch_size %zu times importance_samples %zu rows of %zu features do not fit into the memory "
+			"of a run: "
+			"lower one of them, or choose smaller generator_layers",
+			p->batch_size, p->importance_samples, d);
+	return OK;
+}
+
+enum status
+params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, size_t n_classes, struct err *e)
+{
+	struct params r = *p;
+	size_t width = width_by_table(n_rows, d);
+	enum status s;
+
+	if (n_classes < 2)
+		return err_set(
+			e, ERR_DATA, "one_class", "training needs labels of at least two classes, not %zu", n_classes);
+	if (n_labelled < n_classes || n_rows < n_labelled)
+		return err_set(e, ERR_DATA, n_labelled ? "too_few_labels" : "no_labels",
+			"training needs a labelled row of every class: %zu labelled rows among %zu are too few for %zu "
+			"classes",
+			n_labelled, n_rows, n_classes);
+	if (!d)
+		return err_set(
+			e, ERR_DATA, "no_features", "no column of the table varies: there is nothing to learn from");
+
+	if (!r.hidden_layers.n)
+		set_equal_layers(&r.hidden_layers, 3, width);
+	if (!r.generator_layers.n)
+		set_equal_layers(&r.generator_layers, 2, width);
+	if (!r.noise_dim)
+		r.noise_dim = d > 32 ? 32 : d < 2 ? 2 : d;
+	if (!r.steps)
+		r.steps = n_rows < 200 ? 2000 : 4000;
+
+	if (r.method == METHOD_VERA && r.batch_size < 2)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"batch_size must be at least 2 for method vera, whose generator normalises over the batch");
+	if (r.method == METHOD_SUPERVISED && r.alpha == 0)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"alpha must be above 0 for method supervised, which learns from nothing else");
+	if (r.evaluation_folds == 1)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"evaluation_folds must be 0, for no evaluation, or at least 2: one fold leaves no labels to "
+			"learn from");
+	if ((s = check_memory(&r, d, n_classes, e)))
+		return s;
+	*p = r;
+	return OK;
+}
