@@ -51,6 +51,13 @@ $(BUILD)/libverad.a: $(OBJECTS)
 	@echo "  AR      $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+# The files inside the program (server/embed): a new migration, or a changed byte of one, makes them anew.
+$(BUILD)/migrations.h: migrations $(wildcard migrations/*.sql)
+	@mkdir -p $(@D)
+	$(Q)for f in migrations/*.sql; do b=$${f##*/}; echo "MIGRATION($${b%%_*}, \"$$f\")"; done > $@
+
+$(BUILD)/server/embed.o: $(BUILD)/migrations.h $(EMBED)
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
