@@ -6,7 +6,12 @@
  * of every row, duplicate and empty column names, an unterminated quote, size limits. Line numbers count physical lines,
  * blank ones and those inside quotes included. Cells keep their spaces. LF, CRLF and CR end records; blank lines are
  * skipped, except that in a file of one column an empty line is an empty cell.
- * Errors are sticky: after one, feed and finish return it again. Thread rule: one thread at a time per reader.
+ * Errors are sticky: after one, feed and finish return it again. How the bytes are cut into pieces changes nothing.
+ *
+ * Codes, with the line and, where there is one, the column's name: ERR_DATA "ragged_row", "duplicate_column",
+ * "empty_column_name", "unterminated_quote", "stray_quote", "nul_byte", "invalid_utf8", "empty_file"; ERR_UNSUPPORTED
+ * "unsupported_encoding", "unsupported_format" (a compressed file or workbook); ERR_TOO_LARGE "cell_too_large",
+ * "record_too_large", "too_many_columns". Thread rule: one thread at a time per reader.
  */
 #ifndef VERAD_SCHEMA_CSV_H
 #define VERAD_SCHEMA_CSV_H
@@ -28,7 +33,9 @@ struct csv_cell {
 };
 
 /* A record of n cells that began on physical line `line`. The first record of the stream is the header: it comes
- * through `header`, the others through `row`. A status other than OK stops the stream and is what feed returns. */
+ * through `header`, the others, each as wide as it, through `row`. The cells' texts lie one behind the other, each with
+ * its NUL: cell[i + 1].text == cell[i].text + cell[i].len + 1. A status other than OK stops the stream and is what feed
+ * returns. */
 struct csv_handler {
 	enum status (*header)(void *ctx, const struct csv_cell *cell, size_t n, struct err *e);
 	enum status (*row)(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct err *e);
@@ -40,7 +47,9 @@ struct csv;
 enum status csv_new(const struct csv_handler *handler, const struct csv_limits *limits, struct csv **out, struct err *e);
 enum status csv_feed(struct csv *c, const void *bytes, size_t n, struct err *e);
 enum status csv_finish(struct csv *c, struct err *e); /* end of input: the last record needs no newline */
-void csv_free(struct csv *c);
+/* Of a header of one column: the delimiter that seems to be meant, as a person would name it ("';'", "tab"); else NULL. */
+const char *csv_other_delimiter(const char *header_text);
+void csv_reader_free(struct csv *c); /* not csv_free: that name is libcsv's; accepts NULL */
 
 /* Writes one cell as CSV, quoted only where it must be. */
 struct buf;

@@ -4,7 +4,11 @@
  * A column's type is number until a cell of it is neither a number nor empty, then text; the label column is always
  * text. Where a column turns out to be text after chunks with it have left as numbers, the stream must be fed once more
  * from its start (its types known then): ingest_finish says so with *again = true, and the caller, who owns the bytes,
- * calls ingest_restart and feeds them again. The sink is told by `restart` to drop what it had.
+ * calls ingest_restart and feeds them again. The sink is told by `restart` to drop what it had. A change of type within
+ * the first chunk needs no second pass; either way every cell of a text column comes out with its exact text ("007").
+ *
+ * Memory is bounded whatever the file's size: one chunk, the classes, and 8 bytes a counted distinct text.
+ * Thread rule: one thread at a time per ingest.
  */
 #ifndef VERAD_SCHEMA_INGEST_H
 #define VERAD_SCHEMA_INGEST_H
@@ -12,16 +16,19 @@
 #include "schema/csv.h"
 #include "schema/table.h"
 
-enum { INGEST_CHUNK_CELLS = 1 << 20, INGEST_CHUNK_ROWS = 1 << 16 }; /* a chunk ends at either */
+enum { INGEST_CHUNK_CELLS = 1 << 20, INGEST_CHUNK_ROWS = 1 << 16, INGEST_CHUNK_TEXT = 8 << 20 };
+/* A chunk ends at the first of these numbers: of cells, of rows, of bytes of distinct text. */
 
 struct column_summary {
 	char *name;             /* owned */
 	enum column_type type;
 	size_t n_missing;
 	double min, max;        /* of a number column with values; else NaN */
-	size_t n_distinct;      /* of a text column; counting stops at INGEST_MAX_DISTINCT */
+	size_t n_distinct;      /* of a text column; counting stops at INGEST_MAX_DISTINCT, and at INGEST_ALL_DISTINCT
+	                           in all columns together, so that a very wide table stays within memory */
 };
-enum { INGEST_MAX_DISTINCT = 100000 };
+enum { INGEST_MAX_DISTINCT = 100000, INGEST_ALL_DISTINCT = 1 << 23 };
+enum { INGEST_MAX_CLASSES = 65535, INGEST_MAX_LABEL = 1024 };
 
 struct class_count {
 	char *label;            /* owned */
@@ -48,7 +55,9 @@ struct ingest_sink {
 struct ingest;
 
 /* label_column NULL: the table has none. A named column that the header lacks is ERR_DATA "unknown_label_column",
- * with the nearest name. More than 65,535 classes is ERR_DATA "too_many_classes". No data row: "no_rows". */
+ * with the nearest name. More than INGEST_MAX_CLASSES classes is ERR_DATA "too_many_classes", a label of more than
+ * INGEST_MAX_LABEL bytes "label_too_long". No data row: "no_rows". A second pass over bytes that have changed since:
+ * ERR_CONFLICT "stream_changed". And all that csv.h says. A label keeps its spaces; an empty one is unlabelled. */
 enum status ingest_new(const char *label_column, const struct csv_limits *limits, const struct ingest_sink *sink,
 	struct ingest **out, struct err *e);
 enum status ingest_feed(struct ingest *g, const void *bytes, size_t n, struct err *e);

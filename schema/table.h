@@ -22,9 +22,10 @@ struct dictionary { /* distinct texts, numbered in order of first appearance */
 	/* the rest is table.c's */
 	struct buf bytes;
 	uint32_t *slot;
-	size_t n_slots, cap;
+	size_t n_slots, cap; /* a slot is two words, code and tag */
 };
 void dictionary_release(struct dictionary *d); /* accepts a zeroed struct; leaves one */
+void dictionary_clear(struct dictionary *d);   /* no texts; memory stays */
 uint32_t dictionary_find(const struct dictionary *d, const char *text, size_t len); /* TABLE_MISSING: not there */
 enum status dictionary_add(struct dictionary *d, const char *text, size_t len, uint32_t *code, struct err *e);
 
@@ -51,6 +52,7 @@ enum status table_reserve(struct table *t, size_t n_rows, struct err *e);
 /* Appends a row of missing cells; set its cells afterwards. */
 enum status table_add_row(struct table *t, struct err *e);
 void table_set_number(struct table *t, size_t column, size_t row, double v); /* v finite */
+/* An empty text is a missing cell. */
 enum status table_set_text(struct table *t, size_t column, size_t row, const char *text, size_t len, struct err *e);
 size_t table_find(const struct table *t, const char *name); /* SIZE_MAX: no such column */
 
