@@ -7,8 +7,12 @@
 struct cJSON;
 
 /* Sets defaults, then what the object gives. NULL or JSON null: defaults alone. Unknown names are ERR_INVALID
- * "unknown_parameter" with the nearest known one; the same name twice is refused. */
+ * "unknown_parameter" with the nearest known one; the same name twice is refused ("duplicate_parameter"). Layers are
+ * a list of sizes or one size; "auto" or 0 leaves a choice to the table. *p changes on success only. */
 enum status params_from_json(struct params *p, const struct cJSON *object, struct err *e);
-struct cJSON *params_to_json(const struct params *p); /* owned; every parameter, resolved ones as numbers */
+
+/* Every parameter, as params_from_json reads it: owned; NULL when out of memory. What is still left to the table is
+ * "auto", so that after params_resolve there is none of it. */
+struct cJSON *params_to_json(const struct params *p);
 
 #endif

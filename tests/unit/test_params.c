@@ -8,7 +8,10 @@
 
 #include <cmocka.h>
 
+#include <cjson/cJSON.h>
+
 #include "engine/params.h"
+#include "schema/params_json.h"
 
 static const struct param *
 named(const char *name)
@@ -266,6 +269,104 @@ resolve_refuses_parts_that_do_not_fit_together(void **state)
 	combination_refused(&p, 100000, "batch_size");
 }
 
+static enum status
+from_json(const char *text, struct params *p, struct err *e)
+{
+	cJSON *object = cJSON_Parse(text);
+	enum status s;
+
+	assert_non_null(object);
+	s = params_from_json(p, object, e);
+	cJSON_Delete(object);
+	return s;
+}
+
+static void
+json_sets_what_it_names_and_defaults_the_rest(void **state)
+{
+	struct params p;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(from_json("{\"seed\": 7, \"alpha\": 2.5, \"weight_norm\": true, \"scaling\": \"quantile\","
+				   "\"hidden_layers\": [32, 16], \"generator_layers\": 8, \"steps\": \"auto\"}",
+				 &p, &e),
+		OK);
+	assert_int_equal(p.seed, 7);
+	assert_float_equal(p.alpha, 2.5, 0);
+	assert_true(p.weight_norm);
+	assert_int_equal(p.scaling, SCALING_QUANTILE);
+	assert_int_equal(p.hidden_layers.n, 2);
+	assert_int_equal(p.hidden_layers.size[1], 16);
+	assert_int_equal(p.generator_layers.n, 1);
+	assert_int_equal(p.steps, 0);
+	assert_int_equal(p.batch_size, 64);
+	assert_int_equal(params_from_json(&p, NULL, &e), OK);
+	assert_int_equal(p.seed, 1);
+	assert_int_equal(from_json("null", &p, &e), OK);
+}
+
+static void
+json_refused(const char *text, const char *code)
+{
+	struct params p = {.seed = 99};
+	struct err e = {0};
+
+	assert_int_equal(from_json(text, &p, &e), ERR_INVALID);
+	assert_string_equal(e.code, code);
+	assert_int_equal(p.seed, 99);
+}
+
+static void
+json_of_a_wrong_kind_is_refused(void **state)
+{
+	(void)state;
+	json_refused("[1]", "parameter_type");
+	json_refused("{\"Seed\": 1}", "unknown_parameter");
+	json_refused("{\"seed\": 1, \"seed\": 1}", "duplicate_parameter");
+	json_refused("{\"seed\": \"1\"}", "parameter_type");
+	json_refused("{\"seed\": \"auto\"}", "parameter_type");
+	json_refused("{\"seed\": null}", "parameter_type");
+	json_refused("{\"seed\": [1]}", "parameter_type");
+	json_refused("{\"seed\": 1.5}", "parameter_type");
+	json_refused("{\"seed\": 1e999}", "parameter_out_of_range");
+	json_refused("{\"weight_norm\": 1}", "parameter_type");
+	json_refused("{\"weight_norm\": {}}", "parameter_type");
+	json_refused("{\"method\": \"magic\"}", "parameter_out_of_range");
+	json_refused("{\"method\": 0}", "parameter_type");
+	json_refused("{\"hidden_layers\": [1, \"2\"]}", "parameter_type");
+	json_refused("{\"hidden_layers\": [1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}", "parameter_out_of_range");
+}
+
+static void
+json_written_reads_back_as_the_same_parameters(void **state)
+{
+	struct err e = {0};
+
+	(void)state;
+	for (int resolved = 0; resolved < 2; resolved++) {
+		struct params p, q;
+		cJSON *json;
+		char *text;
+
+		params_defaults(&p);
+		p.seed = ((size_t)1 << 53) - 1;
+		p.lambda = 0.1 + 0.2; /* 0.30000000000000004 */
+		if (resolved)
+			assert_int_equal(params_resolve(&p, 1000, 20, 30, 2, &e), OK);
+		json = params_to_json(&p);
+		assert_non_null(json);
+		assert_int_equal(params_from_json(&q, json, &e), OK);
+		assert_memory_equal(&p, &q, sizeof p);
+		text = cJSON_Print(json);
+		assert_true(!resolved || !strstr(text, "auto"));
+		assert_int_equal(from_json(text, &q, &e), OK);
+		assert_memory_equal(&p, &q, sizeof p);
+		free(text);
+		cJSON_Delete(json);
+	}
+}
+
 int
 main(void)
 {
@@ -279,6 +380,9 @@ main(void)
 		cmocka_unit_test(resolve_leaves_nothing_to_choose),
 		cmocka_unit_test(resolve_keeps_what_was_chosen),
 		cmocka_unit_test(resolve_refuses_data_that_cannot_train),
+		cmocka_unit_test(json_sets_what_it_names_and_defaults_the_rest),
+		cmocka_unit_test(json_of_a_wrong_kind_is_refused),
+		cmocka_unit_test(json_written_reads_back_as_the_same_parameters),
 		cmocka_unit_test(resolve_refuses_parts_that_do_not_fit_together),
 	};
 
