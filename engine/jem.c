@@ -1,0 +1,188 @@
+/* jem: see jem.h. */
+#include "engine/jem.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/elementary.h"
+#include "engine/kernel.h"
+
+/* Rows of a full workspace: the three groups, and the tangents of the data rows below them. */
+static size_t
+max_rows(size_t max_data, size_t max_generated, size_t max_labelled)
+{
+	return 2 * max_data + max_generated + max_labelled;
+}
+
+/* Blocks begin on cache lines. */
+static size_t
+rounded(size_t n)
+{
+	return (n + 15) & ~(size_t)15;
+}
+
+size_t
+jem_size(const struct net_shape *s, size_t max_data, size_t max_generated, size_t max_labelled)
+{
+	size_t rows = rounded(max_rows(max_data, max_generated, max_labelled));
+
+	return rows * (2 * net_width(s) + s->size[s->n_layers] + 2);
+}
+
+void
+jem_init(struct jem *j, const struct net_shape *s, size_t max_data, size_t max_generated, size_t max_labelled,
+	real *block)
+{
+	size_t rows = rounded(max_rows(max_data, max_generated, max_labelled));
+
+	*j = (struct jem){
+		.shape = *s, .max_data = max_data, .max_generated = max_generated, .max_labelled = max_labelled};
+	net_layout(s, rows, block, j->a);
+	net_layout(s, rows, block += rows * net_width(s), j->delta);
+	j->p = block += rows * net_width(s);
+	j->log_p = block += rows * s->size[s->n_layers];
+	j->norm2 = block + rows;
+}
+
+real *
+jem_input(const struct jem *j, size_t row)
+{
+	return j->a[0] + row * j->shape.size[0];
+}
+
+/* ---- The gradient penalty -----------------------------------------------------------------------------------------
+ */
+
+/*
+ * Steps 2 and 3 of section 3, for the first n rows; rows `at` .. at + n - 1 hold what is special to the penalty.
+ * Reverse chain from seed p: deltas, and v = grad_x log p in the place of the inputs of those rows. Tangent chain from
+ * u = scale * v: a[l] of those rows are the tangents. Returns the sum of |v|^2 / 2.
+ */
+static double
+penalty_chains(struct jem *j, const real *w, size_t n, size_t at, real scale, int threads)
+{
+	const struct net_shape *s = &j->shape;
+	size_t n_classes = s->size[s->n_layers], d = s->size[0];
+	real *v = j->a[0] + at * d;
+	double sum = 0;
+
+	memcpy(j->delta[s->n_layers] + at * n_classes, j->p, n * n_classes * sizeof *j->p);
+	net_backward(s, w, j->a, 0, j->delta, at, n, 1, threads);
+	kernel_affine_backward_input(v, j->delta[1] + at * s->size[1], w, NULL, n, s->size[1], d, threads);
+	kernel_row_norms(j->norm2, v, n, d);
+	for (size_t i = 0; i < n; i++)
+		sum += (double)j->norm2[i] / 2;
+	for (size_t i = 0; i < n * d; i++)
+		v[i] *= scale;
+	for (size_t l = 0; l < s->n_layers; l++)
+		kernel_affine_tangent(j->a[l + 1] + at * s->size[l + 1], j->a[l] + at * s->size[l],
+			w + net_weights_at(s, l), l + 1 < s->n_layers ? j->a[l + 1] : NULL, n, s->size[l + 1],
+			s->size[l], threads);
+	return sum;
+}
+
+/* ---- Output seeds: the gradient of each term in the logits ----------------------------------------------------------
+ */
+
+/*
+ * A data row. Contrast: -p. Conditional entropy H = -sum p log p: dH/df_k = -p_k (log p_k + H). Penalty, part (b):
+ * p (o - p.o), o the tangent at the output, already scaled. Returns H.
+ */
+static double
+seed_data_row(real *seed, const real *p, const real *logits, real log_p, const real *o, real contrast, real beta,
+	size_t n_classes)
+{
+	double entropy = 0, along = 0;
+
+	for (size_t k = 0; k < n_classes; k++)
+		entropy -= (double)p[k] * ((double)logits[k] - (double)log_p);
+	for (size_t k = 0; o && k < n_classes; k++)
+		along += (double)p[k] * (double)o[k];
+	for (size_t k = 0; k < n_classes; k++) {
+		real of_entropy = -p[k] * (logits[k] - log_p + (real)entropy);
+		real of_penalty = o ? p[k] * (o[k] - (real)along) : 0;
+
+		seed[k] = -contrast * p[k] + beta * of_entropy + of_penalty;
+	}
+	return entropy;
+}
+
+static size_t
+argmax(const real *x, size_t n)
+{
+	size_t top = 0;
+
+	for (size_t k = 1; k < n; k++)
+		if (x[k] > x[top])
+			top = k;
+	return top;
+}
+
+void
+jem_step(struct jem *j, const real *w, size_t n_data, size_t n_generated, size_t n_labelled, const int32_t *y,
+	const struct jem_weights *weights, real *gradient, struct jem_terms *terms, int threads)
+{
+	const struct net_shape *s = &j->shape;
+	const size_t n_classes = s->size[s->n_layers], n_rows = n_data + n_generated + n_labelled;
+	const bool penalised = n_data && weights->gamma > 0;
+	const real *logits = j->a[s->n_layers], *tangent = logits + n_rows * n_classes;
+	real *seed = j->delta[s->n_layers];
+	const real *p = j->p, *log_p = j->log_p;
+	const real per_data = n_data ? 1 / (real)n_data : 0, per_generated = n_generated ? 1 / (real)n_generated : 0;
+	const real per_labelled = n_labelled ? 1 / (real)n_labelled : 0;
+	double sum_data = 0, sum_generated = 0, sum_entropy = 0, sum_cross = 0, sum_penalty = 0;
+	size_t n_right = 0, row = 0;
+
+	net_forward(s, w, j->a, 0, n_rows, threads);
+	kernel_softmax(j->p, j->log_p, logits, 1, n_rows, n_classes);
+	if (penalised)
+		sum_penalty = penalty_chains(j, w, n_data, n_rows, weights->gamma * per_data, threads);
+
+	for (; row < n_data; row++) {
+		size_t at = row * n_classes;
+
+		sum_entropy += seed_data_row(seed + at, p + at, logits + at, log_p[row],
+			penalised ? tangent + at : NULL, weights->contrast * per_data, weights->beta * per_data,
+			n_classes);
+		sum_data += (double)log_p[row];
+	}
+	for (; row < n_data + n_generated; row++) {
+		for (size_t k = 0; k < n_classes; k++)
+			seed[row * n_classes + k] = weights->contrast * per_generated * p[row * n_classes + k];
+		sum_generated += (double)log_p[row];
+	}
+	for (; row < n_rows; row++) {
+		size_t at = row * n_classes, label = (size_t)y[row - n_data - n_generated];
+
+		for (size_t k = 0; k < n_classes; k++)
+			seed[at + k] = weights->alpha * per_labelled * (p[at + k] - (k == label ? 1 : 0));
+		sum_cross += (double)log_p[row] - (double)logits[at + label];
+		n_right += argmax(p + at, n_classes) == label;
+	}
+
+	net_backward(s, w, j->a, 0, j->delta, 0, n_rows, 1, threads);
+	net_gradient(s, j->a, j->delta, n_rows + (penalised ? n_data : 0), n_rows, gradient, threads);
+
+	*terms = (struct jem_terms){
+		.log_p_difference = sum_data * (double)per_data - sum_generated * (double)per_generated,
+		.gradient_penalty = sum_penalty * (double)per_data,
+		.conditional_entropy = sum_entropy * (double)per_data,
+		.cross_entropy = sum_cross * (double)per_labelled,
+		.accuracy = (double)n_right * (double)per_labelled,
+	};
+	terms->loss = -(double)weights->contrast * terms->log_p_difference +
+		      (double)weights->gamma * terms->gradient_penalty +
+		      (double)weights->beta * terms->conditional_entropy +
+		      (double)weights->alpha * terms->cross_entropy;
+}
+
+real *
+jem_input_gradient(struct jem *j, const real *w, size_t m, int threads)
+{
+	const struct net_shape *s = &j->shape;
+
+	net_forward(s, w, j->a, 0, m, threads);
+	kernel_softmax(j->delta[s->n_layers], j->log_p, j->a[s->n_layers], 1, m, s->size[s->n_layers]);
+	net_backward(s, w, j->a, 0, j->delta, 0, m, 0, threads);
+	return j->delta[0];
+}
