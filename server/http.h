@@ -3,10 +3,17 @@
  *
  * One thread per connection, so a handler may block; bodies are streamed to it piece by piece. Before any handler runs,
  * http refuses with problem details of its own: an unknown path (404), a known path with another method (405 with
- * Allow), a body declared larger than the route's limit (413, before reading it), a POST without Content-Length
- * or chunked encoding (411), Content-Length together with Transfer-Encoding or given twice differently (400), headers
- * too large (431), too many connections (503). A body that grows over the limit while it streams is refused too. A
- * connection that takes longer than its deadline for headers or body is closed.
+ * Allow), a query parameter that the route has not (400), a body declared larger than the route's limit (413, before
+ * reading it), a body where none is taken (400), a POST without Content-Length or chunked encoding (411),
+ * Content-Length together with Transfer-Encoding or given twice differently (400), headers too large (431), too many
+ * connections (503). A body that grows over the limit while it streams is refused too.
+ *
+ * Deadlines: a new connection has header_seconds for its first request's headers, a kept one idle_seconds for the
+ * next's. A body may pause for body_seconds, and must come at HTTP_MIN_RATE on the whole. A reply must be taken within
+ * idle_seconds and its bytes at a modest rate. Whoever is late is disconnected. A reply that refuses an unfinished body
+ * is followed by reading on for a while, so that a client that sends first and reads later still gets to see it.
+ *
+ * GET routes answer HEAD too. Every reply has X-Request-Id; every request is one line in the log.
  *
  * Threads: a handler runs in its connection's thread. Routes and limits are read-only after start.
  */
@@ -16,18 +23,20 @@
 #include "engine/buf.h"
 
 enum { HTTP_MAX_PATH_PARAMS = 2 };
+enum { HTTP_MIN_RATE = 500 }; /* bytes a second of a body, over its whole time */
 
-struct http_request { /* borrowed by the handler until the reply is sent */
+struct http_request { /* borrowed by the handler until its `end` returns */
 	const char *method, *path;
-	char request_id[40];                       /* of X-Request-Id when it is sane, else made here */
+	char request_id[40];                          /* of X-Request-Id when it is sane, else made here */
 	const char *path_param[HTTP_MAX_PATH_PARAMS]; /* the {…} of the route, in order */
-	const char *content_type;                  /* lower case, without parameters; "" when absent */
-	const char *content_charset;               /* lower case; "" when absent */
-	const char *content_encoding;              /* lower case; "" when absent or identity */
-	uint64_t content_length;                   /* UINT64_MAX when not declared (chunked) */
-	void *connection;                          /* http.c's */
+	const char *content_type;                     /* lower case, without parameters; "" when absent */
+	const char *content_charset;                  /* lower case; "" when absent */
+	const char *content_encoding;                 /* lower case; "" when absent or identity */
+	uint64_t content_length;                      /* UINT64_MAX when not declared (chunked) */
+	void *connection;                             /* http.c's */
 };
-const char *http_query(const struct http_request *r, const char *name);  /* decoded; NULL when absent */
+/* Decoded, valid UTF-8 without control characters, not empty; NULL when absent. */
+const char *http_query(const struct http_request *r, const char *name);
 const char *http_header(const struct http_request *r, const char *name); /* NULL when absent */
 
 struct http_reply {
@@ -36,19 +45,21 @@ struct http_reply {
 	struct buf body;          /* owned; sent and released by http */
 	char location[128];       /* "" = no header */
 	char warnings[512];       /* of the Verad-Warnings header; "" = none */
+	char allow[64];           /* "" = no header */
 	unsigned retry_after;     /* seconds; 0 = no header */
 };
 
 /*
  * A route's life: begin (NULL: nothing to prepare) may refuse from the headers alone; body gets each piece (NULL: the
- * pieces are gathered into http's buffer, up to max_body, and given to `end`); end makes the reply; release frees *state
- * in any case, also when the client goes away half-way. begin and body say "refused" by returning a status: err fills
- * the problem reply, and the rest of the body is not read.
+ * pieces are gathered into http's buffer and given to `end`); end makes the reply; release (NULL: no state) frees
+ * *state exactly once in any case, also when the client goes away half-way. begin and body say "refused" by returning a
+ * status: err fills the problem reply, and the rest of the body is not read. `end` is called for whole requests alone.
  */
 struct http_route {
-	const char *method;       /* "GET" */
-	const char *path;         /* "/v1/jobs/{id}/cancel" */
-	uint64_t max_body;        /* bytes; 0: takes no body */
+	const char *method;                    /* "GET" */
+	const char *path;                      /* "/v1/jobs/{id}/cancel" */
+	const char *const *query;              /* names of the query parameters, NULL-terminated; NULL: none */
+	uint64_t (*max_body)(const void *app); /* bytes; NULL: takes no body */
 	enum status (*begin)(void *app, const struct http_request *r, void **state, struct err *e);
 	enum status (*body)(void *app, void *state, const void *bytes, size_t n, struct err *e);
 	enum status (*end)(void *app, const struct http_request *r, void *state, const struct buf *gathered,
@@ -57,9 +68,9 @@ struct http_route {
 };
 
 struct http_options {
-	const char *listen;       /* "127.0.0.1:8080", "[::1]:0"; port 0: any free one */
-	unsigned max_connections; /* 0: 1,000 */
-	unsigned header_seconds, body_seconds, idle_seconds; /* deadlines; body: between two pieces; 0: 10, 60, 60 */
+	const char *listen;                                  /* "127.0.0.1:8080", "[::1]:0"; port 0: any free one */
+	unsigned max_connections;                            /* 0: 1,000 */
+	unsigned header_seconds, body_seconds, idle_seconds; /* deadlines; 0: 10, 60, 60 */
 };
 
 struct http;
@@ -67,10 +78,11 @@ struct http;
 enum status http_start(const struct http_options *o, const struct http_route *routes, size_t n, void *app,
 	struct http **out, struct err *e);
 unsigned http_port(const struct http *h);
-/* No new connections; waits up to `seconds` for requests under way, then closes everything. */
+/* No new connections; waits up to `seconds` for requests under way, then closes everything. Accepts NULL. */
 void http_stop(struct http *h, unsigned seconds);
 
-/* The HTTP status of an error, and its RFC 9457 body with code, request_id, and errors[] with line and column. */
+/* The HTTP status of an error, and its RFC 9457 body with code, request_id, and errors[] with line and column. What
+ * went wrong inside (a 500) is told to the log alone. */
 int http_status_of(const struct err *e);
 void http_problem(const struct err *e, const struct http_request *r, struct http_reply *reply);
 

@@ -1,0 +1,647 @@
+/*
+ * http: see http.h. What libmicrohttpd leaves to us is done here:
+ *
+ * - Its connection timeout starts anew with every byte, so a header sent byte by byte lives for ever, and it closes a
+ *   connection whose handler computed for longer. It is switched off, and server/connections keeps the deadlines.
+ * - It accepts Content-Length together with Transfer-Encoding, and conflicting Content-Lengths: see check_framing.
+ * - A reply can be queued before the body or after it, but not within. So a refusal in mid-body is written to the
+ *   socket here, by the connection's own thread, while the library waits for the handler to return.
+ * - After an early reply it closes the socket at once, which may cost the client the reply: see connection_linger.
+ *
+ * Life of a request: on_request is called with the headers (an exchange is made), with each piece of the body, and once
+ * more at its end, when the reply is queued; on_completed, in every case the last call, releases the exchange.
+ */
+#include "server/http.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "schema/utf8.h"
+#include "server/connections.h"
+#include "server/http_route.h"
+#include "server/json.h"
+#include "server/listen.h"
+#include "server/log.h"
+
+enum {
+	MAX_HEADERS = 32 << 10,        /* bytes of request line and headers; past it, 431 */
+	CONNECTION_MEMORY = 128 << 10, /* the library's, for headers and a piece of the body */
+	STACK = 512 << 10,
+	OTHER_FILES = 128,      /* descriptors of the rest of the program */
+	SPARE_CONNECTIONS = 64, /* beyond the limit: these are told so with a 503 */
+	REPLY_RATE = 16 << 10,  /* bytes a second at which a reply must be taken, after the first idle_seconds */
+	SWALLOW = 64 << 10,     /* a refused body with no more than this to come is read, and the connection kept */
+};
+
+struct http {
+	struct MHD_Daemon *daemon;
+	int listen_fd;
+	unsigned port;
+	const struct http_route *routes;
+	size_t n_routes;
+	void *app;
+	unsigned max_connections;
+	uint64_t header_ms, body_ms, idle_ms;
+
+	struct connections *connections;
+};
+
+struct exchange { /* one request; used by its connection's thread alone */
+	struct http *h;
+	struct connection *c;
+	struct MHD_Connection *mhd;
+	struct http_request request;
+	struct http_match match;
+	char type[96], charset[32], encoding[32];
+	uint64_t started, handling_ms, max_body, received;
+	bool has_body;
+	struct buf gathered;
+	void *state;  /* the route's */
+	bool begun;   /* the route's release is owed */
+	bool refused; /* the reply will be the problem `refusal`; what comes of the body is dropped */
+	struct err refusal;
+	bool unread; /* the reply goes out before the body is in */
+	int status;  /* of the reply; 0: none was made */
+	size_t reply_bytes;
+};
+
+static void
+on_connection(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode what)
+{
+	struct connection *c = *context;
+	struct http *h = cls;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) { /* NULL is for on_request to refuse */
+		*context = connection_enter(h->connections,
+			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, h->header_ms);
+	} else if (c) {
+		if (connection_was_ended(c) && !connections_stopping(h->connections))
+			log_event(LOG_DEBUG, "connection ended: nothing whole came in time", NULL);
+		connection_leave(c);
+	}
+}
+
+/* Requests -------------------------------------------------------------------------------------------------------- */
+
+const char *
+http_header(const struct http_request *r, const char *name)
+{
+	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+const char *
+http_query(const struct http_request *r, const char *name)
+{
+	return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* A request id of the client's is taken where it cannot harm a log, else one is made. */
+static void
+choose_request_id(struct exchange *x)
+{
+	static const char sane[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	const char *given = http_header(&x->request, "X-Request-Id");
+	size_t n = given ? strlen(given) : 0;
+	uint64_t random;
+
+	if (n && n < sizeof x->request.request_id && strspn(given, sane) == n) {
+		memcpy(x->request.request_id, given, n + 1);
+		return;
+	}
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
+		random = monotonic_ms() ^ (uint64_t)(uintptr_t)x; /* early at boot: unique enough for a log */
+	snprintf(x->request.request_id, sizeof x->request.request_id, "%016llx", (unsigned long long)random);
+}
+
+struct framing {
+	const char *length, *encoding;
+	size_t length_size;
+	unsigned n_hosts;
+	bool conflict, bad_text;
+};
+
+static enum MHD_Result
+note_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
+{
+	struct framing *f = cls;
+
+	(void)kind;
+	if (strlen(key) != key_size || (value && strlen(value) != value_size))
+		f->bad_text = true;
+	if (!strcasecmp(key, "Host"))
+		f->n_hosts++;
+	if (!strcasecmp(key, "Transfer-Encoding")) {
+		f->conflict = f->conflict || f->encoding;
+		f->encoding = value ? value : "";
+	}
+	if (!strcasecmp(key, "Content-Length")) {
+		f->conflict = f->conflict || (f->length && strcmp(f->length, value ? value : ""));
+		f->length = value ? value : "";
+	}
+	return MHD_YES;
+}
+
+/* Two readings of where a request ends are how one request is smuggled inside another: none of them is served. */
+static enum status
+check_framing(struct exchange *x, const char *version, struct err *e)
+{
+	struct framing f = {0};
+
+	MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, note_header, &f);
+	if (f.bad_text)
+		return err_set(e, ERR_SYNTAX, "bad_header", "a header has a NUL character in it");
+	if (f.length && f.encoding)
+		return err_set(e, ERR_SYNTAX, "bad_framing", "Content-Length and Transfer-Encoding exclude each other");
+	if (f.conflict)
+		return err_set(e, ERR_SYNTAX, "bad_framing", "the body's length is given twice, and differently");
+	if (f.encoding && (strcasecmp(f.encoding, "chunked") || strcmp(version, "HTTP/1.1")))
+		return err_set(e, ERR_SYNTAX, "bad_framing",
+			"of the Transfer-Encodings only \"chunked\" is served, and from HTTP/1.1 clients");
+	if (f.n_hosts > 1 || (!f.n_hosts && !strcmp(version, "HTTP/1.1")))
+		return err_set(e, ERR_SYNTAX, "bad_host", "an HTTP/1.1 request needs exactly one Host header");
+	if (f.encoding) {
+		x->request.content_length = UINT64_MAX;
+		x->has_body = true;
+	} else if (f.length) {
+		x->request.content_length = strtoull(f.length, NULL, 10); /* the library has checked it */
+		x->has_body = x->request.content_length > 0;
+	}
+	return OK;
+}
+
+struct query_check {
+	const struct http_route *route;
+	struct err *e;
+	enum status s;
+	size_t seen; /* bit i: name i of the route */
+};
+
+static enum MHD_Result
+check_query(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
+{
+	struct query_check *q = cls;
+	size_t i = 0;
+
+	(void)kind;
+	if (strlen(key) != key_size || !utf8_valid(key, key_size)) {
+		q->s = err_set(q->e, ERR_SYNTAX, "bad_query", "the name of a query parameter is not UTF-8 text");
+		return MHD_NO;
+	}
+	while (q->route->query && q->route->query[i] && strcmp(q->route->query[i], key))
+		i++;
+	if (!q->route->query || !q->route->query[i]) {
+		q->s = http_unknown_query(q->route, key, q->e);
+		return MHD_NO;
+	}
+	if (q->seen & (size_t)1 << i) {
+		q->s = err_set(q->e, ERR_SYNTAX, "bad_query", "the query parameter \"%s\" is given twice", key);
+		return MHD_NO;
+	}
+	q->seen |= (size_t)1 << i;
+	if (!value || !value_size) {
+		q->s = err_set(q->e, ERR_SYNTAX, "bad_query", "the query parameter \"%s\" has no value", key);
+		return MHD_NO;
+	}
+	if (strlen(value) != value_size || !utf8_valid(value, value_size)) {
+		q->s = err_set(q->e, ERR_SYNTAX, "bad_query",
+			"the value of the query parameter \"%s\" is not UTF-8 text", key);
+		return MHD_NO;
+	}
+	for (size_t k = 0; k < value_size; k++) {
+		if ((unsigned char)value[k] < 0x20 || value[k] == 0x7F) {
+			q->s = err_set(q->e, ERR_SYNTAX, "bad_query",
+				"the query parameter \"%s\" has a control character", key);
+			return MHD_NO;
+		}
+	}
+	return MHD_YES;
+}
+
+static enum status
+check_body_headers(struct exchange *x, struct err *e)
+{
+	const struct http_route *route = x->match.route;
+	const char *method = x->request.method, *value;
+	uint64_t length = x->request.content_length;
+
+	value = http_header(&x->request, "Content-Type");
+	http_media_type(value ? value : "", x->type, sizeof x->type, x->charset, sizeof x->charset);
+	value = http_header(&x->request, "Content-Encoding");
+	snprintf(x->encoding, sizeof x->encoding, "%s", value && strcasecmp(value, "identity") ? value : "");
+	if (!route->max_body)
+		return x->has_body
+			       ? err_set(e, ERR_SYNTAX, "unexpected_body", "%s %s takes no body", method, route->path)
+			       : OK;
+	if (!x->has_body && !http_header(&x->request, "Content-Length"))
+		return err_set(e, ERR_SYNTAX, "length_required",
+			"%s %s needs a body, with Content-Length or Transfer-Encoding: chunked", method, route->path);
+	x->max_body = route->max_body(x->h->app);
+	if (length != UINT64_MAX && length > x->max_body)
+		return err_set(e, ERR_TOO_LARGE, "body_too_large",
+			"a body of %llu bytes is over this route's limit of %llu", (unsigned long long)length,
+			(unsigned long long)x->max_body);
+	return OK;
+}
+
+/* Everything that can be refused from the headers alone. */
+static enum status
+check_headers(struct exchange *x, const char *version, struct err *e)
+{
+	const union MHD_ConnectionInfo *size = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	struct query_check query = {.e = e};
+	struct http *h = x->h;
+	enum status s;
+
+	if ((s = check_framing(x, version, e)))
+		return s;
+	if (connections_count(h->connections) > h->max_connections)
+		return err_set(e, ERR_BUSY, "too_many_connections",
+			"more than %u connections are open: try again later", h->max_connections);
+	if (size && size->header_size > MAX_HEADERS)
+		return err_set(
+			e, ERR_TOO_LARGE, "headers_too_large", "the request's headers are over %d bytes", MAX_HEADERS);
+	http_match(h->routes, h->n_routes, x->request.method, x->request.path, &x->match);
+	if (!x->match.allow[0])
+		return err_set(e, ERR_NOT_FOUND, "unknown_path",
+			"there is nothing at %.200s; /openapi.json lists what there is", x->request.path);
+	if (!x->match.route)
+		return err_set(e, ERR_INVALID, "method_not_allowed", "%.16s is not served at %.200s; %s is",
+			x->request.method, x->request.path, x->match.allow);
+	memcpy(x->request.path_param, x->match.path_param, sizeof x->match.path_param);
+	query.route = x->match.route;
+	MHD_get_connection_values_n(x->mhd, MHD_GET_ARGUMENT_KIND, check_query, &query);
+	if (query.s)
+		return query.s;
+	if ((s = check_body_headers(x, e)))
+		return s;
+	x->begun = true;
+	return query.route->begin ? query.route->begin(h->app, &x->request, &x->state, e) : OK;
+}
+
+static void
+release_state(struct exchange *x)
+{
+	if (x->begun && x->match.route->release)
+		x->match.route->release(x->h->app, x->state);
+	x->begun = false;
+	x->state = NULL;
+}
+
+/* Replies --------------------------------------------------------------------------------------------------------- */
+
+static void
+add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+	if (value[0])
+		MHD_add_response_header(response, name, value); /* fails for lack of memory alone: then without it */
+}
+
+static enum MHD_Result
+send_reply(struct exchange *x, struct http_reply *reply)
+{
+	struct http *h = x->h;
+	struct MHD_Response *response;
+	char retry_after[16] = "";
+	enum MHD_Result result;
+
+	x->status = reply->status;
+	x->reply_bytes = reply->body.len;
+	response = MHD_create_response_from_buffer(reply->body.len, reply->body.data ? reply->body.data : (void *)"",
+		reply->body.data ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	if (!response) {
+		buf_release(&reply->body);
+		return MHD_NO;
+	}
+	if (reply->retry_after)
+		snprintf(retry_after, sizeof retry_after, "%u", reply->retry_after);
+	if (reply->body.len)
+		add_header(response, "Content-Type", reply->content_type ? reply->content_type : "application/json");
+	add_header(response, "X-Request-Id", x->request.request_id);
+	add_header(response, "X-Content-Type-Options", "nosniff");
+	add_header(response, "Location", reply->location);
+	add_header(response, "Verad-Warnings", reply->warnings);
+	add_header(response, "Allow", reply->allow);
+	add_header(response, "Retry-After", retry_after);
+	if (x->unread || connections_stopping(h->connections))
+		add_header(response, "Connection", "close");
+	connection_phase(x->c, PHASE_REPLYING, h->idle_ms + x->reply_bytes * 1000 / REPLY_RATE);
+	result = MHD_queue_response(x->mhd, (unsigned)reply->status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static void
+refusal_reply(struct exchange *x, struct http_reply *reply)
+{
+	http_problem(&x->refusal, &x->request, reply);
+	if (reply->status == 405)
+		snprintf(reply->allow, sizeof reply->allow, "%s", x->match.allow);
+}
+
+/* The reply to a body that is still coming, written past the library; see the head of this file. */
+static enum MHD_Result
+refuse_within_body(struct exchange *x)
+{
+	struct http_reply reply = {0};
+	struct buf out = {0};
+	size_t sent = 0;
+
+	x->unread = true;
+	refusal_reply(x, &reply);
+	x->status = reply.status;
+	x->reply_bytes = reply.body.len;
+	buf_printf(&out, "HTTP/1.1 %d %s\r\nConnection: close\r\nX-Request-Id: %s\r\n", reply.status,
+		http_status_phrase(reply.status), x->request.request_id);
+	if (reply.retry_after)
+		buf_printf(&out, "Retry-After: %u\r\n", reply.retry_after);
+	if (reply.body.len)
+		buf_printf(&out, "Content-Type: %s\r\n", reply.content_type);
+	buf_printf(&out, "Content-Length: %zu\r\n\r\n", reply.body.len);
+	buf_put(&out, reply.body.data, reply.body.len);
+	connection_phase(x->c, PHASE_REPLYING, x->h->idle_ms);
+	while (!out.failed && sent < out.len) {
+		struct pollfd p = {.fd = connection_fd(x->c), .events = POLLOUT};
+		ssize_t n = send(connection_fd(x->c), out.data + sent, out.len - sent, MSG_NOSIGNAL);
+
+		if (n > 0)
+			sent += (size_t)n;
+		else if (n < 0 && errno == EAGAIN)
+			poll(&p, 1, -1); /* the reaper ends it */
+		else if (n < 0 && errno != EINTR)
+			break;
+	}
+	buf_release(&out);
+	buf_release(&reply.body);
+	return MHD_NO; /* to the library: close, nothing more is to be sent; on_completed lingers before that */
+}
+
+/* Bodies ---------------------------------------------------------------------------------------------------------- */
+
+/* The next piece is due within body_seconds, and sooner when the body as a whole came slower than HTTP_MIN_RATE. */
+static void
+await_body(struct exchange *x)
+{
+	uint64_t now = monotonic_ms();
+	uint64_t whole = x->started + x->handling_ms + x->h->body_ms + x->received * 1000 / HTTP_MIN_RATE;
+	uint64_t left = whole > now ? whole - now : 0;
+
+	connection_phase(x->c, PHASE_BODY, left < x->h->body_ms ? left : x->h->body_ms);
+}
+
+static enum status
+take_piece(struct exchange *x, const char *piece, size_t n, struct err *e)
+{
+	const struct http_route *route = x->match.route;
+
+	if (x->received > x->max_body)
+		return err_set(e, ERR_TOO_LARGE, "body_too_large", "the body is over this route's limit of %llu bytes",
+			(unsigned long long)x->max_body);
+	if (route->body)
+		return route->body(x->h->app, x->state, piece, n, e);
+	buf_put(&x->gathered, piece, n);
+	return buf_status(&x->gathered, e);
+}
+
+static enum MHD_Result
+on_piece(struct exchange *x, const char *piece, size_t n)
+{
+	uint64_t from = monotonic_ms(), length = x->request.content_length;
+
+	connection_phase(x->c, PHASE_HANDLING, UINT64_MAX);
+	x->received += n;
+	if (!x->refused)
+		x->refused = take_piece(x, piece, n, &x->refusal) != OK;
+	if (x->refused && (length == UINT64_MAX || length - x->received > SWALLOW))
+		return refuse_within_body(x);
+	x->handling_ms += monotonic_ms() - from;
+	await_body(x);
+	return MHD_YES;
+}
+
+static enum MHD_Result
+on_end(struct exchange *x)
+{
+	struct http_reply reply = {.status = 200};
+	enum status s = OK;
+
+	connection_phase(x->c, PHASE_HANDLING, UINT64_MAX);
+	if (!x->refused) {
+		const struct http_route *route = x->match.route;
+
+		s = route->end(x->h->app, &x->request, x->state, &x->gathered, &reply, &x->refusal);
+		if (!s)
+			s = buf_status(&reply.body, &x->refusal);
+	}
+	if (x->refused || s) {
+		buf_release(&reply.body);
+		reply = (struct http_reply){0};
+		refusal_reply(x, &reply);
+	}
+	buf_release(&x->gathered);
+	release_state(x);
+	return send_reply(x, &reply);
+}
+
+static struct exchange *
+exchange_new(struct http *h, struct MHD_Connection *mhd, const char *method, const char *path)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct exchange *x;
+
+	if (!info || !info->socket_context)
+		return NULL;
+	x = calloc(1, sizeof *x);
+	if (!x)
+		return NULL;
+	x->h = h;
+	x->c = info->socket_context;
+	x->mhd = mhd;
+	x->started = monotonic_ms();
+	x->request.method = method;
+	x->request.path = path;
+	x->request.connection = mhd;
+	x->request.content_type = x->type;
+	x->request.content_charset = x->charset;
+	x->request.content_encoding = x->encoding;
+	choose_request_id(x);
+	return x;
+}
+
+static enum MHD_Result
+on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method, const char *version,
+	const char *piece, size_t *piece_size, void **context)
+{
+	struct exchange *x = *context;
+
+	if (x && *piece_size) {
+		size_t n = *piece_size;
+
+		*piece_size = 0;
+		return on_piece(x, piece, n);
+	}
+	if (x)
+		return on_end(x);
+	x = exchange_new(cls, mhd, method, url);
+	*context = x;
+	if (!x)
+		return MHD_NO;
+	connection_phase(x->c, PHASE_HANDLING, UINT64_MAX);
+	x->refused = check_headers(x, version, &x->refusal) != OK;
+	/* A reply queued now ends the connection, which only a body that nobody wants is worth. Framing that is in
+	 * doubt leaves has_body unset, but what follows it must not be taken for a request either. */
+	if (x->refused && (x->has_body || !strcmp(x->refusal.code, "bad_framing"))) {
+		x->unread = true;
+		return on_end(x);
+	}
+	if (x->has_body)
+		await_body(x);
+	return MHD_YES;
+}
+
+static void
+log_access(const struct exchange *x, enum MHD_RequestTerminationCode how)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	char status[16], bytes[24], received[24], duration[24], client[64] = "";
+	const char *outcome = "done";
+
+	if (info && info->client_addr)
+		getnameinfo(info->client_addr, sizeof(struct sockaddr_storage), client, sizeof client, NULL, 0,
+			NI_NUMERICHOST);
+	if (connection_was_ended(x->c))
+		outcome = "too_slow";
+	else if (how != MHD_REQUEST_TERMINATED_COMPLETED_OK && !x->unread)
+		outcome = "client_gone";
+	snprintf(status, sizeof status, "%d", x->status);
+	snprintf(bytes, sizeof bytes, "%zu", x->reply_bytes);
+	snprintf(received, sizeof received, "%llu", (unsigned long long)x->received);
+	snprintf(duration, sizeof duration, "%llu", (unsigned long long)(monotonic_ms() - x->started));
+	log_event(LOG_INFO, "request", "method", x->request.method, "path", x->request.path, "status", status, "bytes",
+		bytes, "received", received, "ms", duration, "outcome", outcome, "client", client, "request_id",
+		x->request.request_id, NULL);
+}
+
+static void
+on_completed(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode how)
+{
+	struct exchange *x = *context;
+	struct http *h = cls;
+	struct connection *c;
+
+	(void)mhd;
+	if (!x)
+		return;
+	c = x->c;
+	*context = NULL;
+	release_state(x);
+	buf_release(&x->gathered);
+	log_access(x, how);
+	if (x->unread && x->status)
+		connection_linger(c);
+	free(x);
+	connection_phase(c, PHASE_WAITING, h->idle_ms);
+}
+
+/* Start and stop -------------------------------------------------------------------------------------------------- */
+
+static void
+on_library_message(void *cls, const char *format, va_list ap)
+{
+	char text[256];
+
+	(void)cls;
+	vsnprintf(text, sizeof text, format, ap);
+	text[strcspn(text, "\n")] = '\0';
+	log_event(LOG_DEBUG, "http library", "text", text, NULL);
+}
+
+/* The threads of the server take no signals: they are the main thread's. */
+static enum status
+start_threads(struct http *h, struct err *e)
+{
+	sigset_t all, old;
+	enum status s = OK;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	if ((s = connections_new(&h->connections, e)))
+		goto out;
+	h->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+					     MHD_USE_ITC | MHD_USE_ERROR_LOG,
+		0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_library_message, NULL,
+		MHD_OPTION_LISTEN_SOCKET, h->listen_fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_CONNECTION_LIMIT,
+		h->max_connections + SPARE_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_END);
+	if (!h->daemon)
+		s = err_set(e, ERR_IO, "cannot_listen", "the HTTP library could not start");
+out:
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return s;
+}
+
+static void
+http_free(struct http *h)
+{
+	if (h->listen_fd >= 0)
+		close(h->listen_fd);
+	connections_free(h->connections);
+	free(h);
+}
+
+enum status
+http_start(const struct http_options *o, const struct http_route *routes, size_t n, void *app, struct http **out,
+	struct err *e)
+{
+	struct http *h = calloc(1, sizeof *h);
+	enum status s;
+
+	if (!h)
+		return err_nomem(e);
+	h->listen_fd = -1;
+	h->routes = routes;
+	h->n_routes = n;
+	h->app = app;
+	h->max_connections = listen_affordable(
+		o->max_connections ? o->max_connections : 1000, OTHER_FILES + SPARE_CONNECTIONS);
+	h->header_ms = (o->header_seconds ? o->header_seconds : 10) * (uint64_t)1000;
+	h->body_ms = (o->body_seconds ? o->body_seconds : 60) * (uint64_t)1000;
+	h->idle_ms = (o->idle_seconds ? o->idle_seconds : 60) * (uint64_t)1000;
+	if ((s = listen_on(o->listen, &h->listen_fd, e)))
+		goto out;
+	h->port = listen_port(h->listen_fd);
+	s = start_threads(h, e);
+out:
+	if (s)
+		http_free(h);
+	else
+		*out = h;
+	return s;
+}
+
+unsigned
+http_port(const struct http *h)
+{
+	return h->port;
+}
+
+void
+http_stop(struct http *h, unsigned seconds)
+{
+	if (!h)
+		return;
+	MHD_quiesce_daemon(h->daemon);
+	shutdown(h->listen_fd, SHUT_RDWR); /* the backlog is told now, the descriptor closed when no thread polls it */
+	connections_drain(h->connections, seconds);
+	MHD_stop_daemon(h->daemon);
+	http_free(h);
+}

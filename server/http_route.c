@@ -1,0 +1,266 @@
+/* http_route: see http_route.h; here too are the problem details, http.h's http_status_of and http_problem. */
+#include "server/http_route.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/suggest.h"
+#include "server/json.h"
+#include "server/log.h"
+
+/* Matching -------------------------------------------------------------------------------------------------------- */
+
+static bool
+path_matches(
+	const char *pattern, const char *path, size_t first[HTTP_MAX_PATH_PARAMS], size_t len[HTTP_MAX_PATH_PARAMS])
+{
+	const char *start = path;
+	size_t n = 0;
+
+	while (*pattern) {
+		if (*pattern != '{') {
+			if (*pattern++ != *path++)
+				return false;
+			continue;
+		}
+		pattern += strcspn(pattern, "}") + 1;
+		first[n] = (size_t)(path - start);
+		len[n] = strcspn(path, "/");
+		if (!len[n])
+			return false;
+		path += len[n++];
+	}
+	return !*path;
+}
+
+static void
+add_method(char *allow, size_t size, const char *method)
+{
+	size_t used = strlen(allow);
+
+	snprintf(allow + used, size - used, "%s%s", used ? ", " : "", method);
+	if (!strcmp(method, "GET"))
+		add_method(allow, size, "HEAD");
+}
+
+void
+http_match(const struct http_route *routes, size_t n, const char *method, const char *path, struct http_match *out)
+{
+	size_t first[HTTP_MAX_PATH_PARAMS], len[HTTP_MAX_PATH_PARAMS];
+
+	memset(out, 0, sizeof *out);
+	if (strlen(path) >= sizeof out->text)
+		return;
+	if (!strcmp(method, "HEAD"))
+		method = "GET";
+	for (size_t i = 0; i < n; i++) {
+		memset(len, 0, sizeof len);
+		if (!path_matches(routes[i].path, path, first, len))
+			continue;
+		add_method(out->allow, sizeof out->allow, routes[i].method);
+		if (strcmp(routes[i].method, method))
+			continue;
+		out->route = &routes[i];
+		strcpy(out->text, path);
+		for (size_t k = 0; k < HTTP_MAX_PATH_PARAMS && len[k]; k++) {
+			out->path_param[k] = out->text + first[k];
+			out->text[first[k] + len[k]] = '\0';
+		}
+	}
+}
+
+/* Header values --------------------------------------------------------------------------------------------------- */
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static void
+copy_lower(char *to, size_t size, const char *from, size_t n)
+{
+	size_t i = 0;
+
+	while (n && (from[n - 1] == ' ' || from[n - 1] == '\t'))
+		n--;
+	for (; i < n && i + 1 < size; i++)
+		to[i] = lower(from[i]);
+	to[i] = '\0';
+}
+
+void
+http_media_type(const char *value, char *type, size_t type_size, char *charset, size_t charset_size)
+{
+	char name[16];
+
+	charset[0] = '\0';
+	value += strspn(value, " \t");
+	copy_lower(type, type_size, value, strcspn(value, ";"));
+	for (value += strcspn(value, ";"); *value; value += strcspn(value, ";")) {
+		size_t equals;
+
+		value++;
+		value += strspn(value, " \t");
+		equals = strcspn(value, "=;");
+		copy_lower(name, sizeof name, value, equals);
+		if (value[equals] != '=' || strcmp(name, "charset"))
+			continue;
+		value += equals + 1;
+		if (*value == '"')
+			copy_lower(charset, charset_size, value + 1, strcspn(value + 1, "\""));
+		else
+			copy_lower(charset, charset_size, value, strcspn(value, ";"));
+	}
+}
+
+enum status
+http_unknown_query(const struct http_route *route, const char *name, struct err *e)
+{
+	struct buf known = {0};
+	const char *nearest;
+	enum status s;
+	size_t n = 0;
+
+	while (route->query && route->query[n])
+		n++;
+	nearest = n ? suggest_nearest(name, route->query, n) : NULL;
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&known, "%s%s", i ? ", " : "", route->query[i]);
+	if (nearest)
+		s = err_set(e, ERR_SYNTAX, "unknown_query_parameter",
+			"%s %s has no query parameter \"%.60s\"; did you mean \"%s\"?", route->method, route->path,
+			name, nearest);
+	else if (known.len && !known.failed)
+		s = err_set(e, ERR_SYNTAX, "unknown_query_parameter",
+			"%s %s has no query parameter \"%.60s\"; there are: %s", route->method, route->path, name,
+			(const char *)known.data);
+	else
+		s = err_set(e, ERR_SYNTAX, "unknown_query_parameter", "%s %s has no query parameters, so not \"%.60s\"",
+			route->method, route->path, name);
+	buf_release(&known);
+	return s;
+}
+
+/* Problem details ------------------------------------------------------------------------------------------------- */
+
+static const struct phrase {
+	int status;
+	const char *text;
+} phrases[] = {
+	{200, "OK"},
+	{201, "Created"},
+	{202, "Accepted"},
+	{204, "No Content"},
+	{400, "Bad Request"},
+	{404, "Not Found"},
+	{405, "Method Not Allowed"},
+	{409, "Conflict"},
+	{411, "Length Required"},
+	{413, "Content Too Large"},
+	{415, "Unsupported Media Type"},
+	{422, "Unprocessable Content"},
+	{429, "Too Many Requests"},
+	{431, "Request Header Fields Too Large"},
+	{500, "Internal Server Error"},
+	{503, "Service Unavailable"},
+	{507, "Insufficient Storage"},
+};
+
+const char *
+http_status_phrase(int status)
+{
+	for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++) {
+		if (phrases[i].status == status)
+			return phrases[i].text;
+	}
+	return "Unknown";
+}
+
+/* Where a code says more than its status. */
+static const struct exception {
+	const char *code;
+	int status;
+} exceptions[] = {
+	{"method_not_allowed", 405},
+	{"length_required", 411},
+	{"headers_too_large", 431},
+	{"queue_full", 429},
+};
+
+int
+http_status_of(const struct err *e)
+{
+	for (size_t i = 0; i < sizeof exceptions / sizeof *exceptions; i++) {
+		if (!strcmp(exceptions[i].code, e->code))
+			return exceptions[i].status;
+	}
+	switch (e->status) {
+	case ERR_SYNTAX:
+		return 400;
+	case ERR_NOT_FOUND:
+		return 404;
+	case ERR_CONFLICT:
+		return 409;
+	case ERR_TOO_LARGE:
+		return 413;
+	case ERR_UNSUPPORTED:
+		return 415;
+	case ERR_INVALID:
+	case ERR_DATA:
+		return 422;
+	case ERR_BUSY:
+	case ERR_NOMEM:
+		return 503;
+	case ERR_FULL:
+		return 507;
+	case OK:
+	case ERR_CANCELLED:
+	case ERR_DIVERGED:
+	case ERR_CORRUPT:
+	case ERR_IO:
+	case ERR_INTERNAL:
+		break;
+	}
+	return 500;
+}
+
+void
+http_problem(const struct err *e, const struct http_request *r, struct http_reply *reply)
+{
+	int status = http_status_of(e);
+	struct buf *b = &reply->body;
+	const char *detail = e->msg;
+
+	if (status >= 500)
+		log_event(LOG_ERROR, "request failed", "code", e->code, "detail", e->msg, "method", r->method, "path",
+			r->path, "request_id", r->request_id, NULL);
+	if (status == 500)
+		detail = "something went wrong inside the server; its log has the details under this request_id";
+	reply->status = status;
+	reply->content_type = "application/problem+json";
+	if (status == 429 || status == 503)
+		reply->retry_after = status == 429 ? 10 : 1;
+	buf_clear(b);
+	buf_printf(b, "{\"type\":\"urn:verad:error:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", e->code,
+		http_status_phrase(status), status);
+	json_escape(b, detail);
+	buf_printf(b, ",\"code\":\"%s\",\"request_id\":", e->code);
+	json_escape(b, r->request_id);
+	if (e->line || e->column[0]) {
+		buf_puts(b, ",\"errors\":[{");
+		if (e->line)
+			buf_printf(b, "\"line\":%llu,", (unsigned long long)e->line);
+		if (e->column[0]) {
+			buf_puts(b, "\"column\":");
+			json_escape(b, e->column);
+			buf_puts(b, ",");
+		}
+		buf_printf(b, "\"code\":\"%s\",\"message\":", e->code);
+		json_escape(b, detail);
+		buf_puts(b, "}]");
+	}
+	buf_puts(b, "}\n");
+	if (b->failed) /* without memory the status line has to do */
+		buf_release(b);
+}
