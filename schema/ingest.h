@@ -24,10 +24,10 @@ struct column_summary {
 	enum column_type type;
 	size_t n_missing;
 	double min, max;        /* of a number column with values; else NaN */
-	size_t n_distinct;      /* of a text column; counting stops at INGEST_MAX_DISTINCT, and at INGEST_ALL_DISTINCT
-	                           in all columns together, so that a very wide table stays within memory */
+	size_t n_distinct;      /* of a text column; counting stops at INGEST_MAX_DISTINCT, and sooner where the counts
+	                           of a very wide table would need more than 64 MiB together */
 };
-enum { INGEST_MAX_DISTINCT = 100000, INGEST_ALL_DISTINCT = 1 << 23 };
+enum { INGEST_MAX_DISTINCT = 100000 };
 enum { INGEST_MAX_CLASSES = 65535, INGEST_MAX_LABEL = 1024 };
 
 struct class_count {
@@ -36,7 +36,7 @@ struct class_count {
 };
 
 struct dataset_summary {
-	size_t n_rows, n_labelled, n_unlabelled, n_bytes;
+	size_t n_rows, n_labelled, n_unlabelled, n_bytes; /* no label column: all are unlabelled */
 	size_t n_columns;
 	struct column_summary *column; /* [n_columns], owned; label column included, in file order */
 	size_t label_column;           /* index; SIZE_MAX: none was named */

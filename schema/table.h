@@ -64,6 +64,9 @@ bool number_parse(const char *text, size_t len, double *out);
 size_t number_format(char *buf, double v);
 size_t number_format_float(char *buf, float v);
 
+/* How many of the first `max` bytes of text[len] are whole characters: to cut a name in a message with "%.*s". */
+size_t text_cut(const char *text, size_t len, size_t max);
+
 /*
  * One column's cells of one chunk as bytes: numbers in the narrowest of int8, int16, int32, float32, float64 that holds
  * every one exactly, with a bitmap where cells are missing; texts as dictionary and codes of 1, 2 or 4 bytes.

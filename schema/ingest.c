@@ -1,0 +1,565 @@
+/*
+ * ingest: see ingest.h.
+ *
+ * A row's cells go straight into the arrays of the chunk, numbers parsed once. While the first chunk fills, the rows'
+ * bytes are kept as well, so that a column of numbers that meets a text can be written anew from its exact texts. Later
+ * that is past repair: the rest of the stream is then only scouted for further changes of type, and a second pass, with
+ * the types known, does the work.
+ */
+#include "schema/ingest.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/suggest.h"
+
+enum { RAW_MAX = 32 << 20 };       /* bytes of the first chunk kept as text */
+enum { DISTINCT_SLOTS = 8 << 20 }; /* in all columns together: 64 MiB, which only a very wide table can need */
+
+/* 64-bit hashes of the distinct texts of a column: open addressing, 0 is an empty slot. A collision would make the
+ * count one too small; among 100,000 texts the odds of any are one in three thousand million. */
+struct distinct {
+	uint64_t *slot;
+	size_t n, n_slots;
+	bool full;
+};
+
+struct ingest {
+	char *label_name; /* owned; NULL: none */
+	struct csv_limits limits;
+	struct ingest_sink sink;
+	struct csv *csv;
+
+	/* Known from the header, or from the pass before. */
+	bool typed;
+	enum column_type *types; /* [n_columns] */
+	struct table t;          /* the chunk being filled */
+	size_t chunk_cap, n_chunks, chunk_text;
+
+	struct buf raw;       /* texts of the first chunk's cells, row by row */
+	uint32_t *raw_offset; /* [raw_cap][n_columns], where each begins */
+	size_t raw_cap;
+	bool raw_kept;
+
+	bool again;                /* this pass only scouts for types: another must follow */
+	struct distinct *distinct; /* [n_columns] */
+	size_t n_distinct_slots;   /* in all of them */
+	struct dictionary labels;
+	size_t *label_count; /* [label_cap] */
+	size_t label_cap;
+	struct dataset_summary summary;
+};
+
+void
+dataset_summary_release(struct dataset_summary *s)
+{
+	for (size_t i = 0; s->column && i < s->n_columns; i++)
+		free(s->column[i].name);
+	for (size_t i = 0; s->classes && i < s->n_classes; i++)
+		free(s->classes[i].label);
+	free(s->column);
+	free(s->classes);
+	memset(s, 0, sizeof *s);
+}
+
+/* Adds line and column to an error, the column's name cut to whole characters. */
+static enum status
+at_column(struct err *e, uint64_t line, const char *name)
+{
+	char cut[sizeof e->column];
+	size_t n = text_cut(name, strlen(name), sizeof cut - 1);
+
+	memcpy(cut, name, n);
+	cut[n] = '\0';
+	return err_at(e, line, cut);
+}
+
+/* ---- counting distinct texts ------------------------------------------------------------------------------------- */
+
+static void
+distinct_insert(struct distinct *d, uint64_t hash)
+{
+	size_t mask = d->n_slots - 1, i = (size_t)hash & mask;
+
+	while (d->slot[i] && d->slot[i] != hash)
+		i = (i + 1) & mask;
+	d->n += !d->slot[i];
+	d->slot[i] = hash;
+}
+
+static enum status
+distinct_add(struct ingest *g, struct distinct *d, const char *text, size_t len, struct err *e)
+{
+	uint64_t hash;
+
+	if (d->full)
+		return OK;
+	if (4 * (d->n + 1) > 3 * d->n_slots) {
+		struct distinct wider = {.n_slots = d->n_slots ? d->n_slots * 2 : 16};
+
+		if (g->n_distinct_slots + wider.n_slots - d->n_slots > DISTINCT_SLOTS) {
+			d->full = true;
+			return OK;
+		}
+		wider.slot = calloc(wider.n_slots, sizeof *wider.slot);
+		if (!wider.slot)
+			return err_nomem(e);
+		for (size_t i = 0; i < d->n_slots; i++)
+			if (d->slot[i])
+				distinct_insert(&wider, d->slot[i]);
+		g->n_distinct_slots += wider.n_slots - d->n_slots;
+		free(d->slot);
+		*d = wider;
+	}
+	hash = checksum64(text, len);
+	distinct_insert(d, hash ? hash : 1);
+	d->full = d->n >= INGEST_MAX_DISTINCT;
+	return OK;
+}
+
+/* ---- the header -------------------------------------------------------------------------------------------------- */
+
+static enum status
+fail_unknown_label(const struct ingest *g, const char *const *names, size_t n, struct err *e)
+{
+	const char *near = suggest_nearest(g->label_name, names, n);
+	const char *other = n == 1 ? csv_other_delimiter(names[0]) : NULL;
+	char hint[128];
+
+	if (other)
+		snprintf(hint, sizeof hint,
+			"the header is a single column, and the delimiter seems to be %s; a comma is expected", other);
+	else if (near)
+		snprintf(hint, sizeof hint, "did you mean \"%.*s\"?", (int)text_cut(near, strlen(near), 60), near);
+	else
+		snprintf(hint, sizeof hint, "its last column is \"%.*s\"",
+			(int)text_cut(names[n - 1], strlen(names[n - 1]), 60), names[n - 1]);
+	err_set(e, ERR_DATA, "unknown_label_column", "the table has no column \"%.*s\" to take labels from; %s",
+		(int)text_cut(g->label_name, strlen(g->label_name), 60), g->label_name, hint);
+	return at_column(e, 0, g->label_name);
+}
+
+static enum status
+first_header(struct ingest *g, const char *const *names, size_t n, struct err *e)
+{
+	struct dataset_summary *s = &g->summary;
+
+	if (g->label_name) {
+		size_t i = 0;
+
+		while (i < n && strcmp(names[i], g->label_name) != 0)
+			i++;
+		if (i == n)
+			return fail_unknown_label(g, names, n, e);
+		s->label_column = i;
+	}
+	g->types = calloc(n, sizeof *g->types);
+	g->distinct = calloc(n, sizeof *g->distinct);
+	s->column = calloc(n, sizeof *s->column);
+	if (!g->types || !g->distinct || !s->column)
+		return err_nomem(e);
+	s->n_columns = n;
+	for (size_t i = 0; i < n; i++) {
+		s->column[i].name = strdup(names[i]);
+		if (!s->column[i].name)
+			return err_nomem(e);
+		s->column[i].min = s->column[i].max = NAN;
+		g->types[i] = i == s->label_column ? COLUMN_TEXT : COLUMN_NUMBER;
+	}
+	g->typed = true;
+	g->chunk_cap = INGEST_CHUNK_CELLS / n;
+	if (g->chunk_cap < 1)
+		g->chunk_cap = 1;
+	if (g->chunk_cap > INGEST_CHUNK_ROWS)
+		g->chunk_cap = INGEST_CHUNK_ROWS;
+	return OK;
+}
+
+static enum status
+on_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e)
+{
+	struct ingest *g = ctx;
+	const char **names = calloc(n, sizeof *names);
+	enum status status = OK;
+
+	if (!names)
+		return err_nomem(e);
+	for (size_t i = 0; i < n; i++)
+		names[i] = cell[i].text;
+	if (!g->typed) {
+		status = first_header(g, names, n, e);
+	} else {
+		bool same = n == g->summary.n_columns;
+
+		for (size_t i = 0; same && i < n; i++)
+			same = !strcmp(names[i], g->summary.column[i].name);
+		if (!same)
+			status = err_set(
+				e, ERR_CONFLICT, "stream_changed", "the file's header changed between two readings");
+	}
+	if (!status)
+		status = table_init(&g->t, names, g->types, n, e);
+	free(names);
+	return status;
+}
+
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
+
+static void
+drop_raw(struct ingest *g)
+{
+	buf_release(&g->raw);
+	free(g->raw_offset);
+	g->raw_offset = NULL;
+	g->raw_cap = 0;
+	g->raw_kept = false;
+}
+
+static enum status
+flush(struct ingest *g, struct err *e)
+{
+	enum status status;
+
+	/* In the order of the arrays, while they are whole: cheaper than in every cell. */
+	for (size_t i = 0; i < g->t.n_columns; i++) {
+		const struct column *c = &g->t.column[i];
+		struct column_summary *s = &g->summary.column[i];
+		double least = isnan(s->min) ? INFINITY : s->min, most = isnan(s->max) ? -INFINITY : s->max;
+
+		s->n_missing += c->n_missing;
+		if (c->type != COLUMN_NUMBER || c->n_missing == g->t.n_rows)
+			continue;
+		for (size_t row = 0; row < g->t.n_rows; row++) { /* false for NaN */
+			least = c->number[row] < least ? c->number[row] : least;
+			most = c->number[row] > most ? c->number[row] : most;
+		}
+		s->min = least;
+		s->max = most;
+	}
+	status = g->sink.chunk(g->sink.ctx, &g->t, g->n_chunks, e);
+	g->n_chunks++;
+	g->chunk_text = 0;
+	table_clear(&g->t);
+	drop_raw(g);
+	return status;
+}
+
+/* Keeps the row's bytes, as long as the first chunk is small enough; else a change of type costs a second pass. */
+static enum status
+keep_raw(struct ingest *g, const struct csv_cell *cell, size_t n, struct err *e)
+{
+	const char *first = cell[0].text, *end = cell[n - 1].text + cell[n - 1].len + 1;
+	size_t base = g->raw.len, row = g->t.n_rows;
+	uint32_t *offset;
+
+	if (base + (size_t)(end - first) > RAW_MAX) {
+		drop_raw(g);
+		return OK;
+	}
+	if (row >= g->raw_cap) {
+		offset = realloc(
+			g->raw_offset, g->t.cap * n * sizeof *offset); /* at most one chunk's cells, or one row's */
+		if (!offset)
+			return err_nomem(e);
+		g->raw_offset = offset;
+		g->raw_cap = g->t.cap;
+	}
+	buf_put(&g->raw, first, (size_t)(end - first));
+	offset = g->raw_offset + row * n;
+	for (size_t i = 0; i < n; i++)
+		offset[i] = (uint32_t)(base + (size_t)(cell[i].text - first));
+	return buf_status(&g->raw, e);
+}
+
+static enum status
+put_text(struct ingest *g, size_t i, size_t row, const char *text, size_t len, struct err *e)
+{
+	struct column *c = &g->t.column[i];
+	size_t n_texts = c->dictionary.n;
+	enum status status = dictionary_add(&c->dictionary, text, len, &c->code[row], e);
+
+	if (status || c->dictionary.n == n_texts)
+		return status;
+	g->chunk_text += len;
+	return distinct_add(g, &g->distinct[i], text, len, e);
+}
+
+/* Column i, of numbers so far, has met a text in row n_rows, which is not yet part of the table. */
+static enum status
+become_text(struct ingest *g, size_t i, struct err *e)
+{
+	struct column *c = &g->t.column[i];
+
+	g->types[i] = COLUMN_TEXT;
+	if (!g->raw_kept || g->again) {
+		g->again = true;
+		return OK;
+	}
+	c->code = malloc(g->t.cap * sizeof *c->code);
+	if (!c->code)
+		return err_nomem(e);
+	free(c->number);
+	c->number = NULL;
+	c->type = COLUMN_TEXT;
+	for (size_t row = 0; row < g->t.n_rows; row++) {
+		const char *text = (const char *)g->raw.data + g->raw_offset[row * g->t.n_columns + i];
+		size_t len = strlen(text);
+
+		c->code[row] = TABLE_MISSING;
+		if (len && put_text(g, i, row, text, len, e))
+			return e->status;
+	}
+	return OK;
+}
+
+static enum status
+count_label(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct err *e)
+{
+	const char *name = g->label_name;
+	uint32_t code;
+
+	if (!cell->len)
+		return OK;
+	g->summary.n_labelled++;
+	code = dictionary_find(&g->labels, cell->text, cell->len);
+	if (code != TABLE_MISSING) {
+		g->label_count[code]++;
+		return OK;
+	}
+	if (cell->len > INGEST_MAX_LABEL) {
+		err_set(e, ERR_DATA, "label_too_long",
+			"line %llu, column \"%.*s\": a label of %zu bytes; at most %d are taken: is this the label "
+			"column?",
+			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name, cell->len,
+			INGEST_MAX_LABEL);
+		return at_column(e, line, name);
+	}
+	if (g->labels.n == INGEST_MAX_CLASSES) {
+		err_set(e, ERR_DATA, "too_many_classes",
+			"line %llu, column \"%.*s\": more than %d different labels; is this the label column?",
+			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name, INGEST_MAX_CLASSES);
+		return at_column(e, line, name);
+	}
+	if (g->labels.n == g->label_cap) {
+		size_t cap = g->label_cap ? g->label_cap * 2 : 16;
+		size_t *count = realloc(g->label_count, cap * sizeof *count);
+
+		if (!count)
+			return err_nomem(e);
+		g->label_count = count;
+		g->label_cap = cap;
+	}
+	if (dictionary_add(&g->labels, cell->text, cell->len, &code, e))
+		return e->status;
+	g->label_count[code] = 1;
+	return OK;
+}
+
+/* Of a stream that is to be read again anyway: which other columns are not of numbers? */
+static enum status
+scout(struct ingest *g, const struct csv_cell *cell, size_t n)
+{
+	double v;
+
+	for (size_t i = 0; i < n; i++)
+		if (g->types[i] == COLUMN_NUMBER && cell[i].len && !number_parse(cell[i].text, cell[i].len, &v))
+			g->types[i] = COLUMN_TEXT;
+	return OK;
+}
+
+static enum status
+on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct err *e)
+{
+	struct ingest *g = ctx;
+	struct table *t = &g->t;
+	size_t row = t->n_rows;
+
+	if (g->again)
+		return scout(g, cell, n);
+	if (row == t->cap) {
+		size_t want = row ? row * 2 : 64;
+
+		if (table_reserve(t, want < g->chunk_cap ? want : g->chunk_cap, e))
+			return e->status;
+	}
+	if (g->raw_kept && keep_raw(g, cell, n, e))
+		return e->status;
+	for (size_t i = 0; i < n; i++) {
+		struct column *c = &t->column[i];
+
+		if (c->type == COLUMN_NUMBER) {
+			if (number_parse(cell[i].text, cell[i].len, &c->number[row]))
+				continue;
+			if (!cell[i].len) {
+				c->number[row] = NAN;
+				c->n_missing++;
+				continue;
+			}
+			if (become_text(g, i, e))
+				return e->status;
+			if (g->again)
+				return scout(g, cell, n);
+		} else if (!cell[i].len) {
+			c->code[row] = TABLE_MISSING;
+			c->n_missing++;
+			continue;
+		}
+		if (put_text(g, i, row, cell[i].text, cell[i].len, e))
+			return e->status;
+	}
+	if (g->summary.label_column != SIZE_MAX && count_label(g, &cell[g->summary.label_column], line, e))
+		return e->status;
+	t->n_rows++;
+	g->summary.n_rows++;
+	if (t->n_rows == g->chunk_cap || g->chunk_text >= INGEST_CHUNK_TEXT)
+		return flush(g, e);
+	return OK;
+}
+
+/* ---- passes ------------------------------------------------------------------------------------------------------ */
+
+/* Ready for the first byte of a pass; what is known of the columns stays. */
+static enum status
+start(struct ingest *g, struct err *e)
+{
+	struct csv_handler handler = {.header = on_header, .row = on_row, .ctx = g};
+	struct dataset_summary *s = &g->summary;
+
+	csv_reader_free(g->csv);
+	g->csv = NULL;
+	table_release(&g->t);
+	drop_raw(g);
+	dictionary_clear(&g->labels);
+	for (size_t i = 0; i < s->n_columns; i++) {
+		free(g->distinct[i].slot);
+		g->distinct[i] = (struct distinct){0};
+		s->column[i].n_missing = s->column[i].n_distinct = 0;
+		s->column[i].min = s->column[i].max = NAN;
+	}
+	g->n_distinct_slots = 0;
+	g->n_chunks = g->chunk_text = 0;
+	g->again = false;
+	g->raw_kept = true;
+	s->n_rows = s->n_labelled = s->n_unlabelled = s->n_bytes = 0;
+	return csv_new(&handler, &g->limits, &g->csv, e);
+}
+
+enum status
+ingest_new(const char *label_column, const struct csv_limits *limits, const struct ingest_sink *sink,
+	struct ingest **out, struct err *e)
+{
+	struct ingest *g = calloc(1, sizeof *g);
+	enum status status = OK;
+
+	if (!g)
+		return err_nomem(e);
+	if (limits)
+		g->limits = *limits;
+	g->sink = *sink;
+	g->summary.label_column = SIZE_MAX;
+	if (label_column) {
+		g->label_name = strdup(label_column);
+		if (!g->label_name)
+			status = err_nomem(e);
+	}
+	if (!status)
+		status = start(g, e);
+	if (status)
+		ingest_free(g);
+	else
+		*out = g;
+	return status;
+}
+
+enum status
+ingest_feed(struct ingest *g, const void *bytes, size_t n, struct err *e)
+{
+	g->summary.n_bytes += n;
+	return csv_feed(g->csv, bytes, n, e);
+}
+
+static int
+by_label(const void *a, const void *b)
+{
+	return strcmp(((const struct class_count *)a)->label, ((const struct class_count *)b)->label);
+}
+
+static enum status
+sum_up(struct ingest *g, struct err *e)
+{
+	struct dataset_summary *s = &g->summary;
+
+	for (size_t i = 0; i < s->n_columns; i++) {
+		s->column[i].type = g->types[i];
+		s->column[i].n_distinct = g->distinct[i].n;
+	}
+	assert(!s->classes);
+	s->classes = calloc(g->labels.n ? g->labels.n : 1, sizeof *s->classes);
+	if (!s->classes)
+		return err_nomem(e);
+	for (size_t i = 0; i < g->labels.n; i++) {
+		s->classes[i].count = g->label_count[i];
+		s->classes[i].label = strdup(g->labels.text[i]);
+		s->n_classes = i + 1;
+		if (!s->classes[i].label)
+			return err_nomem(e);
+	}
+	qsort(s->classes, s->n_classes, sizeof *s->classes, by_label);
+	return OK;
+}
+
+enum status
+ingest_finish(struct ingest *g, bool *again, struct err *e)
+{
+	enum status status = csv_finish(g->csv, e);
+
+	*again = false;
+	if (status)
+		return status;
+	if (g->again) {
+		*again = true;
+		return OK;
+	}
+	if (!g->summary.n_rows)
+		return err_set(e, ERR_DATA, "no_rows", "the table has a header but no rows");
+	if (g->t.n_rows && flush(g, e))
+		return e->status;
+	g->summary.n_unlabelled = g->summary.n_rows - g->summary.n_labelled;
+	return sum_up(g, e);
+}
+
+enum status
+ingest_restart(struct ingest *g, struct err *e)
+{
+	enum status status = g->sink.restart(g->sink.ctx, e);
+
+	return status ? status : start(g, e);
+}
+
+const struct dataset_summary *
+ingest_summary(const struct ingest *g)
+{
+	return &g->summary;
+}
+
+void
+ingest_free(struct ingest *g)
+{
+	if (!g)
+		return;
+	for (size_t i = 0; g->distinct && i < g->summary.n_columns; i++)
+		free(g->distinct[i].slot);
+	free(g->distinct);
+	free(g->types);
+	csv_reader_free(g->csv);
+	table_release(&g->t);
+	drop_raw(g);
+	dictionary_release(&g->labels);
+	free(g->label_count);
+	dataset_summary_release(&g->summary);
+	free(g->label_name);
+	free(g);
+}

@@ -1,0 +1,278 @@
+/*
+ * number: decimal text to double and back, exactly; see table.h.
+ *
+ * Reading: up to 19 digits make an integer m, and the value is m * 10^e. Where m and 10^|e| are doubles, one
+ * multiplication or division rounds once, hence correctly (Clinger, "How to read floating point numbers accurately",
+ * 1990). Where they fit in 64 bits, 128-bit integers give the product or quotient exactly, with its remainder. The rest
+ * is for strtod, which gets digits and an exponent but no decimal point, and so nothing that a locale could change.
+ * Writing: the first of the shortest precisions that reads back as the same value.
+ */
+#include "schema/table.h"
+
+#include <assert.h>
+#include <float.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+__extension__ typedef unsigned __int128 wide;
+
+enum {
+	MAX_DIGITS = 19,    /* 10^19 - 1 < 2^64 */
+	POWERS_DOUBLE = 22, /* 10^22 = 5^22 2^22, and 5^22 < 2^53 */
+	POWERS_FIVE = 27,   /* 5^27 < 2^64 */
+	KEPT_DIGITS = 800,  /* a double's exact decimal expansion has at most 767: more only say "and a bit" */
+};
+
+static const double ten_to[POWERS_DOUBLE + 1] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
+	1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+static const uint64_t five_to[POWERS_FIVE + 1] = {1u, 5u, 25u, 125u, 625u, 3125u, 15625u, 78125u, 390625u, 1953125u,
+	9765625u, 48828125u, 244140625u, 1220703125u, 6103515625u, 30517578125u, 152587890625u, 762939453125u,
+	3814697265625u, 19073486328125u, 95367431640625u, 476837158203125u, 2384185791015625u, 11920928955078125u,
+	59604644775390625u, 298023223876953125u, 1490116119384765625u, 7450580596923828125u};
+
+static bool
+is_digit(char c)
+{
+	return (unsigned char)(c - '0') < 10;
+}
+
+/* (m + a bit, if `more`) * 2^exponent as a double, rounded to nearest, ties to even. m >= 2^54; the result is normal.
+ */
+static double
+round_to_double(uint64_t m, bool more, int exponent)
+{
+	int shift = 64 - __builtin_clzll(m) - 53; /* >= 2 */
+	uint64_t rest = m & ((UINT64_C(1) << shift) - 1), half = UINT64_C(1) << (shift - 1);
+
+	m >>= shift;
+	if (rest > half || (rest == half && (more || (m & 1))))
+		m++; /* 2^53 is a double too */
+	return ldexp((double)m, exponent + shift);
+}
+
+/* m * 10^e for 0 < m < 2^64, |e| <= POWERS_FIVE. */
+static double
+scale(uint64_t m, int e)
+{
+	uint64_t five = five_to[e < 0 ? -e : e];
+	int up = __builtin_clzll(m), five_up = __builtin_clzll(five);
+	wide product;
+
+	m <<= up;
+	five <<= five_up;
+	if (e < 0) {
+		/* m / 2 < five, so that the quotient fits; it is at least 2^62. */
+		wide dividend = (wide)(m >> 1) << 64 | (wide)(m & 1) << 63;
+		uint64_t quotient = (uint64_t)(dividend / five);
+
+		return round_to_double(quotient, (wide)quotient * five != dividend, e - up + five_up - 63);
+	}
+	product = (wide)m * five; /* at least 2^126 */
+	return round_to_double((uint64_t)(product >> 64), (uint64_t)product != 0, e - up - five_up + 64);
+}
+
+/* The digits of text[len], point left out, times 10^exponent. */
+static bool
+parse_long(const char *text, size_t len, long exponent, bool negative, double *out)
+{
+	char copy[KEPT_DIGITS + 32];
+	size_t n = 0;
+	bool more = false;
+	double v;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '.' || (!n && text[i] == '0'))
+			continue;
+		if (n < KEPT_DIGITS) {
+			copy[n++] = text[i];
+			continue;
+		}
+		more |= text[i] != '0';
+		exponent++;
+	}
+	if (more) { /* enough to break a tie */
+		copy[n++] = '1';
+		exponent--;
+	}
+	snprintf(copy + n, sizeof copy - n, "e%ld", exponent);
+	v = strtod(copy, NULL);
+	if (!isfinite(v))
+		return false;
+	*out = negative ? -v : v;
+	return true;
+}
+
+bool
+number_parse(const char *text, size_t len, double *out)
+{
+	const char *p = text, *end = text + len, *digits, *digits_end, *point = NULL;
+	bool negative = false, small;
+	uint64_t m = 0;
+	size_t n_digits;
+	long e = 0;
+	double v;
+
+	while (p < end && (*p == ' ' || *p == '\t'))
+		p++;
+	while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	if (p < end && (*p == '-' || *p == '+'))
+		negative = *p++ == '-';
+
+	/* Digits wrap around in m where there are more than fit; the count says so afterwards. */
+	for (digits = p; p < end && is_digit(*p); p++)
+		m = m * 10 + (uint64_t)(*p - '0');
+	if (p < end && *p == '.') {
+		point = p++;
+		for (; p < end && is_digit(*p); p++)
+			m = m * 10 + (uint64_t)(*p - '0');
+		e = -(long)(p - point - 1);
+	}
+	digits_end = p;
+	n_digits = (size_t)(p - digits) - (point != NULL);
+	if (!n_digits)
+		return false;
+	if (p < end && (*p == 'e' || *p == 'E')) {
+		bool minus = false;
+		long given = 0;
+
+		p++;
+		if (p < end && (*p == '-' || *p == '+'))
+			minus = *p++ == '-';
+		if (p == end)
+			return false;
+		for (; p < end && is_digit(*p); p++)
+			if (given < LONG_MAX / 16)
+				given = given * 10 + (*p - '0');
+		e += minus ? -given : given;
+	}
+	if (p != end)
+		return false;
+
+	if (n_digits > MAX_DIGITS) { /* zeros in front do not count */
+		for (p = digits; p < digits_end && (*p == '0' || *p == '.'); p++)
+			n_digits -= *p == '0';
+		if (n_digits > MAX_DIGITS)
+			return parse_long(digits, (size_t)(digits_end - digits), e, negative, out);
+	}
+	small = m <= UINT64_C(1) << 53;
+	if (small && e <= 0 && e >= -POWERS_DOUBLE)
+		v = (double)m / ten_to[-e];
+	else if (small && e > 0 && e <= POWERS_DOUBLE)
+		v = (double)m * ten_to[e];
+	else if (!m)
+		v = 0;
+	else if (e >= -POWERS_FIVE && e <= POWERS_FIVE)
+		v = scale(m, (int)e);
+	else
+		return parse_long(digits, (size_t)(digits_end - digits), e, negative, out);
+	*out = negative ? -v : v;
+	return true;
+}
+
+/* An integer below 10^15 in magnitude. */
+static size_t
+format_integer(char *buf, double v)
+{
+	char digits[24];
+	uint64_t m = (uint64_t)fabs(v);
+	size_t n = 0, at = 0;
+
+	do
+		digits[n++] = (char)('0' + m % 10);
+	while (m /= 10);
+	if (signbit(v))
+		buf[at++] = '-';
+	while (n)
+		buf[at++] = digits[--n];
+	buf[at] = '\0';
+	return at;
+}
+
+size_t
+number_format(char *buf, double v)
+{
+	int precision = fabs(v) < DBL_MIN ? 1 : DBL_DIG; /* subnormal ones have fewer digits */
+	int n;
+
+	assert(isfinite(v));
+	if (fabs(v) < 1e15 && v == trunc(v))
+		return format_integer(buf, v);
+	do
+		n = snprintf(buf, 32, "%.*g", precision, v);
+	while (precision++ < 17 && strtod(buf, NULL) != v);
+	return (size_t)n;
+}
+
+/*
+ * A float of ordinary size has at most 9 digits, and doubles around it are 2^29 times denser: so its first digits come
+ * from one rounding of v * 10^k, and n / 10^k, correctly rounded, read as a float, is v or is not. Only where that
+ * double lies exactly between two floats could reading the text itself round otherwise; such an n is not used.
+ */
+static size_t
+format_ordinary(char *buf, float v)
+{
+	double size = fabs((double)v);
+	int exponent = 0; /* 10^exponent <= size < 10^(exponent + 1) */
+
+	if (size >= 1)
+		while (size >= ten_to[exponent + 1])
+			exponent++;
+	else
+		while (size * ten_to[-exponent] < 1)
+			exponent--;
+	for (int precision = FLT_DIG; precision <= 9; precision++) {
+		int k = precision - 1 - exponent; /* digits behind the point; 0 <= k <= 13 */
+		uint64_t n, bits;
+		double near;
+		char digits[24];
+		int n_digits = 0, at = 0;
+
+		if (k < 0)
+			continue;
+		n = (uint64_t)nearbyint(size * ten_to[k]);
+		near = (double)n / ten_to[k];
+		memcpy(&bits, &near, sizeof bits);
+		if ((float)near != fabsf(v) || (bits & 0x1fffffff) == 0x10000000)
+			continue;
+		while (k && n % 10 == 0) {
+			n /= 10;
+			k--;
+		}
+		for (; n || n_digits <= k; n /= 10)
+			digits[n_digits++] = (char)('0' + n % 10);
+		if (signbit(v))
+			buf[at++] = '-';
+		while (n_digits) {
+			if (n_digits == k)
+				buf[at++] = '.';
+			buf[at++] = digits[--n_digits];
+		}
+		buf[at] = '\0';
+		return (size_t)at;
+	}
+	return 0;
+}
+
+size_t
+number_format_float(char *buf, float v)
+{
+	int precision = fabsf(v) < FLT_MIN ? 1 : FLT_DIG;
+	size_t n = 0;
+
+	assert(isfinite(v));
+	if (fabsf(v) < 1e6f && v == truncf(v))
+		return format_integer(buf, (double)v);
+	if (fabsf(v) >= 1e-4f && fabsf(v) < 1e8f)
+		n = format_ordinary(buf, v);
+	if (n)
+		return n;
+	do
+		n = (size_t)snprintf(buf, 32, "%.*g", precision, (double)v);
+	while (precision++ < 9 && strtof(buf, NULL) != v);
+	return n;
+}
