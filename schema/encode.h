@@ -2,17 +2,22 @@
  * encode: the fitted translation from table columns to encoded rows, kept inside the model.
  *
  * Fitting is two-phased, so that a data set is never whole in memory as text: observe every chunk (rows with take[i]
- * == 0 are skipped: held-out rows), then finish; afterwards apply to chunks or batches. Per number column: one dense
- * feature, scaled (below), and, if cells were missing in the rows observed, one more that is 1 where the cell is
- * missing; a missing cell takes the median. Per text column: one-hot over the `max_categories` most frequent texts (ties
- * by byte order) and a rest bucket for all others, unseen ones included; missing is one of the categories (named only by
- * being missing) where it was seen in training, else it goes to the rest. Columns of one constant value have no features.
+ * == 0 are skipped: held-out rows), then finish; afterwards apply to chunks or batches. The result depends on the rows
+ * taken and their order, not on how they were cut into chunks nor on the rows skipped.
  *
- * Scaling: minmax to [-1, 1] by the observed range; standard (x - mean) / sd; quantile: through the piecewise linear
- * empirical distribution (at most 257 knots) to standard normal scores. A near-constant column must not be blown up: the
- * divisor of `standard` is at least one hundredth of the range, that of `minmax` is the range itself. Scaled values are
- * clipped to [-10, 10], so that no input however absurd makes an infinity. Missing cells, medians and quantiles come
- * from a fixed-size deterministic sample (65,536 values a column), exact below that size.
+ * Per number column: one dense feature, scaled as scale.h says and clipped to [-10, 10], and, if cells were missing in
+ * the rows observed, one more that is 1 where the cell is missing; a missing cell takes the median. A column of one
+ * value and missing cells has the second alone. Mean, deviation, median and quantiles come from a fixed-size
+ * deterministic sample (65,536 values a column, fewer in tables of over 512 columns, at least 4,096), exact below that
+ * size; the range is exact always.
+ *
+ * Per text column: one-hot over the `max_categories` most frequent texts (ties by byte order) and a rest bucket for all
+ * others, unseen ones included; missing is one of the categories (named only by being missing) where it was seen in
+ * training, else it goes to the rest.
+ *
+ * Columns left without features, with the reason that encoder_describe gives as "ignored": "constant" (one value in
+ * every row), "empty" (no value at all), and "identifier_or_free_text" (texts that hardly repeat: in 100 rows or more,
+ * above max_categories distinct ones and more than half of all; or above 20,000 distinct ones, or 4 MiB of them).
  *
  * Thread rule: a finished encoder is const; any number of threads may apply it.
  */
@@ -38,10 +43,12 @@ enum status encoder_observe(struct encoder *c, const struct table *chunk, const 
 enum status encoder_finish(struct encoder *c, struct err *e); /* ERR_DATA "no_features" where nothing varies */
 void encoder_free(struct encoder *c);
 
-/* Columns that the encoder wants, in its order: what a reader of rows to predict must fill. Constant columns count. */
+/* Columns that the encoder knows, in its order: all of the table but the label column. Those that it wants are what
+ * rows to predict must have; constant columns count, empty ones and identifiers do not and may be left out. */
 size_t encoder_n_columns(const struct encoder *c);
 const char *encoder_column_name(const struct encoder *c, size_t i);
 enum column_type encoder_column_type(const struct encoder *c, size_t i);
+bool encoder_column_wanted(const struct encoder *c, size_t i);
 
 size_t encoder_n_features(const struct encoder *c);
 /* Storage for n encoded rows in this encoder's layout. */
@@ -51,19 +58,20 @@ enum status encoder_rows_init(const struct encoder *c, struct rows *rows, size_t
 struct encode_warnings {
 	size_t *unseen_category; /* [encoder_n_columns], owned */
 	size_t *missing_cell;    /* [encoder_n_columns]: empty cells in columns that had none in training */
-	size_t *clipped;         /* [encoder_n_columns]: numbers more than the clip beyond the training range */
+	size_t *clipped;         /* [encoder_n_columns]: numbers beyond the training range that the clip brought nearer */
 };
+/* A text of the rest bucket that training had seen is not counted as unseen. */
 enum status encode_warnings_init(struct encode_warnings *w, const struct encoder *c, struct err *e);
 void encode_warnings_clear(struct encode_warnings *w, const struct encoder *c);
 void encode_warnings_release(struct encode_warnings *w); /* accepts a zeroed struct */
 
 /* Encodes all rows of `t` into rows at .. at + t->n_rows - 1. map[i] = column of t that is the encoder's column i
- * (types must agree). warnings may be NULL. */
+ * (types must agree). warnings may be NULL; else the counts of these rows are added. */
 void encoder_apply(const struct encoder *c, const struct table *t, const size_t *map, struct rows *rows, size_t at,
 	struct encode_warnings *warnings);
 
-/* Bytes, and what `inspect` and the model resource say of it (a cJSON array of columns: name, type, scaling figures,
- * categories, n_features, ignored). */
+/* Bytes, and what `inspect` and the model resource say of it: a cJSON array of columns with name, type, n_features,
+ * missing (seen in training), ignored (the reason, if so), scaling figures or categories. */
 void encoder_write(const struct encoder *c, struct buf *out);
 enum status encoder_read(struct reader *in, struct encoder **out, struct err *e);
 struct cJSON;
