@@ -12,7 +12,8 @@
 
 struct jobs;
 enum status jobs_start(struct service *v, unsigned n_workers, struct jobs **out, struct err *e); /* 0 workers: 1 */
-void jobs_stop(struct jobs *j); /* returns when all workers have; running jobs are requeued */
-bool jobs_alive(const struct jobs *j); /* every worker is there */
+void jobs_drain(struct jobs *j); /* no new jobs, running ones are requeued; returns at once, jobs_alive is false now */
+void jobs_stop(struct jobs *j);  /* drains, returns when all workers have ended, and frees; accepts NULL */
+bool jobs_alive(const struct jobs *j); /* every worker is there, and takes jobs */
 
 #endif

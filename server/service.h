@@ -13,10 +13,10 @@
 #include "server/store.h"
 
 struct service_options {
-	const char *spool_dir;   /* where uploads are spooled (files without names) */
-	size_t max_models;       /* in the cache; 0: 32 */
-	size_t max_predictions;  /* at once; 0: as many as processors */
-	size_t max_queued;       /* jobs; 0: 1,000 */
+	const char *spool_dir;  /* where uploads are spooled (files without names) */
+	size_t max_models;      /* in the cache; 0: 32 */
+	size_t max_predictions; /* at once; 0: as many as processors */
+	size_t max_queued;      /* jobs; 0: 1,000 */
 };
 
 struct service;
@@ -27,16 +27,16 @@ struct store *service_store(struct service *v); /* for plain reads: lists and si
 /* Upload: name defaults to "dataset". Feed pieces as they come. finish gives the id of the data set that is now
  * visible. free at any time; unfinished, it leaves nothing. */
 struct upload;
-enum status service_upload_begin(struct service *v, const char *name, const char *label_column, struct upload **out,
-	struct err *e);
+enum status service_upload_begin(
+	struct service *v, const char *name, const char *label_column, struct upload **out, struct err *e);
 enum status service_upload_feed(struct upload *u, const void *bytes, size_t n, struct err *e);
 enum status service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], struct err *e);
 void service_upload_free(struct upload *u);
 
 /* Checks that the data set can train (labels there, two classes, enough rows; ERR_DATA "no_labels", "one_class",
  * "too_few_rows"), then queues and wakes a worker. params: as checked. */
-enum status service_train(struct service *v, const char *dataset, const struct params *params, char id[STORE_ID_SIZE],
-	struct err *e);
+enum status service_train(
+	struct service *v, const char *dataset, const struct params *params, char id[STORE_ID_SIZE], struct err *e);
 enum status service_job_cancel(struct service *v, const char *id, enum job_state *state, struct err *e);
 
 /* Jobs that were queued since: workers wait here. Returns at once when something was queued after ticket `seen`. */

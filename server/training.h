@@ -9,8 +9,11 @@
 #include "schema/bundle.h"
 #include "schema/ingest.h"
 
-/* Where the rows come from: chunk `i` into the table (table_init'ed with the summary's columns); ERR_NOT_FOUND past
- * the last. Read twice: once to fit the encoder, once to encode. */
+/*
+ * Where the rows come from: chunk `i` into the table (table_init'ed with the summary's columns); ERR_NOT_FOUND past
+ * the last. Chunks are read in order, in up to three passes (labels, to choose the rows held out; then the encoder's
+ * fit; then the rows), and only before training_new returns. A single chunk is read once.
+ */
 struct chunk_source {
 	enum status (*read)(void *ctx, size_t i, struct table *t, struct err *e);
 	void *ctx;
@@ -18,15 +21,26 @@ struct chunk_source {
 
 struct training; /* encoder, encoded rows, labels, trainer */
 
-/* The checks a run needs, on the summary alone: ERR_DATA "no_label_column", "no_labels", "one_class", "too_few_rows". */
+/* The checks a run needs, on the summary alone: ERR_DATA "no_label_column", "no_labels", "one_class", "too_few_rows".
+ */
 enum status training_check(const struct dataset_summary *s, struct err *e);
 
+/* The summary is borrowed until training_free. A status of the source's other than ERR_NOT_FOUND comes through. */
 enum status training_new(const struct dataset_summary *s, const struct chunk_source *source, const struct params *p,
 	int n_threads, struct training **out, struct err *e);
-void training_free(struct training *t);
-struct trainer *training_trainer(struct training *t);      /* to step, watch, save, restore */
+void training_free(struct training *t);                         /* accepts NULL */
+struct trainer *training_trainer(struct training *t);           /* to step, watch, save, restore */
 const struct params *training_params(const struct training *t); /* resolved */
-/* When the trainer is done: the artefact, its report included. */
+void training_progress(const struct training *t, struct train_progress *p);
+/* When the trainer is done: the artefact, its report included. Once only. */
 enum status training_finish(struct training *t, struct bundle **out, struct err *e);
+
+/* The loss terms that the present fit has, by the names that metrics, learning curves and progress lines use. */
+struct training_term {
+	const char *name; /* static */
+	double value;
+};
+enum { TRAINING_MAX_TERMS = 9 };
+size_t training_terms(const struct train_progress *p, struct training_term out[TRAINING_MAX_TERMS]);
 
 #endif

@@ -1,0 +1,363 @@
+/*
+ * cli_fit: `verad fit`: a CSV file with some labels to a model file, without a daemon.
+ *
+ * The rows stay in memory as packed chunks until they are encoded. Bytes are read twice only where a column turns out
+ * to be text late: a file is then read again, a pipe has been spooled.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/train.h"
+#include "server/chunks.h"
+#include "server/cli.h"
+#include "server/files.h"
+#include "server/report_text.h"
+#include "server/spool.h"
+#include "server/training.h"
+
+struct fit {
+	/* what was asked for */
+	const char *input, *label, *output;
+	uint64_t threads; /* 0: as many as processors */
+	bool quiet;
+	struct params params;
+	/* the progress line */
+	bool show_progress;
+	bool line_open; /* there is something on the terminal's line */
+	double last_shown, last_time;
+	size_t last_step;
+	double rate; /* steps per second, smoothed */
+	char phase[32];
+	size_t fold;
+};
+
+static enum status
+set_parameter(void *settings, size_t i, const char *text, struct err *e)
+{
+	struct fit *f = settings;
+
+	return params_set_text(&f->params, &params_table[i], text, e);
+}
+
+static const char *
+parameter_name(size_t i)
+{
+	return params_table[i].name;
+}
+
+/* --set name=value */
+static enum status
+set_by_name(void *settings, const char *text, struct err *e)
+{
+	const char *equals = strchr(text, '=');
+	const struct param *d;
+	struct fit *f = settings;
+	char name[64];
+
+	if (!equals || (size_t)(equals - text) >= sizeof name)
+		return err_set(e, ERR_INVALID, "usage", "\"%.60s\" is not of the form name=value", text);
+	for (size_t i = 0; text + i <= equals; i++)
+		name[i] = text + i == equals ? '\0' : text[i] == '-' ? '_' : text[i];
+	if (!(d = params_find(name, NULL)))
+		return params_unknown(name, e);
+	return params_set_text(&f->params, d, equals + 1, e);
+}
+
+#define AT(field) offsetof(struct fit, field)
+
+static const struct option options[] = {
+	{.name = "label",
+		.letter = 'l',
+		.value = "COLUMN",
+		.type = OPTION_TEXT,
+		.at = AT(label),
+		.doc = "the column with the labels; where it is empty, a row has none"},
+	{.name = "output",
+		.letter = 'o',
+		.value = "FILE",
+		.type = OPTION_TEXT,
+		.at = AT(output),
+		.doc = "where the model goes"},
+	{.name = "set",
+		.value = "NAME=VALUE",
+		.type = OPTION_CALL,
+		.call = set_by_name,
+		.doc = "a training parameter (below); may come several times"},
+	{.name = "threads",
+		.value = "N",
+		.type = OPTION_COUNT,
+		.at = AT(threads),
+		.min = 1,
+		.max = 1024,
+		.doc = "processors to use (all); the model does not depend on it"},
+	{.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .at = AT(quiet), .doc = "no progress line, no summary"},
+};
+
+static const struct option_table option_table = {
+	.option = options,
+	.n = sizeof options / sizeof options[0],
+	.n_more = &params_count,
+	.more_name = parameter_name,
+	.set_more = set_parameter,
+};
+
+/* The progress line ----------------------------------------------------------------------------------------------- */
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void
+clear_line(struct fit *f)
+{
+	if (f->line_open)
+		fputs("\r\033[K", stderr);
+	f->line_open = false;
+}
+
+static void
+show_line(struct fit *f, const char *text)
+{
+	struct winsize size;
+	int width = 80;
+
+	if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col > 1)
+		width = size.ws_col;
+	fprintf(stderr, "\r%.*s\033[K", width - 1, text);
+	fflush(stderr);
+	f->line_open = true;
+}
+
+static void
+put_time_left(char *out, size_t n, double seconds)
+{
+	unsigned long s = seconds < 359999 ? (unsigned long)(seconds + 0.5) : 359999;
+
+	if (s >= 3600)
+		snprintf(out, n, "%lu:%02lu:%02lu left", s / 3600, s / 60 % 60, s % 60);
+	else
+		snprintf(out, n, "%lu:%02lu left", s / 60, s % 60);
+}
+
+static void
+show_training(struct fit *f, const struct train_progress *p)
+{
+	struct training_term term[TRAINING_MAX_TERMS];
+	char text[512], left[32] = "", phase[64];
+	double t;
+	size_t n_terms, n;
+
+	if (!f->show_progress)
+		return;
+	t = now();
+	if (strcmp(f->phase, p->phase) != 0 || f->fold != p->fold) {
+		snprintf(f->phase, sizeof f->phase, "%s", p->phase);
+		f->fold = p->fold;
+		f->rate = 0; /* steps of another fit cost something else */
+		f->last_time = t;
+		f->last_step = p->step;
+	}
+	if (t - f->last_shown < 0.1 && p->step < p->steps)
+		return;
+	if (t > f->last_time && p->step > f->last_step) {
+		double rate = (double)(p->step - f->last_step) / (t - f->last_time);
+
+		f->rate = f->rate > 0 ? 0.8 * f->rate + 0.2 * rate : rate;
+	}
+	f->last_shown = f->last_time = t;
+	f->last_step = p->step;
+	if (p->fold)
+		snprintf(phase, sizeof phase, "%s %zu/%zu", p->phase, p->fold, p->folds);
+	else
+		snprintf(phase, sizeof phase, "%s", p->phase);
+	if (f->rate > 0)
+		put_time_left(left, sizeof left, (double)(p->steps - p->step) / f->rate);
+	n = (size_t)snprintf(
+		text, sizeof text, "%s  %zu/%zu  %.0f steps/s  %s ", phase, p->step, p->steps, f->rate, left);
+	/* The terms come last: on a narrow terminal they are what is cut. */
+	n_terms = training_terms(p, term);
+	for (size_t i = 0; i < n_terms && n < sizeof text; i++)
+		n += (size_t)snprintf(text + n, sizeof text - n, " %s %.3g", term[i].name, term[i].value);
+	show_line(f, text);
+}
+
+static void
+show_reading(struct fit *f, uint64_t n_bytes)
+{
+	char text[64];
+
+	if (!f->show_progress || now() - f->last_shown < 0.1)
+		return;
+	f->last_shown = now();
+	snprintf(text, sizeof text, "reading  %.1f MB", (double)n_bytes / 1e6);
+	show_line(f, text);
+}
+
+/* Reading --------------------------------------------------------------------------------------------------------- */
+
+/* The bytes of the input, once or twice. */
+struct source {
+	int fd;
+	bool seekable;
+	off_t start;
+	struct spool spool; /* of what cannot be read again */
+};
+
+static enum status
+feed_all(struct fit *f, struct source *in, bool again, struct ingest *g, struct err *e)
+{
+	enum { PIECE = 1 << 18 };
+	unsigned char *piece = malloc(PIECE);
+	uint64_t at = 0;
+	size_t got;
+	enum status s;
+
+	if (!piece)
+		return err_nomem(e);
+	for (;;) {
+		if (again && !in->seekable)
+			s = spool_read(&in->spool, at, piece, PIECE, &got, e);
+		else
+			s = file_read(in->fd, piece, PIECE, &got, e);
+		if (s || !got)
+			break;
+		if ((s = ingest_feed(g, piece, got, e)) ||
+			(!again && !in->seekable && (s = spool_write(&in->spool, piece, got, e))))
+			break;
+		at += got;
+		show_reading(f, at);
+	}
+	free(piece);
+	return s;
+}
+
+static enum status
+read_table(struct fit *f, struct ingest *g, struct err *e)
+{
+	struct source in = {.fd = -1};
+	bool again = false;
+	enum status s;
+
+	spool_init(&in.spool, NULL);
+	if ((s = file_open_input(f->input, &in.fd, e)))
+		goto out;
+	in.start = lseek(in.fd, 0, SEEK_CUR);
+	in.seekable = in.start >= 0;
+	if ((s = feed_all(f, &in, false, g, e)) || (s = ingest_finish(g, &again, e)))
+		goto out;
+	if (again) {
+		if (in.seekable && lseek(in.fd, in.start, SEEK_SET) < 0) {
+			s = err_set(e, ERR_IO, "io_error", "cannot be read again from its start");
+			goto out;
+		}
+		if ((s = ingest_restart(g, e)) || (s = feed_all(f, &in, true, g, e)) ||
+			(s = ingest_finish(g, &again, e)))
+			goto out;
+	}
+out:
+	if (in.fd > STDIN_FILENO)
+		close(in.fd);
+	spool_release(&in.spool);
+	return s;
+}
+
+/* The run --------------------------------------------------------------------------------------------------------- */
+
+static enum status
+train(struct fit *f, struct training *t, struct err *e)
+{
+	struct trainer *trainer = training_trainer(t);
+	struct train_progress p;
+	enum status s;
+
+	while (!trainer_done(trainer)) {
+		if ((s = trainer_step(trainer, e)))
+			return s;
+		training_progress(t, &p);
+		show_training(f, &p);
+	}
+	return OK;
+}
+
+static enum status
+fit(struct fit *f, const char **blame, struct err *e)
+{
+	struct chunks chunks = {0};
+	const struct ingest_sink sink = chunks_sink(&chunks);
+	const struct chunk_source source = chunks_source(&chunks);
+	struct ingest *g = NULL;
+	struct training *t = NULL;
+	struct bundle *b = NULL;
+	struct buf bytes = {0};
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int threads = f->threads ? (int)f->threads : cores > 0 ? (int)cores : 1;
+	enum status s;
+
+	*blame = f->output;
+	if ((s = file_check_output(f->output, e)))
+		goto out;
+	*blame = file_input_name(f->input);
+	if ((s = ingest_new(f->label, NULL, &sink, &g, e)) || (s = read_table(f, g, e)) ||
+		(s = training_new(ingest_summary(g), &source, &f->params, threads, &t, e)))
+		goto out;
+	chunks_release(&chunks); /* the encoded rows are there now */
+	if ((s = train(f, t, e)) || (s = training_finish(t, &b, e)) || (s = bundle_write(b, &bytes, e)))
+		goto out;
+	*blame = f->output;
+	if ((s = file_replace(f->output, bytes.data, bytes.len, e)))
+		goto out;
+	clear_line(f);
+	if (!f->quiet)
+		report_print_brief(b->report, stderr);
+out:
+	clear_line(f);
+	buf_release(&bytes);
+	bundle_free(b);
+	training_free(t);
+	ingest_free(g);
+	chunks_release(&chunks);
+	return s;
+}
+
+static int
+run(int argc, char *argv[])
+{
+	struct fit f = {0};
+	const char *operand[1], *blame = NULL;
+	size_t n_operands;
+	struct err e = {0};
+
+	params_defaults(&f.params);
+	if (options_parse(&option_table, &f, argc, argv, operand, 1, &n_operands, &e))
+		return cli_usage("fit", &e);
+	if (!n_operands || !f.label || !f.output) {
+		err_set(&e, ERR_INVALID, "usage", "%s",
+			!n_operands ? "which file? (- is standard input)"
+			: !f.label  ? "--label COLUMN is needed: the column with the labels"
+				    : "-o FILE is needed: where the model goes");
+		return cli_usage("fit", &e);
+	}
+	f.input = operand[0];
+	f.show_progress = !f.quiet && isatty(STDERR_FILENO);
+	return fit(&f, &blame, &e) ? cli_fail("fit", blame, &e) : CLI_OK;
+}
+
+const struct cli_command cli_fit = {
+	.name = "fit",
+	.synopsis = "TRAIN.CSV --label COLUMN -o MODEL [OPTION…]",
+	.summary = "train a model on a CSV file in which some rows have labels",
+	.details = "TRAIN.CSV may be - for standard input. Rows with an empty label are learned from as unlabelled.\n"
+		   "Equal data, parameters and seed give an equal file.\n",
+	.options = &option_table,
+	.takes_parameters = true,
+	.run = run,
+};

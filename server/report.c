@@ -1,0 +1,288 @@
+/* report: see report.h. */
+#include "server/report.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "schema/params_json.h"
+#include "server/version.h"
+
+/* A confusion matrix of more classes than this is larger than all the rest of the report and read by nobody. */
+enum { REPORT_MAX_CONFUSION = 200 };
+
+static const char *const plain_measures[] = {
+	"accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier", "ece", "macro_auroc"};
+enum { N_PLAIN_MEASURES = sizeof plain_measures / sizeof plain_measures[0] };
+
+static void
+put_confusion(struct json_build *b, cJSON *to, const struct metrics *m, const char *const *label)
+{
+	cJSON *confusion, *labels, *matrix;
+
+	if (m->n_classes > REPORT_MAX_CONFUSION) {
+		json_put_null(b, to, "confusion");
+		return;
+	}
+	confusion = json_put_object(b, to, "confusion");
+	labels = json_put_array(b, confusion, "labels");
+	for (size_t k = 0; k < m->n_classes; k++)
+		json_add_text(b, labels, label[k]);
+	matrix = json_put_array(b, confusion, "matrix"); /* rows: true class; columns: predicted class */
+	for (size_t k = 0; k < m->n_classes; k++) {
+		cJSON *row = json_add_array(b, matrix);
+
+		for (size_t j = 0; j < m->n_classes; j++)
+			json_add_number(b, row, (double)m->confusion[k * m->n_classes + j]);
+	}
+}
+
+void
+report_measures(struct json_build *b, struct cJSON *to, const struct metrics *m, const char *const *label)
+{
+	const double value[N_PLAIN_MEASURES] = {
+		m->accuracy, m->balanced_accuracy, m->macro_f1, m->log_loss, m->brier, m->ece, m->macro_auroc};
+	cJSON *classes;
+
+	json_put_count(b, to, "n", m->n);
+	for (size_t i = 0; i < N_PLAIN_MEASURES; i++)
+		json_put_number(b, to, plain_measures[i], value[i]);
+	classes = json_put_array(b, to, "per_class");
+	for (size_t k = 0; k < m->n_classes; k++) {
+		const struct metric_class *c = &m->per_class[k];
+		cJSON *item = json_add_object(b, classes);
+
+		json_put_text(b, item, "label", label[k]);
+		json_put_count(b, item, "support", c->support);
+		json_put_number(b, item, "precision", c->precision);
+		json_put_number(b, item, "recall", c->recall);
+		json_put_number(b, item, "f1", c->f1);
+		json_put_number(b, item, "auroc", c->auroc);
+	}
+	put_confusion(b, to, m, label);
+}
+
+/* The name of a choice, from the one table that has them. */
+static const char *
+choice_name(const char *parameter, size_t index)
+{
+	const struct param *d = params_find(parameter, NULL);
+
+	return d->choices[index];
+}
+
+static const struct class_count *
+class_with_one_label(const struct dataset_summary *s)
+{
+	for (size_t k = 0; k < s->n_classes; k++)
+		if (s->classes[k].count == 1)
+			return &s->classes[k];
+	return NULL;
+}
+
+static void
+put_evaluation(struct json_build *b, cJSON *to, const struct report_facts *f, const struct metrics *m,
+	const char *const *label)
+{
+	const struct class_count *lone = class_with_one_label(f->summary);
+	char text[256];
+
+	if (f->result->evaluated) {
+		snprintf(text, sizeof text, "cross-fitting over %zu folds of the labelled rows", f->n_folds);
+		json_put_text(b, to, "how", text);
+		report_measures(b, to, m, label);
+		return;
+	}
+	json_put_null(b, to, "how");
+	if (!f->params->evaluation_folds)
+		snprintf(text, sizeof text, "not asked for: evaluation_folds is 0");
+	else if (lone)
+		snprintf(text, sizeof text,
+			"class \"%.100s\" has a single label, which cannot be both learned and tested", lone->label);
+	else
+		snprintf(text, sizeof text, "too few labels to set some aside for a test");
+	json_put_text(b, to, "reason", text);
+	json_put_count(b, to, "n", 0);
+	for (size_t i = 0; i < N_PLAIN_MEASURES; i++)
+		json_put_null(b, to, plain_measures[i]);
+	json_put_array(b, to, "per_class");
+	json_put_null(b, to, "confusion");
+}
+
+static void
+put_data(struct json_build *b, cJSON *to, const struct report_facts *f)
+{
+	const struct dataset_summary *s = f->summary;
+	cJSON *classes;
+
+	json_put_count(b, to, "rows", s->n_rows);
+	json_put_count(b, to, "labelled", s->n_labelled);
+	json_put_count(b, to, "unlabelled", s->n_unlabelled);
+	json_put_count(b, to, "held_out", f->n_held_out);
+	json_put_count(b, to, "columns", s->n_columns);
+	json_put_count(b, to, "features", encoder_n_features(f->encoder));
+	json_put_text(b, to, "label_column", s->column[s->label_column].name);
+	classes = json_put_array(b, to, "classes");
+	for (size_t k = 0; k < s->n_classes; k++) {
+		cJSON *item = json_add_object(b, classes);
+
+		json_put_text(b, item, "label", s->classes[k].label);
+		json_put_count(b, item, "count", s->classes[k].count);
+	}
+}
+
+static void
+put_thresholds(struct json_build *b, cJSON *to, const struct model *m)
+{
+	const struct ood_reference *r = &m->reference[m->ood_score];
+
+	json_put_text(b, to, "score", choice_name("ood_score", m->ood_score));
+	json_put_number(b, to, "threshold", r->n ? r->threshold : NAN);
+	json_put_number(b, to, "target_fpr", m->target_fpr);
+	json_put_count(b, to, "reference_rows", r->n);
+	for (size_t i = 0; i < N_OOD_SCORES; i++)
+		json_put_number(
+			b, to, choice_name("ood_score", i), m->reference[i].n ? m->reference[i].threshold : NAN);
+}
+
+static void
+warn(struct json_build *b, cJSON *to, const char *code, const char *what, const char *name, const char *message)
+{
+	cJSON *item = json_add_object(b, to);
+
+	json_put_text(b, item, "code", code);
+	if (what)
+		json_put_text(b, item, what, name);
+	json_put_text(b, item, "message", message);
+}
+
+static void
+warn_of_columns(struct json_build *b, cJSON *to, const struct report_facts *f, const cJSON *encoding)
+{
+	const struct dataset_summary *s = f->summary;
+	const cJSON *column;
+	char text[256];
+
+	cJSON_ArrayForEach(column, encoding)
+	{
+		const cJSON *name = cJSON_GetObjectItemCaseSensitive(column, "name");
+		const cJSON *n_features = cJSON_GetObjectItemCaseSensitive(column, "n_features");
+
+		if (cJSON_IsString(name) && cJSON_IsNumber(n_features) && n_features->valuedouble < 1)
+			warn(b, to, "constant_column", "column", name->valuestring,
+				"has one value in all training rows, so the model makes no use of it");
+	}
+	for (size_t i = 0; i < s->n_columns; i++) {
+		const struct column_summary *c = &s->column[i];
+
+		if (i == s->label_column || c->type != COLUMN_TEXT || c->n_distinct <= f->params->max_categories)
+			continue;
+		if (c->n_distinct < INGEST_MAX_DISTINCT && c->n_distinct + c->n_missing >= s->n_rows)
+			snprintf(text, sizeof text,
+				"has another text in every row: it is an identifier rather than a "
+				"category, and better left out");
+		else
+			snprintf(text, sizeof text,
+				"has %s%zu different texts; the %zu most frequent ones have a feature each, "
+				"all others share one",
+				c->n_distinct >= INGEST_MAX_DISTINCT ? "at least " : "", c->n_distinct,
+				f->params->max_categories);
+		warn(b, to, "many_categories", "column", c->name, text);
+	}
+}
+
+static void
+put_warnings(struct json_build *b, cJSON *to, const struct report_facts *f, const cJSON *encoding)
+{
+	const struct dataset_summary *s = f->summary;
+	const struct train_result *r = f->result;
+	const struct ood_reference *reference = &r->model->reference[r->model->ood_score];
+	char text[256];
+
+	warn_of_columns(b, to, f, encoding);
+	for (size_t k = 0; k < s->n_classes; k++)
+		if (s->classes[k].count == 1)
+			warn(b, to, "class_with_one_label", "class", s->classes[k].label,
+				"has a single labelled row, which is little to learn from");
+	if (!reference->n) {
+		warn(b, to, "no_reference", NULL, NULL,
+			"no row could be held out, so p-values are 1 and no row is ever called out-of-distribution");
+	} else if ((double)reference->n * f->params->target_fpr < 1) {
+		snprintf(text, sizeof text,
+			"%zu rows were held out, too few for a threshold at a false-positive rate of %g; p-values come "
+			"in "
+			"steps of %.3g",
+			reference->n, f->params->target_fpr, 1 / (double)reference->n);
+		warn(b, to, "small_reference", NULL, NULL, text);
+	}
+	if (r->evaluated && r->baseline && r->baseline_measures.accuracy > r->measures.accuracy) {
+		snprintf(text, sizeof text,
+			"the supervised baseline did better in cross-fitting (accuracy %.3f against %.3f): consider "
+			"method "
+			"\"supervised\", or a larger alpha",
+			r->baseline_measures.accuracy, r->measures.accuracy);
+		warn(b, to, "baseline_is_better", NULL, NULL, text);
+	}
+}
+
+enum status
+report_build(const struct report_facts *f, char **json, struct err *e)
+{
+	const struct dataset_summary *s = f->summary;
+	struct json_build b = {0};
+	const char **label = calloc(s->n_classes ? s->n_classes : 1, sizeof *label);
+	cJSON *root, *part, *encoding;
+	enum status status;
+
+	if (!label)
+		return err_nomem(e);
+	for (size_t k = 0; k < s->n_classes; k++)
+		label[k] = s->classes[k].label;
+
+	root = json_object(&b);
+	json_put_text(&b, root, "verad", VERAD_VERSION);
+	json_put_text(&b, root, "method", choice_name("method", f->params->method));
+	json_put(&b, root, "parameters", params_to_json(f->params));
+	put_data(&b, json_put_object(&b, root, "data"), f);
+	encoding = encoder_describe(f->encoder);
+	json_put(&b, root, "encoding", encoding);
+	put_evaluation(&b, json_put_object(&b, root, "measures"), f, &f->result->measures, label);
+	if (f->result->baseline) {
+		part = json_put_object(&b, root, "baseline");
+		json_put_text(&b, part, "method", choice_name("method", METHOD_SUPERVISED));
+		put_evaluation(&b, part, f, &f->result->baseline_measures, label);
+	} else {
+		json_put_null(&b, root, "baseline"); /* the method is the baseline */
+	}
+	put_thresholds(&b, json_put_object(&b, root, "thresholds"), f->result->model);
+	part = json_put_object(&b, root, "calibration");
+	json_put_bool(&b, part, "calibrated", false);
+	json_put_text(&b, part, "reason",
+		"probabilities are the network's own: no labels were kept back to calibrate them with");
+	if (!b.failed)
+		put_warnings(&b, json_put_array(&b, root, "warnings"), f, encoding);
+	status = json_finish(&b, root, json, e);
+	free(label);
+	return status;
+}
+
+void
+report_headline(struct json_build *b, struct cJSON *to, const struct cJSON *report)
+{
+	const cJSON *method = cJSON_GetObjectItemCaseSensitive(report, "method");
+	const cJSON *measures = cJSON_GetObjectItemCaseSensitive(report, "measures");
+	const cJSON *baseline = cJSON_GetObjectItemCaseSensitive(report, "baseline");
+	const cJSON *item;
+
+	if (cJSON_IsString(method))
+		json_put_text(b, to, "method", method->valuestring);
+	for (size_t i = 0; i < N_PLAIN_MEASURES; i++) {
+		item = cJSON_GetObjectItemCaseSensitive(measures, plain_measures[i]);
+		if (cJSON_IsNumber(item))
+			json_put_number(b, to, plain_measures[i], item->valuedouble);
+	}
+	item = cJSON_GetObjectItemCaseSensitive(baseline, "accuracy");
+	if (cJSON_IsNumber(item))
+		json_put_number(b, to, "baseline_accuracy", item->valuedouble);
+}

@@ -1,0 +1,35 @@
+/*
+ * report: what a training run has to say of itself, as JSON. The same object lies in the model's bundle, is the summary
+ * of the stored model, and is what `inspect --json` prints. It holds no time and no machine: equal runs give equal
+ * bytes.
+ *
+ * Undefined measures are null. Thread rule: pure functions.
+ */
+#ifndef VERAD_SERVER_REPORT_H
+#define VERAD_SERVER_REPORT_H
+
+#include "engine/train.h"
+#include "schema/encode.h"
+#include "schema/ingest.h"
+#include "server/json_build.h"
+
+struct report_facts {                /* all borrowed */
+	const struct params *params; /* resolved */
+	const struct dataset_summary *summary;
+	const struct encoder *encoder;
+	const struct train_result *result;
+	size_t n_held_out; /* rows kept out of training */
+	size_t n_folds;    /* of the evaluation that was run */
+};
+
+/* The report as text into *json (owned, free()). */
+enum status report_build(const struct report_facts *f, char **json, struct err *e);
+
+/* Puts the members of the measures (accuracy … per_class, confusion, n) into `to`. label[k] names class k. */
+void report_measures(struct json_build *b, struct cJSON *to, const struct metrics *m, const char *const *label);
+
+/* The figures worth a line when a run has ended: method, accuracy and the baseline's, where there are any, into `to`.
+ */
+void report_headline(struct json_build *b, struct cJSON *to, const struct cJSON *report);
+
+#endif

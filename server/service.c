@@ -1,0 +1,314 @@
+/*
+ * service: see service.h.
+ *
+ * Locks: the ticket of new work, the slots and the model cache have a mutex each; none is held while another room is
+ * called, so there is no order to keep.
+ */
+#include "server/service.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "schema/params_json.h"
+#include "server/json_build.h"
+#include "server/model_cache.h"
+#include "server/spool.h"
+#include "server/training.h"
+
+enum { DEFAULT_MAX_MODELS = 32, DEFAULT_MAX_QUEUED = 1000 };
+
+struct service {
+	struct store *store; /* borrowed */
+	char *spool_dir;     /* owned; NULL: the system's */
+	size_t max_queued;
+	struct model_cache *models;
+
+	pthread_mutex_t work_mutex; /* protects ticket */
+	pthread_cond_t work;
+	uint64_t ticket; /* grows with every piece of new work */
+
+	pthread_mutex_t slot_mutex; /* protects free_slots */
+	pthread_cond_t slot;
+	size_t free_slots;
+};
+
+static enum status
+load_model(void *ctx, const char *id, struct bundle **out, struct err *e)
+{
+	struct store *store = ctx;
+	struct buf bytes = {0};
+	enum status s;
+
+	if (!(s = store_model_bundle(store, id, &bytes, e)) && (s = bundle_read(bytes.data, bytes.len, out, e)))
+		err_prefix(e, "model %s", id);
+	buf_release(&bytes);
+	return s;
+}
+
+enum status
+service_new(struct store *store, const struct service_options *o, struct service **out, struct err *e)
+{
+	const struct model_loader loader = {.load = load_model, .ctx = store};
+	struct service *v = calloc(1, sizeof *v);
+	pthread_condattr_t monotonic;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	enum status s;
+
+	if (!v)
+		return err_nomem(e);
+	pthread_mutex_init(&v->work_mutex, NULL);
+	pthread_mutex_init(&v->slot_mutex, NULL);
+	pthread_cond_init(&v->slot, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&v->work, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	v->store = store;
+	v->max_queued = o->max_queued ? o->max_queued : DEFAULT_MAX_QUEUED;
+	v->free_slots = o->max_predictions ? o->max_predictions : cores > 0 ? (size_t)cores : 1;
+	if (o->spool_dir && !(v->spool_dir = strdup(o->spool_dir))) {
+		s = err_nomem(e);
+		goto out;
+	}
+	if ((s = model_cache_new(o->max_models ? o->max_models : DEFAULT_MAX_MODELS, loader, &v->models, e)))
+		goto out;
+	*out = v;
+	v = NULL;
+out:
+	service_free(v);
+	return s;
+}
+
+void
+service_free(struct service *v)
+{
+	if (!v)
+		return;
+	model_cache_free(v->models);
+	pthread_cond_destroy(&v->work);
+	pthread_cond_destroy(&v->slot);
+	pthread_mutex_destroy(&v->work_mutex);
+	pthread_mutex_destroy(&v->slot_mutex);
+	free(v->spool_dir);
+	free(v);
+}
+
+struct store *
+service_store(struct service *v)
+{
+	return v->store;
+}
+
+/* Uploads -------------------------------------------------------------------------------------------------------- */
+
+struct upload {
+	struct store_upload *stored;
+	struct ingest *ingest;
+	struct spool spool; /* the bytes so far: a column may turn out to be text when its numbers are stored already */
+};
+
+static enum status
+store_chunk(void *ctx, const struct table *t, size_t chunk_index, struct err *e)
+{
+	struct upload *u = ctx;
+
+	return store_upload_chunk(u->stored, t, chunk_index, e);
+}
+
+static enum status
+drop_chunks(void *ctx, struct err *e)
+{
+	struct upload *u = ctx;
+
+	return store_upload_restart(u->stored, e);
+}
+
+enum status
+service_upload_begin(struct service *v, const char *name, const char *label_column, struct upload **out, struct err *e)
+{
+	struct upload *u = calloc(1, sizeof *u);
+	const struct ingest_sink sink = {.chunk = store_chunk, .restart = drop_chunks, .ctx = u};
+	enum status s;
+
+	if (!u)
+		return err_nomem(e);
+	spool_init(&u->spool, v->spool_dir);
+	if ((s = ingest_new(label_column, NULL, &sink, &u->ingest, e)) ||
+		(s = store_upload_begin(v->store, name && *name ? name : "dataset", label_column, &u->stored, e)))
+		goto out;
+	*out = u;
+	u = NULL;
+out:
+	service_upload_free(u);
+	return s;
+}
+
+enum status
+service_upload_feed(struct upload *u, const void *bytes, size_t n, struct err *e)
+{
+	enum status s = ingest_feed(u->ingest, bytes, n, e);
+
+	return s ? s : spool_write(&u->spool, bytes, n, e);
+}
+
+static enum status
+feed_again(struct upload *u, struct err *e)
+{
+	enum { PIECE = 1 << 18 };
+	unsigned char *piece = malloc(PIECE);
+	uint64_t at = 0;
+	size_t got;
+	enum status s;
+
+	if (!piece)
+		return err_nomem(e);
+	if ((s = ingest_restart(u->ingest, e)))
+		goto out;
+	while (!(s = spool_read(&u->spool, at, piece, PIECE, &got, e)) && got) {
+		if ((s = ingest_feed(u->ingest, piece, got, e)))
+			goto out;
+		at += got;
+	}
+out:
+	free(piece);
+	return s;
+}
+
+enum status
+service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], struct err *e)
+{
+	bool again;
+	enum status s;
+
+	if ((s = ingest_finish(u->ingest, &again, e)))
+		return s;
+	if (again) {
+		if ((s = feed_again(u, e)) || (s = ingest_finish(u->ingest, &again, e)))
+			return s;
+		assert(!again); /* all types are known after a whole pass */
+	}
+	return store_upload_finish(u->stored, ingest_summary(u->ingest), id, e);
+}
+
+void
+service_upload_free(struct upload *u)
+{
+	if (!u)
+		return;
+	if (u->stored)
+		store_upload_free(u->stored);
+	ingest_free(u->ingest);
+	spool_release(&u->spool);
+	free(u);
+}
+
+/* Jobs ----------------------------------------------------------------------------------------------------------- */
+
+enum status
+service_train(
+	struct service *v, const char *dataset, const struct params *params, char id[STORE_ID_SIZE], struct err *e)
+{
+	struct json_build b = {0};
+	struct dataset d = {0};
+	char *text = NULL;
+	enum status s;
+
+	if ((s = store_dataset_get(v->store, dataset, &d, e)) || (s = training_check(&d.summary, e)) ||
+		(s = json_finish(&b, params_to_json(params), &text, e)) ||
+		(s = store_job_add(v->store, "train", dataset, text, v->max_queued, id, e)))
+		goto out;
+	service_wake_all(v);
+out:
+	free(text);
+	dataset_release(&d);
+	return s;
+}
+
+enum status
+service_job_cancel(struct service *v, const char *id, enum job_state *state, struct err *e)
+{
+	return store_job_cancel(v->store, id, state, e);
+}
+
+uint64_t
+service_wait_for_work(struct service *v, uint64_t seen, unsigned milliseconds)
+{
+	struct timespec until;
+	uint64_t ticket;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += milliseconds / 1000;
+	until.tv_nsec += (long)(milliseconds % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	pthread_mutex_lock(&v->work_mutex);
+	while (v->ticket == seen)
+		if (pthread_cond_timedwait(&v->work, &v->work_mutex, &until))
+			break;
+	ticket = v->ticket;
+	pthread_mutex_unlock(&v->work_mutex);
+	return ticket;
+}
+
+void
+service_wake_all(struct service *v)
+{
+	pthread_mutex_lock(&v->work_mutex);
+	v->ticket++;
+	pthread_cond_broadcast(&v->work);
+	pthread_mutex_unlock(&v->work_mutex);
+}
+
+/* Models --------------------------------------------------------------------------------------------------------- */
+
+enum status
+service_model_acquire(struct service *v, const char *id, struct loaded_model **out, struct err *e)
+{
+	return model_cache_acquire(v->models, id, out, e);
+}
+
+const struct bundle *
+loaded_bundle(const struct loaded_model *m)
+{
+	return model_cache_bundle(m);
+}
+
+void
+service_model_release(struct service *v, struct loaded_model *m)
+{
+	model_cache_release(v->models, m);
+}
+
+enum status
+service_model_delete(struct service *v, const char *id, struct err *e)
+{
+	enum status s = store_model_delete(v->store, id, e);
+
+	model_cache_forget(v->models, id);
+	return s;
+}
+
+void
+service_slot_take(struct service *v)
+{
+	pthread_mutex_lock(&v->slot_mutex);
+	while (!v->free_slots)
+		pthread_cond_wait(&v->slot, &v->slot_mutex);
+	v->free_slots--;
+	pthread_mutex_unlock(&v->slot_mutex);
+}
+
+void
+service_slot_give(struct service *v)
+{
+	pthread_mutex_lock(&v->slot_mutex);
+	v->free_slots++;
+	pthread_cond_signal(&v->slot);
+	pthread_mutex_unlock(&v->slot_mutex);
+}

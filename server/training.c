@@ -1,0 +1,379 @@
+/*
+ * training: see training.h.
+ *
+ * Three passes over the chunks. Which rows are held out depends on all labels, and the encoder must not see the rows
+ * held out: so labels first, then the encoder's fit, then the encoding, straight into the trainer's rows. One chunk is
+ * in memory at a time, and a chunk that is still there is not read again.
+ */
+#include "server/training.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/report.h"
+
+enum { TRAINING_MIN_ROWS = 4 };
+
+struct training {
+	const struct dataset_summary *summary; /* borrowed */
+	struct params params;                  /* resolved */
+	struct encoder *encoder;               /* owned until finish */
+	struct rows rows;
+	int32_t *label;          /* [n_rows] */
+	unsigned char *held_out; /* [n_rows] */
+	size_t n_held_out;
+	struct train_data data; /* what the trainer looks at: the arrays above */
+	struct trainer *trainer;
+};
+
+enum status
+training_check(const struct dataset_summary *s, struct err *e)
+{
+	if (s->label_column == SIZE_MAX)
+		return err_set(
+			e, ERR_DATA, "no_label_column", "the data set was uploaded without naming its label column");
+	if (!s->n_labelled)
+		return err_set(e, ERR_DATA, "no_labels", "column \"%.90s\" has no label in any of the %zu rows",
+			s->column[s->label_column].name, s->n_rows);
+	if (s->n_classes < 2)
+		return err_set(e, ERR_DATA, "one_class",
+			"all %zu labels are \"%.90s\": a classifier needs labels of at least two classes",
+			s->n_labelled, s->classes[0].label);
+	if (s->n_rows < TRAINING_MIN_ROWS)
+		return err_set(e, ERR_DATA, "too_few_rows", "the table has %zu rows; training needs at least %d",
+			s->n_rows, TRAINING_MIN_ROWS);
+	return OK;
+}
+
+/* A walk over the chunks: the table at hand, and where its rows lie in the whole. */
+struct walk {
+	const struct chunk_source *source;
+	size_t n_rows; /* as the summary says */
+	struct table t;
+	size_t at_hand; /* index of the chunk in t; SIZE_MAX: none */
+	size_t next, first_row;
+};
+
+static void
+walk_restart(struct walk *w)
+{
+	w->next = w->first_row = 0;
+}
+
+/* The next chunk into w->t, its first row's index into *first; *more = false past the last. Stored chunks that do not
+ * add up to the summary are damage, not a reason to run over the ends of arrays. */
+static enum status
+walk_next(struct walk *w, size_t *first, bool *more, struct err *e)
+{
+	struct err past = {0};
+	enum status s;
+
+	*more = false;
+	if (w->first_row == w->n_rows)
+		return OK;
+	if (w->at_hand != w->next) {
+		w->at_hand = SIZE_MAX;
+		table_clear(&w->t);
+		s = w->source->read(w->source->ctx, w->next, &w->t, &past);
+		if (s && s != ERR_NOT_FOUND) {
+			*e = past;
+			return s;
+		}
+		if (s || !w->t.n_rows || w->t.n_rows > w->n_rows - w->first_row)
+			return err_set(e, ERR_CORRUPT, "damaged_dataset",
+				"the stored chunks of the data set do not add up to its %zu rows", w->n_rows);
+		w->at_hand = w->next;
+	}
+	*first = w->first_row;
+	w->first_row += w->t.n_rows;
+	w->next++;
+	*more = true;
+	return OK;
+}
+
+static enum status
+walk_begin(struct walk *w, const struct dataset_summary *s, const struct chunk_source *source, struct err *e)
+{
+	const char **names = calloc(s->n_columns, sizeof *names);
+	enum column_type *types = calloc(s->n_columns, sizeof *types);
+	enum status status = OK;
+
+	*w = (struct walk){.source = source, .n_rows = s->n_rows, .at_hand = SIZE_MAX};
+	if (!names || !types) {
+		status = err_nomem(e);
+		goto out;
+	}
+	for (size_t i = 0; i < s->n_columns; i++) {
+		names[i] = s->column[i].name;
+		types[i] = s->column[i].type;
+	}
+	status = table_init(&w->t, names, types, s->n_columns, e);
+out:
+	free(names);
+	free(types);
+	return status;
+}
+
+/* Every row's class into t->label: classes are numbered in the order of the summary, which is byte order. */
+static enum status
+read_labels(struct training *t, struct walk *w, struct err *e)
+{
+	const struct dataset_summary *s = t->summary;
+	struct dictionary classes = {0};
+	uint32_t *class_of = NULL, code;
+	size_t first, n_class_of = 0;
+	bool more;
+	enum status status = OK;
+
+	for (size_t k = 0; k < s->n_classes && !status; k++)
+		status = dictionary_add(&classes, s->classes[k].label, strlen(s->classes[k].label), &code, e);
+	while (!status && !(status = walk_next(w, &first, &more, e)) && more) {
+		const struct column *c = &w->t.column[s->label_column];
+
+		/* Few distinct labels, many rows: each is looked up once a chunk. */
+		if (c->dictionary.n > n_class_of) {
+			uint32_t *larger = realloc(class_of, c->dictionary.n * sizeof *larger);
+
+			if (!larger) {
+				status = err_nomem(e);
+				break;
+			}
+			class_of = larger;
+			n_class_of = c->dictionary.n;
+		}
+		for (size_t i = 0; i < c->dictionary.n; i++)
+			class_of[i] = dictionary_find(&classes, c->dictionary.text[i], c->dictionary.len[i]);
+		for (size_t i = 0; i < w->t.n_rows; i++) {
+			bool missing = c->code[i] == TABLE_MISSING;
+
+			if (!missing && class_of[c->code[i]] == TABLE_MISSING) {
+				status = err_set(e, ERR_CORRUPT, "damaged_dataset",
+					"a stored row has a label that the data set's list of classes lacks");
+				break;
+			}
+			t->label[first + i] = missing ? -1 : (int32_t)class_of[c->code[i]];
+		}
+	}
+	dictionary_release(&classes);
+	free(class_of);
+	return status;
+}
+
+static enum status
+fit_encoder(struct training *t, struct walk *w, struct err *e)
+{
+	const struct dataset_summary *s = t->summary;
+	const struct encoder_options options = {
+		.scaling = (enum scaling)t->params.scaling,
+		.max_categories = t->params.max_categories,
+		.seed = t->params.seed,
+	};
+	const char **names = calloc(s->n_columns, sizeof *names);
+	enum column_type *types = calloc(s->n_columns, sizeof *types);
+	unsigned char *take = calloc(t->summary->n_rows, sizeof *take);
+	size_t first;
+	bool more;
+	enum status status;
+
+	if (!names || !types || !take) {
+		status = err_nomem(e);
+		goto out;
+	}
+	for (size_t i = 0; i < s->n_columns; i++) {
+		names[i] = s->column[i].name;
+		types[i] = s->column[i].type;
+	}
+	for (size_t i = 0; i < s->n_rows; i++)
+		take[i] = !t->held_out[i];
+	if ((status = encoder_new(&options, names, types, s->n_columns, names[s->label_column], &t->encoder, e)))
+		goto out;
+	walk_restart(w);
+	while (!(status = walk_next(w, &first, &more, e)) && more)
+		if ((status = encoder_observe(t->encoder, &w->t, take + first, e)))
+			goto out;
+	if (!status)
+		status = encoder_finish(t->encoder, e);
+out:
+	free(names);
+	free(types);
+	free(take);
+	return status;
+}
+
+static enum status
+encode_rows(struct training *t, struct walk *w, struct err *e)
+{
+	size_t n = encoder_n_columns(t->encoder), first;
+	size_t *map = calloc(n ? n : 1, sizeof *map);
+	bool more;
+	enum status status;
+
+	if (!map)
+		return err_nomem(e);
+	for (size_t i = 0; i < n; i++)
+		map[i] = table_find(&w->t, encoder_column_name(t->encoder, i));
+	if ((status = encoder_rows_init(t->encoder, &t->rows, t->summary->n_rows, e)))
+		goto out;
+	walk_restart(w);
+	while (!(status = walk_next(w, &first, &more, e)) && more)
+		encoder_apply(t->encoder, &w->t, map, &t->rows, first, NULL);
+out:
+	free(map);
+	return status;
+}
+
+static enum status
+make_trainer(struct training *t, int n_threads, struct err *e)
+{
+	size_t n_labelled = 0;
+	enum status s;
+
+	t->data = (struct train_data){
+		.rows = &t->rows,
+		.label = t->label,
+		.n_classes = t->summary->n_classes,
+		.held_out = t->held_out,
+	};
+	for (size_t i = 0; i < t->rows.n; i++)
+		n_labelled += t->label[i] >= 0 && !t->held_out[i];
+	s = params_resolve(&t->params, t->rows.n - t->n_held_out, n_labelled, t->rows.d, t->data.n_classes, e);
+	return s ? s : trainer_new(&t->params, &t->data, n_threads, &t->trainer, e);
+}
+
+enum status
+training_new(const struct dataset_summary *s, const struct chunk_source *source, const struct params *p, int n_threads,
+	struct training **out, struct err *e)
+{
+	struct training *t = NULL;
+	struct walk w = {0};
+	enum status status;
+
+	if ((status = training_check(s, e)))
+		return status;
+	if (!(t = calloc(1, sizeof *t)))
+		return err_nomem(e);
+	t->summary = s;
+	t->params = *p;
+	t->label = calloc(s->n_rows, sizeof *t->label);
+	t->held_out = calloc(s->n_rows, sizeof *t->held_out);
+	if (!t->label || !t->held_out) {
+		status = err_nomem(e);
+		goto out;
+	}
+	if ((status = walk_begin(&w, s, source, e)) || (status = read_labels(t, &w, e)))
+		goto out;
+	t->n_held_out = split_holdout(
+		t->label, s->n_rows, s->n_classes, t->params.holdout_fraction, t->params.seed, t->held_out);
+	if ((status = fit_encoder(t, &w, e)) || (status = encode_rows(t, &w, e)))
+		goto out;
+	table_release(&w.t); /* the trainer's buffers need not lie beside it */
+	if ((status = make_trainer(t, n_threads, e)))
+		goto out;
+	*out = t;
+	t = NULL;
+out:
+	table_release(&w.t);
+	training_free(t);
+	return status;
+}
+
+void
+training_free(struct training *t)
+{
+	if (!t)
+		return;
+	trainer_free(t->trainer);
+	rows_release(&t->rows);
+	encoder_free(t->encoder);
+	free(t->label);
+	free(t->held_out);
+	free(t);
+}
+
+struct trainer *
+training_trainer(struct training *t)
+{
+	return t->trainer;
+}
+
+const struct params *
+training_params(const struct training *t)
+{
+	return &t->params;
+}
+
+enum status
+training_finish(struct training *t, struct bundle **out, struct err *e)
+{
+	const struct dataset_summary *s = t->summary;
+	struct report_facts facts = {
+		.params = &t->params, .summary = s, .encoder = t->encoder, .n_held_out = t->n_held_out};
+	struct train_result result = {0};
+	struct train_progress progress = {0};
+	struct bundle *b = NULL;
+	enum status status;
+
+	trainer_progress(t->trainer, &progress);
+	if ((status = trainer_finish(t->trainer, &result, e)))
+		goto out;
+	facts.result = &result;
+	facts.n_folds = progress.folds;
+	if (!(b = calloc(1, sizeof *b)) || !(b->label = calloc(s->n_classes, sizeof *b->label)) ||
+		!(b->label_column = strdup(s->column[s->label_column].name))) {
+		status = err_nomem(e);
+		goto out;
+	}
+	for (; b->n_classes < s->n_classes; b->n_classes++)
+		if (!(b->label[b->n_classes] = strdup(s->classes[b->n_classes].label))) {
+			status = err_nomem(e);
+			goto out;
+		}
+	if ((status = report_build(&facts, &b->report, e)))
+		goto out;
+	b->encoder = t->encoder;
+	t->encoder = NULL;
+	b->model = result.model;
+	result.model = NULL;
+	*out = b;
+	b = NULL;
+out:
+	bundle_free(b);
+	train_result_release(&result);
+	return status;
+}
+
+void
+training_progress(const struct training *t, struct train_progress *p)
+{
+	trainer_progress(t->trainer, p);
+	if (trainer_done(t->trainer))
+		p->fold = 0; /* scoring belongs to no fold */
+}
+
+size_t
+training_terms(const struct train_progress *p, struct training_term out[TRAINING_MAX_TERMS])
+{
+	const struct train_terms *t = &p->terms;
+	/* The generator's noise is never below 0.01: a fit without it has no density terms. */
+	const struct {
+		const char *name;
+		double value;
+		bool density;
+	} all[TRAINING_MAX_TERMS] = {
+		{"loss", t->loss, false},
+		{"cross_entropy", t->cross_entropy, false},
+		{"train_accuracy", t->train_accuracy, false},
+		{"log_p_difference", t->log_p_difference, true},
+		{"gradient_penalty", t->gradient_penalty, true},
+		{"conditional_entropy", t->conditional_entropy, true},
+		{"generator_loss", t->generator_loss, true},
+		{"entropy_objective", t->entropy_objective, true},
+		{"sigma", t->sigma, true},
+	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < TRAINING_MAX_TERMS; i++)
+		if (!all[i].density || t->sigma > 0)
+			out[n++] = (struct training_term){all[i].name, all[i].value};
+	return n;
+}
