@@ -262,9 +262,9 @@ training_new(const struct dataset_summary *s, const struct chunk_source *source,
 	}
 	if ((status = walk_begin(&w, s, source, e)) || (status = read_labels(t, &w, e)))
 		goto out;
-	t->n_held_out = split_holdout(
-		t->label, s->n_rows, s->n_classes, t->params.holdout_fraction, t->params.seed, t->held_out);
-	if ((status = fit_encoder(t, &w, e)) || (status = encode_rows(t, &w, e)))
+	if ((status = split_holdout(t->label, s->n_rows, s->n_classes, t->params.holdout_fraction, t->params.seed,
+		     t->held_out, &t->n_held_out, e)) ||
+		(status = fit_encoder(t, &w, e)) || (status = encode_rows(t, &w, e)))
 		goto out;
 	table_release(&w.t); /* the trainer's buffers need not lie beside it */
 	if ((status = make_trainer(t, n_threads, e)))
