@@ -186,6 +186,7 @@ static const struct exception {
 	{"length_required", 411},
 	{"headers_too_large", 431},
 	{"queue_full", 429},
+	{"unknown_cursor", 400},
 };
 
 int

@@ -1,0 +1,200 @@
+/* api: see api.h. Here: the route table, the service's own resources, and the manners that the other api_*.c share. */
+#include "server/api_private.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/embed.h"
+#include "server/json.h"
+
+enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000 };
+
+/* The service's own resources ------------------------------------------------------------------------------------- */
+
+static enum status
+health(void *app, const struct http_request *r, void *state, const struct buf *gathered, struct http_reply *reply,
+	struct err *e)
+{
+	(void)app, (void)r, (void)state, (void)gathered, (void)e;
+	buf_puts(&reply->body, "{\"status\":\"ok\"}\n");
+	return OK;
+}
+
+static enum status
+readiness(void *app, const struct http_request *r, void *state, const struct buf *gathered, struct http_reply *reply,
+	struct err *e)
+{
+	const struct api *api = app;
+	struct err why = {0};
+	bool store = store_ping(service_store(api->service), &why) == OK;
+	bool workers = jobs_alive(api->jobs);
+	struct json_build b = {0};
+	cJSON *root = json_object(&b), *checks;
+
+	(void)r, (void)state, (void)gathered;
+	json_put_text(&b, root, "status", store && workers ? "ready" : "not_ready");
+	checks = json_put_object(&b, root, "checks");
+	json_put_text(&b, checks, "store", store ? "ok" : why.code);
+	json_put_text(&b, checks, "workers", workers ? "ok" : "stopped");
+	return api_reply(reply, store && workers ? 200 : 503, &b, root, e);
+}
+
+static enum status
+openapi(void *app, const struct http_request *r, void *state, const struct buf *gathered, struct http_reply *reply,
+	struct err *e)
+{
+	const struct embedded contract = embedded_openapi();
+
+	(void)app, (void)r, (void)state, (void)gathered, (void)e;
+	buf_put(&reply->body, contract.text, contract.len);
+	return OK;
+}
+
+/* Routes ---------------------------------------------------------------------------------------------------------- */
+
+static uint64_t
+upload_limit(const void *app)
+{
+	return ((const struct api *)app)->max_upload;
+}
+
+static uint64_t
+rows_limit(const void *app)
+{
+	return ((const struct api *)app)->max_predict;
+}
+
+static uint64_t
+control_limit(const void *app)
+{
+	(void)app;
+	return API_MAX_CONTROL;
+}
+
+static const char *const upload_query[] = {"name", "label_column", NULL};
+static const char *const page_query[] = {"after", "limit", NULL};
+
+/* clang-format off */
+static const struct http_route routes[] = {
+	{.method = "GET", .path = "/healthz", .end = health},
+	{.method = "GET", .path = "/readyz", .end = readiness},
+	{.method = "GET", .path = "/openapi.json", .end = openapi},
+
+	{.method = "POST", .path = "/v1/datasets", .query = upload_query, .max_body = upload_limit,
+		.begin = api_dataset_upload_begin, .body = api_dataset_upload_body, .end = api_dataset_upload_end,
+		.release = api_dataset_upload_release},
+	{.method = "GET", .path = "/v1/datasets", .query = page_query, .end = api_dataset_list},
+	{.method = "GET", .path = "/v1/datasets/{id}", .end = api_dataset_get},
+	{.method = "DELETE", .path = "/v1/datasets/{id}", .end = api_dataset_delete},
+
+	{.method = "POST", .path = "/v1/jobs", .max_body = control_limit, .begin = api_job_begin, .end = api_job_create},
+	{.method = "GET", .path = "/v1/jobs", .query = page_query, .end = api_job_list},
+	{.method = "GET", .path = "/v1/jobs/{id}", .end = api_job_get},
+	{.method = "POST", .path = "/v1/jobs/{id}/cancel", .end = api_job_cancel},
+	{.method = "GET", .path = "/v1/jobs/{id}/events", .query = page_query, .end = api_job_events},
+
+	{.method = "GET", .path = "/v1/models", .query = page_query, .end = api_model_list},
+	{.method = "GET", .path = "/v1/models/{id}", .end = api_model_get},
+	{.method = "DELETE", .path = "/v1/models/{id}", .end = api_model_delete},
+	{.method = "POST", .path = "/v1/models/{id}/predict", .max_body = rows_limit, .begin = api_predict_begin,
+		.body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
+	{.method = "POST", .path = "/v1/models/{id}/ood", .max_body = rows_limit, .begin = api_ood_begin,
+		.body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
+};
+/* clang-format on */
+
+const struct http_route *
+api_routes(size_t *n)
+{
+	*n = sizeof routes / sizeof *routes;
+	return routes;
+}
+
+/* Manners --------------------------------------------------------------------------------------------------------- */
+
+enum status
+api_reply(struct http_reply *reply, int status, struct json_build *b, struct cJSON *root, struct err *e)
+{
+	char *text = NULL;
+	enum status s = json_finish(b, root, &text, e);
+
+	if (s)
+		return s;
+	buf_puts(&reply->body, text);
+	buf_puts(&reply->body, "\n");
+	free(text);
+	reply->status = status;
+	return OK;
+}
+
+enum status
+api_query_count(const struct http_request *r, const char *name, uint64_t def, uint64_t min, uint64_t max, uint64_t *out,
+	struct err *e)
+{
+	const char *text = http_query(r, name);
+	size_t n = text ? strlen(text) : 0;
+	uint64_t v = def;
+
+	if (text) {
+		v = n <= 18 && strspn(text, "0123456789") == n ? strtoull(text, NULL, 10) : UINT64_MAX;
+		if (v < min || v > max)
+			return err_set(e, ERR_SYNTAX, "bad_query_parameter",
+				"the query parameter \"%s\" must be a whole number from %llu to %llu, not \"%.40s\"",
+				name, (unsigned long long)min, (unsigned long long)max, text);
+	}
+	*out = v;
+	return OK;
+}
+
+enum status
+api_page(const struct http_request *r, struct api_page *out, struct err *e)
+{
+	uint64_t limit;
+	enum status s;
+
+	if ((s = api_query_count(r, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, &limit, e)))
+		return s;
+	out->limit = (size_t)limit;
+	out->after = http_query(r, "after");
+	return OK;
+}
+
+enum status
+api_body_type(const struct http_request *r, const char *const *types, size_t n, size_t *which, struct err *e)
+{
+	const char *served = n == 1 ? types[0] : "text/csv or application/json";
+	size_t i = 0;
+
+	while (i < n && strcmp(types[i], r->content_type))
+		i++;
+	if (i == n)
+		return err_set(e, ERR_UNSUPPORTED, "unsupported_media_type",
+			"this needs a body of Content-Type %s, not %.80s", served,
+			r->content_type[0] ? r->content_type : "one without a Content-Type");
+	if (r->content_charset[0] && strcmp(r->content_charset, "utf-8") && strcmp(r->content_charset, "utf8") &&
+		strcmp(r->content_charset, "us-ascii"))
+		return err_set(e, ERR_UNSUPPORTED, "unsupported_encoding",
+			"the text is said to be in %.30s: convert it to UTF-8, the only encoding served",
+			r->content_charset);
+	if (r->content_encoding[0])
+		return err_set(e, ERR_UNSUPPORTED, "unsupported_content_encoding",
+			"Content-Encoding %.30s is not served: send the body as it is", r->content_encoding);
+	*which = i;
+	return OK;
+}
+
+void
+api_put_time(struct json_build *b, struct cJSON *to, const char *name, double seconds)
+{
+	char text[TIMESTAMP_SIZE];
+
+	json_put_text(b, to, name, seconds > 0 ? timestamp(seconds, text) : NULL);
+}
+
+void
+api_put_raw(struct json_build *b, struct cJSON *to, const char *name, const char *json)
+{
+	json_put(b, to, name, cJSON_CreateRaw(json));
+}

@@ -1,0 +1,75 @@
+/*
+ * api_private: what the api_*.c share: their handlers, named in the route table of api.c, and the manners of replies.
+ * Every handler has `struct api *` as its app. Thread rule: handlers run in many threads at once and share nothing
+ * else.
+ */
+#ifndef VERAD_SERVER_API_PRIVATE_H
+#define VERAD_SERVER_API_PRIVATE_H
+
+#include "server/api.h"
+#include "server/json_build.h"
+
+enum { API_MAX_CONTROL = 64 << 10 }; /* bytes of a JSON body that is no table */
+
+/* api_datasets.c */
+enum status api_dataset_upload_begin(void *app, const struct http_request *r, void **state, struct err *e);
+enum status api_dataset_upload_body(void *app, void *state, const void *bytes, size_t n, struct err *e);
+enum status api_dataset_upload_end(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+void api_dataset_upload_release(void *app, void *state);
+enum status api_dataset_list(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_dataset_get(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_dataset_delete(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+
+/* api_jobs.c */
+enum status api_job_begin(void *app, const struct http_request *r, void **state, struct err *e);
+enum status api_job_create(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_job_list(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_job_get(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_job_cancel(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_job_events(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+
+/* api_models.c */
+enum status api_model_list(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_model_get(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_model_delete(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_predict_begin(void *app, const struct http_request *r, void **state, struct err *e);
+enum status api_ood_begin(void *app, const struct http_request *r, void **state, struct err *e);
+enum status api_rows_body(void *app, void *state, const void *bytes, size_t n, struct err *e);
+enum status api_rows_end(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+void api_rows_release(void *app, void *state);
+
+/* The tree as the reply's body, with a newline behind it; deletes the tree in any case. */
+enum status api_reply(struct http_reply *reply, int status, struct json_build *b, struct cJSON *root, struct err *e);
+
+/* A list's ?after (NULL when absent) and ?limit. Ask the store for limit + 1 to know whether more follows. */
+struct api_page {
+	const char *after;
+	size_t limit;
+};
+enum status api_page(const struct http_request *r, struct api_page *out, struct err *e);
+/* A query parameter that is a whole number from min to max; `def` when absent. */
+enum status api_query_count(const struct http_request *r, const char *name, uint64_t def, uint64_t min, uint64_t max,
+	uint64_t *out, struct err *e);
+
+/* ERR_UNSUPPORTED unless the body's type is one of those named, in UTF-8 and not compressed. *which: its index. */
+enum status api_body_type(
+	const struct http_request *r, const char *const *types, size_t n, size_t *which, struct err *e);
+
+/* Members of objects that many replies have. A time of 0 is null; text that is JSON goes in as it is. */
+void api_put_time(struct json_build *b, struct cJSON *to, const char *name, double seconds);
+void api_put_raw(struct json_build *b, struct cJSON *to, const char *name, const char *json);
+
+#endif
