@@ -20,7 +20,7 @@ CREATE TABLE dataset (
 	n_classes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX dataset_newest ON dataset (created, seq) WHERE state = 'ready';
-CREATE INDEX dataset_unready ON dataset (state) WHERE state <> 'ready';
+CREATE INDEX dataset_deleting ON dataset (seq) WHERE state = 'deleting';
 
 -- What is known of each column of a data set, in file order.
 CREATE TABLE dataset_column (

@@ -1,16 +1,19 @@
 /*
- * store: everything that outlives the process, in one SQLite file. The only <sqlite3.h>; no SQL text leaves this room,
- * and no SQLite type, so that another back end can stand behind the same functions.
+ * store: everything that outlives the process, in one SQLite file. The only <sqlite3.h> (through store_private.h, in
+ * store*.c); no SQL text leaves this room, and no SQLite type, so that another back end can stand behind the same
+ * functions.
  *
- * DIR/verad.db: WAL, synchronous=FULL, foreign keys, STRICT tables; the numbered files of migrations/ are embedded in the
- * program and applied at open, each in a transaction (PRAGMA user_version); a file of a newer program is refused. DIR
- * is locked (flock on DIR/lock) against a second daemon. Files are created with mode 0600.
+ * DIR/verad.db: WAL, synchronous=FULL, foreign keys, STRICT tables; the numbered files of migrations/ are embedded in
+ * the program and applied at open, each in a transaction (PRAGMA user_version); a file of a newer program is refused.
+ * DIR is locked (flock on DIR/lock) against a second daemon. Files are created with mode 0600.
  *
- * A function that returns OK has been committed durably. ERR_NOT_FOUND: no such id. ERR_FULL: the disk is full, nothing
- * was changed. ERR_BUSY: no reader connection came free in time.
+ * A function that returns OK has been committed durably. On any other status nothing was changed. Codes that any
+ * function may give: ERR_NOT_FOUND "dataset_not_found", "job_not_found", "model_not_found"; ERR_FULL "disk_full";
+ * ERR_BUSY "store_busy" (no reader came free in time, or another program holds the file); ERR_CORRUPT "store_damaged";
+ * ERR_IO "store_io". Lists give ERR_INVALID "unknown_cursor" for an `after` that is not there (any more).
  *
- * Threads: any thread may call anything. One writer connection under `writer` mutex; readers take a connection from a
- * small pool. No call holds a lock while calling back.
+ * Threads: any thread may call anything. One writer connection under a mutex; readers take a connection from a small
+ * pool. No call holds a lock while calling back. One thread of the store's own removes deleted data sets bit by bit.
  *
  * Ids are "ds_", "job_", "mdl_" and 20 random characters of a-z2-7.
  */
@@ -23,13 +26,17 @@
 enum { STORE_ID_SIZE = 32 };
 struct store;
 
-/* Opens or creates. What a crash left is put right here: uploads under way are dropped, running and cancelling jobs
- * are requeued with attempt + 1 (cancelling ones become cancelled), each with a job event "requeued_after_crash" or
- * "cancelled". */
+/* Opens or creates (the directory too, but not its parents). What a crash left is put right here: uploads under way are
+ * dropped, running and cancelling jobs are requeued with attempt + 1 (cancelling ones become cancelled), each with a
+ * job event "requeued_after_crash" or "cancelled". ERR_CONFLICT "data_dir_in_use": another process has it;
+ * ERR_UNSUPPORTED "store_is_newer": of a newer program; ERR_CORRUPT "not_a_store"; ERR_IO "data_dir", "no_wal". */
 enum status store_open(const char *dir, struct store **out, struct err *e);
 void store_close(struct store *s); /* accepts NULL; no call may be under way */
 
 enum status store_ping(struct store *s, struct err *e); /* a read that works */
+
+/* Reads the whole file: ERR_CORRUPT "store_damaged" with the first thing found wrong. */
+enum status store_check(struct store *s, struct err *e);
 
 /* Data sets ------------------------------------------------------------------------------------------------------ */
 
@@ -44,23 +51,25 @@ void dataset_release(struct dataset *d); /* accepts a zeroed struct */
 
 /* An upload: chunks are committed as they come, under state `uploading`, invisible to every other call until finish. */
 struct store_upload;
-enum status store_upload_begin(struct store *s, const char *name, const char *label_column, struct store_upload **out,
-	struct err *e);
+enum status store_upload_begin(
+	struct store *s, const char *name, const char *label_column, struct store_upload **out, struct err *e);
 enum status store_upload_chunk(struct store_upload *u, const struct table *t, size_t chunk_index, struct err *e);
 enum status store_upload_restart(struct store_upload *u, struct err *e); /* drops the chunks so far */
-enum status store_upload_finish(struct store_upload *u, const struct dataset_summary *summary,
-	char id[STORE_ID_SIZE], struct err *e);
+enum status store_upload_finish(
+	struct store_upload *u, const struct dataset_summary *summary, char id[STORE_ID_SIZE], struct err *e);
 void store_upload_free(struct store_upload *u); /* not finished: everything of it is deleted */
 
 enum status store_dataset_get(struct store *s, const char *id, struct dataset *out, struct err *e);
 /* Newest first, after the id `after` (NULL: from the start), at most `limit`. *out is an array of *n, each to be
  * released, then free(). Lists of data sets carry no columns and classes: the counts alone. */
-enum status store_dataset_list(struct store *s, const char *after, size_t limit, struct dataset **out, size_t *n,
-	struct err *e);
-/* ERR_CONFLICT "dataset_in_use" while a job that is queued or running names it. Models trained on it stay. */
+enum status store_dataset_list(
+	struct store *s, const char *after, size_t limit, struct dataset **out, size_t *n, struct err *e);
+/* ERR_CONFLICT "dataset_in_use" while a job that has not ended names it. Models trained on it stay. It is gone for
+ * every reader at once; its space comes free bit by bit in the background, and goes back to the file system. */
 enum status store_dataset_delete(struct store *s, const char *id, struct err *e);
 
-/* Reads chunk `chunk_index` of a data set into `t` (table_init'ed with all its columns): ERR_NOT_FOUND past the last. */
+/* Reads chunk `chunk_index` of a data set into `t` (table_init'ed with all its columns): ERR_NOT_FOUND past the last.
+ */
 enum status store_dataset_chunk(struct store *s, const char *id, size_t chunk_index, struct table *t, struct err *e);
 
 /* Jobs ----------------------------------------------------------------------------------------------------------- */
@@ -71,33 +80,43 @@ const char *job_state_name(enum job_state s); /* "queued", … */
 struct job {
 	char id[STORE_ID_SIZE];
 	enum job_state state;
-	char *type;            /* "train"; owned, as all strings here */
-	char *dataset;         /* id */
-	char *params;          /* JSON object: as checked, all defaults filled in */
-	double created, started, finished; /* seconds since the epoch; 0: not yet */
-	size_t attempt;        /* 1 for the first */
+	char *type;                        /* "train"; owned, as all strings here */
+	char *dataset;                     /* id */
+	char *params;                      /* JSON object: as checked, all defaults filled in */
+	double created, started, finished; /* seconds since the epoch; 0: not yet; started: of the present attempt */
+	size_t attempt;                    /* 1 for the first */
 	size_t step, steps;
-	char *phase;           /* "", or of struct train_progress */
-	char *metrics;         /* JSON object, "{}" at first */
+	char *phase;                      /* "", or of struct train_progress */
+	char *metrics;                    /* JSON object, "{}" at first */
 	char *error_code, *error_message; /* NULL unless failed */
-	char *model;           /* id; NULL until succeeded */
+	char *model;                      /* id; NULL until succeeded */
 };
 void job_release(struct job *j); /* accepts a zeroed struct */
 
 /* ERR_NOT_FOUND when the data set is not there, ERR_BUSY "queue_full" when max_queued jobs are queued already. */
-enum status store_job_add(struct store *s, const char *type, const char *dataset, const char *params,
-	size_t max_queued, char id[STORE_ID_SIZE], struct err *e);
+enum status store_job_add(struct store *s, const char *type, const char *dataset, const char *params, size_t max_queued,
+	char id[STORE_ID_SIZE], struct err *e);
 enum status store_job_get(struct store *s, const char *id, struct job *out, struct err *e);
-enum status store_job_list(struct store *s, const char *after, size_t limit, struct job **out, size_t *n, struct err *e);
+enum status store_job_list(
+	struct store *s, const char *after, size_t limit, struct job **out, size_t *n, struct err *e);
+
+/*
+ * The store itself writes the events of these changes of state, in the same transaction: "queued", "cancel_requested",
+ * "cancelled", "requeued", "requeued_after_crash", "succeeded" (data: {"model"}), "failed" (data: {"code"}). Others are
+ * the worker's, by store_event_add. A job that is not running (or cancelling) cannot progress, checkpoint or end:
+ * ERR_CONFLICT "job_not_running".
+ */
 
 /* Claims the oldest queued job: state running, started set. *found = false when the queue is empty. */
 enum status store_job_claim(struct store *s, struct job *out, bool *found, struct err *e);
 
-/* Progress of a running job; *cancelled tells whether somebody asked for its end meanwhile. */
+/* Progress of a running job; *cancelled tells whether somebody asked for its end meanwhile. metrics NULL: as they are.
+ */
 enum status store_job_progress(struct store *s, const char *id, const char *phase, size_t step, size_t steps,
 	const char *metrics, bool *cancelled, struct err *e);
 
-/* Saved trainer state (replaces the last one; deleted with the job's end) and its return; *n = 0 when there is none. */
+/* Saved trainer state (replaces the last one; deleted with the job's end) and its return, appended to `out`: nothing
+ * when there is none. */
 enum status store_checkpoint_put(struct store *s, const char *job, const void *bytes, size_t n, struct err *e);
 enum status store_checkpoint_get(struct store *s, const char *job, struct buf *out, struct err *e);
 
@@ -105,41 +124,53 @@ enum status store_checkpoint_get(struct store *s, const char *job, struct buf *o
  * cancelling twice is OK. *state = the new state. */
 enum status store_job_cancel(struct store *s, const char *id, enum job_state *state, struct err *e);
 
-/* Ends of a running job, each in one transaction with its event; checkpoints go. */
+/* Ends of a running job, each in one transaction with its event; checkpoints go. Once a cancellation was accepted the
+ * job cannot succeed any more: ERR_CONFLICT "job_cancelling", nothing stored. */
 enum status store_job_succeed(struct store *s, const char *id, const char *metrics, const char *model_name,
 	const char *model_summary, const void *bundle, size_t n, char model_id[STORE_ID_SIZE], struct err *e);
 enum status store_job_fail(struct store *s, const char *id, const char *code, const char *message, struct err *e);
 enum status store_job_cancelled(struct store *s, const char *id, struct err *e);
-enum status store_job_requeue(struct store *s, const char *id, struct err *e); /* graceful stop: goes on at next start */
+/* Graceful stop: goes on at the next start, from its checkpoint, as the same attempt. A cancelling one is cancelled. */
+enum status store_job_requeue(struct store *s, const char *id, struct err *e);
 
 struct job_event {
-	uint64_t seq;       /* 1, 2, … within the job */
+	uint64_t seq; /* 1, 2, … within the job */
 	double time;
-	char *level;        /* "info", "warning", "error"; owned, as all strings here */
-	char *code;         /* stable: "started", "progress", "succeeded", … */
+	char *level; /* "info", "warning", "error"; owned, as all strings here */
+	char *code;  /* stable: "started", "succeeded", … */
 	char *message;
-	char *data;         /* JSON object, "{}" when there is nothing more */
+	char *data; /* JSON object, "{}" when there is nothing more */
 };
 void job_event_release(struct job_event *v);
 enum status store_event_add(struct store *s, const char *job, const char *level, const char *code, const char *message,
 	const char *data, struct err *e);
-enum status store_event_list(struct store *s, const char *job, uint64_t after_seq, size_t limit,
-	struct job_event **out, size_t *n, struct err *e);
+enum status store_event_list(struct store *s, const char *job, uint64_t after_seq, size_t limit, struct job_event **out,
+	size_t *n, struct err *e);
 
-/* Time series of a run: one row per name. */
+/* Time series of a run: one row per name; a step added again replaces its values. */
 enum status store_metric_add(struct store *s, const char *job, size_t step, const char *const *names,
 	const double *values, size_t n, struct err *e); /* values not finite are left out */
+
+struct metric_point {
+	size_t step;
+	char *name; /* owned */
+	double value;
+};
+void metric_point_release(struct metric_point *p);
+/* By step, then name, from step `from` on, at most `limit` points. */
+enum status store_metric_list(struct store *s, const char *job, size_t from, size_t limit, struct metric_point **out,
+	size_t *n, struct err *e);
 
 /* Models --------------------------------------------------------------------------------------------------------- */
 
 struct model_record {
 	char id[STORE_ID_SIZE];
-	char *name;      /* of the data set it was trained on; owned, as all strings here */
-	char *job;       /* id */
-	char *dataset;   /* id; the data set may be gone by now */
+	char *name;    /* of the data set it was trained on; owned, as all strings here */
+	char *job;     /* id */
+	char *dataset; /* id; the data set may be gone by now */
 	double created;
 	size_t n_bytes;
-	char *summary;   /* JSON object: parameters, encoding, measures, baseline, thresholds */
+	char *summary; /* JSON object: parameters, encoding, measures, baseline, thresholds */
 };
 void model_record_release(struct model_record *m);
 enum status store_model_get(struct store *s, const char *id, struct model_record *out, struct err *e);

@@ -1,0 +1,317 @@
+/*
+ * store_dataset: the records of data sets, and reading their chunks. Only rows in state `ready` are visible here. How
+ * they come to be is in store_upload.c, how they go in store_housekeeper.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store_private.h"
+
+void
+dataset_release(struct dataset *d)
+{
+	free(d->name);
+	free(d->label_column);
+	if (!d->summary.column) /* of a list: counts alone */
+		d->summary.n_columns = 0;
+	if (!d->summary.classes)
+		d->summary.n_classes = 0;
+	dataset_summary_release(&d->summary);
+	memset(d, 0, sizeof *d);
+}
+
+#define DATASET_FIELDS                                                                                                 \
+	"id, name, label_column, label_index, created, n_rows, n_labelled, n_unlabelled, n_bytes, n_columns, "         \
+	"n_classes"
+
+/* The present row of DATASET_FIELDS. Release d in any case. */
+static void
+dataset_fields(struct query *q, struct dataset *d)
+{
+	memset(d, 0, sizeof *d);
+	row_short(q, 0, d->id, sizeof d->id);
+	d->name = row_text(q, 1);
+	d->label_column = row_text(q, 2);
+	d->summary.label_column = row_is_null(q, 3) ? SIZE_MAX : row_size(q, 3);
+	d->created = row_real(q, 4);
+	d->summary.n_rows = row_size(q, 5);
+	d->summary.n_labelled = row_size(q, 6);
+	d->summary.n_unlabelled = row_size(q, 7);
+	d->summary.n_bytes = row_size(q, 8);
+	d->summary.n_columns = row_size(q, 9);
+	d->summary.n_classes = row_size(q, 10);
+}
+
+static enum status
+not_found(const char *id, struct err *e)
+{
+	return err_set(e, ERR_NOT_FOUND, "dataset_not_found", "no data set \"%.40s\"", id);
+}
+
+static enum status
+damaged(struct conn *c, const char *id, const char *what, struct err *e)
+{
+	return err_set(e, ERR_CORRUPT, "store_damaged",
+		"%s of data set %s are damaged in the store %s; upload it again", what, id, c->path);
+}
+
+static enum status
+read_columns(struct conn *c, int64_t seq, struct dataset_summary *s, struct err *e)
+{
+	struct query q = query_new(c, "SELECT name, type, n_missing, min, max, n_distinct FROM dataset_column WHERE "
+				      "dataset = ?1 ORDER BY idx");
+	size_t cap = 0;
+
+	query_int(&q, seq);
+	s->n_columns = 0;
+	while (query_row(&q)) {
+		struct column_summary *grown = list_room(s->column, s->n_columns, &cap, sizeof *grown);
+		char *type;
+
+		if (!grown) {
+			query_nomem(&q);
+			break;
+		}
+		s->column = grown;
+		grown += s->n_columns++;
+		grown->name = row_text(&q, 0);
+		type = row_text(&q, 1);
+		grown->type = type && !strcmp(type, column_type_name(COLUMN_TEXT)) ? COLUMN_TEXT : COLUMN_NUMBER;
+		free(type);
+		grown->n_missing = row_size(&q, 2);
+		grown->min = row_real(&q, 3);
+		grown->max = row_real(&q, 4);
+		grown->n_distinct = row_size(&q, 5);
+	}
+	return query_end(&q, e);
+}
+
+static enum status
+read_classes(struct conn *c, int64_t seq, struct dataset_summary *s, struct err *e)
+{
+	struct query q = query_new(c, "SELECT label, count FROM dataset_class WHERE dataset = ?1 ORDER BY idx");
+	size_t cap = 0;
+
+	query_int(&q, seq);
+	s->n_classes = 0;
+	while (query_row(&q)) {
+		struct class_count *grown = list_room(s->classes, s->n_classes, &cap, sizeof *grown);
+
+		if (!grown) {
+			query_nomem(&q);
+			break;
+		}
+		s->classes = grown;
+		grown += s->n_classes++;
+		grown->label = row_text(&q, 0);
+		grown->count = row_size(&q, 1);
+	}
+	return query_end(&q, e);
+}
+
+enum status
+store_dataset_get(struct store *s, const char *id, struct dataset *out, struct err *e)
+{
+	struct dataset d = {0};
+	size_t n_columns, n_classes;
+	int64_t seq = 0;
+	struct query q;
+	struct conn *c;
+	bool found;
+	enum status status = read_begin(s, &c, e);
+
+	if (status)
+		return status;
+	q = query_new(c, "SELECT " DATASET_FIELDS ", seq FROM dataset WHERE id = ?1 AND state = 'ready'");
+	query_text(&q, id);
+	if ((found = query_row(&q))) {
+		dataset_fields(&q, &d);
+		seq = row_int(&q, 11);
+	}
+	n_columns = d.summary.n_columns;
+	n_classes = d.summary.n_classes;
+	status = query_end(&q, e);
+	if (!status && !found)
+		status = not_found(id, e);
+	if (status)
+		goto out;
+	if ((status = read_columns(c, seq, &d.summary, e)) || (status = read_classes(c, seq, &d.summary, e)))
+		goto out;
+	if (d.summary.n_columns != n_columns || d.summary.n_classes != n_classes) {
+		status = damaged(c, id, "the columns", e);
+		goto out;
+	}
+	*out = d;
+	memset(&d, 0, sizeof d);
+out:
+	dataset_release(&d);
+	return read_end(s, c, status);
+}
+
+enum status
+store_dataset_list(struct store *s, const char *after, size_t limit, struct dataset **out, size_t *n, struct err *e)
+{
+	struct dataset *list = NULL;
+	struct list_position at;
+	size_t n_list = 0, cap = 0;
+	struct query q;
+	struct conn *c;
+	enum status status = read_begin(s, &c, e);
+
+	if (status)
+		return status;
+	status = list_start(c, "SELECT created, seq FROM dataset WHERE id = ?1 AND state = 'ready'", after, &at, e);
+	if (status)
+		return read_end(s, c, status);
+	q = query_new(c, "SELECT " DATASET_FIELDS " FROM dataset WHERE state = 'ready' AND (created, seq) < (?1, ?2) "
+			 "ORDER BY created DESC, seq DESC LIMIT ?3");
+	query_real(&q, at.created);
+	query_int(&q, at.seq);
+	query_limit(&q, limit);
+	while (query_row(&q)) {
+		struct dataset *grown = list_room(list, n_list, &cap, sizeof *list);
+
+		if (!grown) {
+			query_nomem(&q);
+			break;
+		}
+		list = grown;
+		dataset_fields(&q, &list[n_list++]);
+	}
+	status = query_end(&q, e);
+	if (status) {
+		while (n_list)
+			dataset_release(&list[--n_list]);
+		free(list);
+		return read_end(s, c, status);
+	}
+	*out = list;
+	*n = n_list;
+	return read_end(s, c, OK);
+}
+
+enum status
+store_dataset_delete(struct store *s, const char *id, struct err *e)
+{
+	bool in_use, found;
+	struct query q;
+	struct conn *c;
+	enum status status = write_begin(s, &c, e);
+
+	if (status)
+		return status;
+	q = query_new(
+		c, "SELECT 1 FROM job WHERE dataset = ?1 AND state IN ('queued', 'running', 'cancelling') LIMIT 1");
+	query_text(&q, id);
+	in_use = query_row(&q);
+	status = query_end(&q, e);
+	if (!status && in_use)
+		status = err_set(e, ERR_CONFLICT, "dataset_in_use",
+			"a job that has not ended trains on data set %.40s; cancel it first", id);
+	if (status)
+		return write_end(s, status, e);
+	q = query_new(c, "UPDATE dataset SET state = 'deleting' WHERE id = ?1 AND state = 'ready'");
+	query_text(&q, id);
+	status = query_run(&q, e);
+	found = !status && conn_changes(c) > 0;
+	if (!status && !found)
+		status = not_found(id, e);
+	status = write_end(s, status, e);
+	if (!status)
+		housekeeper_wake(s);
+	return status;
+}
+
+/* Chunks ---------------------------------------------------------------------------------------------------------*/
+
+/* One segment's bytes into columns first .. first + n - 1 of t, whose n_rows is set. */
+static enum status
+read_segment(struct table *t, size_t first, size_t n, const void *bytes, size_t n_bytes, struct err *e)
+{
+	struct reader in = reader_over(bytes, n_bytes);
+	enum status status = OK;
+
+	for (size_t i = 0; i < n && !status; i++) {
+		size_t len = reader_u32(&in);
+		const unsigned char *at = reader_take(&in, len);
+
+		status = at ? column_read(t, first + i, at, len, e)
+			    : err_set(e, ERR_CORRUPT, "store_damaged", "a segment is cut short");
+	}
+	if (!status && reader_left(&in))
+		status = err_set(e, ERR_CORRUPT, "store_damaged", "a segment has bytes left over");
+	return status;
+}
+
+/* The chunk's number of rows; ERR_NOT_FOUND where there is no such data set or chunk. */
+static enum status
+find_chunk(struct conn *c, const char *id, size_t chunk_index, int64_t *seq, size_t *n_rows, struct err *e)
+{
+	struct query q = query_new(c, "SELECT d.seq, k.n_rows FROM dataset d LEFT JOIN dataset_chunk k "
+				      "ON k.dataset = d.seq AND k.chunk = ?2 WHERE d.id = ?1 AND d.state = 'ready'");
+	bool found, past_end = false;
+	enum status status;
+
+	query_text(&q, id);
+	query_size(&q, chunk_index);
+	if ((found = query_row(&q))) {
+		*seq = row_int(&q, 0);
+		past_end = row_is_null(&q, 1);
+		*n_rows = past_end ? 0 : row_size(&q, 1);
+	}
+	status = query_end(&q, e);
+	if (!status && !found)
+		status = not_found(id, e);
+	if (!status && past_end)
+		status = err_set(
+			e, ERR_NOT_FOUND, "chunk_not_found", "data set %.40s has no chunk %zu", id, chunk_index);
+	return status;
+}
+
+enum status
+store_dataset_chunk(struct store *s, const char *id, size_t chunk_index, struct table *t, struct err *e)
+{
+	size_t n_rows = 0, n_columns = 0;
+	enum status status, bad = OK;
+	int64_t seq = 0;
+	struct query q;
+	struct conn *c;
+
+	status = read_begin(s, &c, e);
+	if (status)
+		return status;
+	status = find_chunk(c, id, chunk_index, &seq, &n_rows, e);
+	if (status)
+		return read_end(s, c, status);
+	table_clear(t);
+	status = table_reserve(t, n_rows, e);
+	if (status)
+		return read_end(s, c, status);
+	t->n_rows = n_rows;
+
+	q = query_new(c, "SELECT first_column, n_columns, checksum, bytes FROM dataset_segment "
+			 "WHERE dataset = ?1 AND chunk = ?2 ORDER BY first_column");
+	query_int(&q, seq);
+	query_size(&q, chunk_index);
+	while (!bad && query_row(&q)) {
+		size_t first = row_size(&q, 0), n = row_size(&q, 1), n_bytes;
+		const void *bytes = row_bytes(&q, 3, &n_bytes);
+
+		if (q.rc)
+			break;
+		if (first != n_columns || n > t->n_columns - n_columns ||
+			checksum64(bytes, n_bytes) != (uint64_t)row_int(&q, 2))
+			bad = damaged(c, id, "the rows", e);
+		else
+			bad = read_segment(t, first, n, bytes, n_bytes, e);
+		n_columns += n;
+	}
+	status = query_end(&q, e);
+	if (!status)
+		status = bad;
+	if (!status && n_columns != t->n_columns)
+		status = damaged(c, id, "the rows", e);
+	if (status)
+		table_clear(t);
+	return read_end(s, c, status);
+}

@@ -1,0 +1,153 @@
+/*
+ * store_model: models. They are made by store_job_succeed, in the transaction that ends their job; here they are read
+ * and deleted. A record is small, its bundle is a table of its own.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/store_private.h"
+
+void
+model_record_release(struct model_record *m)
+{
+	free(m->name);
+	free(m->job);
+	free(m->dataset);
+	free(m->summary);
+	memset(m, 0, sizeof *m);
+}
+
+static enum status
+not_found(const char *id, struct err *e)
+{
+	return err_set(e, ERR_NOT_FOUND, "model_not_found", "no model \"%.40s\"", id);
+}
+
+#define MODEL_FIELDS "id, name, job, dataset, created, n_bytes"
+
+/* The present row of MODEL_FIELDS; the summary is the caller's. Release m in any case. */
+static void
+model_fields(struct query *q, struct model_record *m)
+{
+	memset(m, 0, sizeof *m);
+	row_short(q, 0, m->id, sizeof m->id);
+	m->name = row_text(q, 1);
+	m->job = row_text(q, 2);
+	m->dataset = row_text(q, 3);
+	m->created = row_real(q, 4);
+	m->n_bytes = row_size(q, 5);
+}
+
+enum status
+store_model_get(struct store *s, const char *id, struct model_record *out, struct err *e)
+{
+	struct model_record m = {0};
+	struct query q;
+	struct conn *c;
+	bool found;
+	enum status status = read_begin(s, &c, e);
+
+	if (status)
+		return status;
+	q = query_new(c, "SELECT " MODEL_FIELDS ", summary FROM model WHERE id = ?1");
+	query_text(&q, id);
+	if ((found = query_row(&q))) {
+		model_fields(&q, &m);
+		m.summary = row_text(&q, 6);
+	}
+	status = query_end(&q, e);
+	if (!status && !found)
+		status = not_found(id, e);
+	if (status)
+		model_record_release(&m);
+	else
+		*out = m;
+	return read_end(s, c, status);
+}
+
+enum status
+store_model_list(struct store *s, const char *after, size_t limit, struct model_record **out, size_t *n, struct err *e)
+{
+	struct model_record *list = NULL;
+	struct list_position at;
+	size_t n_list = 0, cap = 0;
+	struct query q;
+	struct conn *c;
+	enum status status = read_begin(s, &c, e);
+
+	if (status)
+		return status;
+	status = list_start(c, "SELECT created, seq FROM model WHERE id = ?1", after, &at, e);
+	if (status)
+		return read_end(s, c, status);
+	q = query_new(c, "SELECT " MODEL_FIELDS " FROM model WHERE (created, seq) < (?1, ?2) "
+			 "ORDER BY created DESC, seq DESC LIMIT ?3");
+	query_real(&q, at.created);
+	query_int(&q, at.seq);
+	query_limit(&q, limit);
+	while (query_row(&q)) {
+		struct model_record *grown = list_room(list, n_list, &cap, sizeof *list);
+
+		if (!grown) {
+			query_nomem(&q);
+			break;
+		}
+		list = grown;
+		model_fields(&q, &list[n_list++]);
+	}
+	status = query_end(&q, e);
+	if (!status) {
+		*out = list;
+		*n = n_list;
+		return read_end(s, c, OK);
+	}
+	while (n_list)
+		model_record_release(&list[--n_list]);
+	free(list);
+	return read_end(s, c, status);
+}
+
+enum status
+store_model_bundle(struct store *s, const char *id, struct buf *out, struct err *e)
+{
+	struct query q;
+	struct conn *c;
+	bool found;
+	enum status status = read_begin(s, &c, e);
+
+	if (status)
+		return status;
+	q = query_new(c, "SELECT b.bytes FROM model m JOIN model_bundle b ON b.model = m.seq WHERE m.id = ?1");
+	query_text(&q, id);
+	if ((found = query_row(&q)))
+		row_append(&q, 0, out);
+	status = query_end(&q, e);
+	if (!status && !found)
+		status = not_found(id, e);
+	return read_end(s, c, status);
+}
+
+enum status
+store_model_delete(struct store *s, const char *id, struct err *e)
+{
+	struct query q;
+	struct conn *c;
+	enum status status = write_begin(s, &c, e);
+
+	if (status)
+		return status;
+	q = query_new(c, "DELETE FROM model_bundle WHERE model = (SELECT seq FROM model WHERE id = ?1)");
+	query_text(&q, id);
+	status = query_run(&q, e);
+	if (!status) {
+		q = query_new(c, "DELETE FROM model WHERE id = ?1");
+		query_text(&q, id);
+		status = query_run(&q, e);
+	}
+	if (!status && !conn_changes(c))
+		status = not_found(id, e);
+	status = write_end(s, status, e);
+	if (!status)
+		housekeeper_wake(s); /* to give the space back */
+	return status;
+}
