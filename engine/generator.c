@@ -99,37 +99,16 @@ generator_clamp(const struct generator_shape *s, real *w, double max_sigma)
 /* ---- Workspace ----------------------------------------------------------------------------------------------------
  */
 
-static size_t
-rounded(size_t n)
-{
-	return (n + 15) & ~(size_t)15;
-}
-
-/* Hands out cache-aligned pieces of a block; with block NULL it only counts. */
-struct carver {
-	real *block;
-	size_t used;
-};
-
-static real *
-carve(struct carver *c, size_t n)
-{
-	real *at = c->block ? c->block + c->used : NULL;
-
-	c->used += rounded(n);
-	return at;
-}
-
 static void
-carve_pass(struct carver *c, struct generator_pass *p, const struct generator_shape *s, size_t m, bool backward)
+carve_pass(struct arena *c, struct generator_pass *p, const struct generator_shape *s, size_t m, bool backward)
 {
-	p->h = carve(c, m * s->noise_dim);
+	p->h = arena_take(c, m * s->noise_dim);
 	for (size_t l = 0; l < s->hidden.n; l++) {
-		p->y[l] = carve(c, m * s->hidden.size[l]);
-		p->xhat[l] = backward ? carve(c, m * s->hidden.size[l]) : p->y[l];
-		p->inv_std[l] = carve(c, s->hidden.size[l]);
+		p->y[l] = arena_take(c, m * s->hidden.size[l]);
+		p->xhat[l] = backward ? arena_take(c, m * s->hidden.size[l]) : p->y[l];
+		p->inv_std[l] = arena_take(c, s->hidden.size[l]);
 	}
-	p->g = carve(c, m * s->n_out);
+	p->g = arena_take(c, m * s->n_out);
 }
 
 static size_t
@@ -142,38 +121,21 @@ widest(const struct generator_shape *s)
 	return n;
 }
 
-static size_t
-carve_all(struct generator *g, const struct generator_shape *s, size_t n, size_t samples, real *block)
-{
-	struct carver c = {.block = block};
-
-	*g = (struct generator){.shape = *s, .n = n, .samples = samples};
-	carve_pass(&c, &g->sample, s, n, true);
-	carve_pass(&c, &g->posterior, s, samples * n, false);
-	carve_pass(&c, &g->probe, s, n, true);
-	g->eps_x = carve(&c, n * s->n_out);
-	g->eps_importance = carve(&c, samples * n * s->noise_dim);
-	g->eps_posterior = carve(&c, n * s->noise_dim);
-	g->x = carve(&c, n * s->n_out);
-	g->score = carve(&c, n * s->n_out);
-	g->weight = carve(&c, samples * n);
-	g->delta[0] = carve(&c, n * widest(s));
-	g->delta[1] = carve(&c, n * widest(s));
-	return c.used;
-}
-
-size_t
-generator_workspace_size(const struct generator_shape *s, size_t n, size_t samples)
-{
-	struct generator g;
-
-	return carve_all(&g, s, n, samples, NULL);
-}
-
 void
-generator_workspace_init(struct generator *g, const struct generator_shape *s, size_t n, size_t samples, real *block)
+generator_workspace(struct generator *g, const struct generator_shape *s, size_t n, size_t samples, struct arena *c)
 {
-	carve_all(g, s, n, samples, block);
+	*g = (struct generator){.shape = *s, .n = n, .samples = samples};
+	carve_pass(c, &g->sample, s, n, true);
+	carve_pass(c, &g->posterior, s, samples * n, false);
+	carve_pass(c, &g->probe, s, n, true);
+	g->eps_x = arena_take(c, n * s->n_out);
+	g->eps_importance = arena_take(c, samples * n * s->noise_dim);
+	g->eps_posterior = arena_take(c, n * s->noise_dim);
+	g->x = arena_take(c, n * s->n_out);
+	g->score = arena_take(c, n * s->n_out);
+	g->weight = arena_take(c, samples * n);
+	g->delta[0] = arena_take(c, n * widest(s));
+	g->delta[1] = arena_take(c, n * widest(s));
 }
 
 void

@@ -11,6 +11,7 @@
 #ifndef VERAD_ENGINE_GENERATOR_H
 #define VERAD_ENGINE_GENERATOR_H
 
+#include "engine/arena.h"
 #include "engine/params.h"
 #include "engine/real.h"
 #include "engine/rng.h"
@@ -56,9 +57,9 @@ struct generator { /* a workspace for batches of n rows and S samples */
 	real *delta[2];       /* [n][widest] */
 };
 
-size_t generator_workspace_size(const struct generator_shape *s, size_t n, size_t samples);
-void generator_workspace_init(
-	struct generator *g, const struct generator_shape *s, size_t n, size_t samples, real *block);
+/* Lays the workspace out in an arena; with one that only counts, all pointers are NULL. */
+void generator_workspace(
+	struct generator *g, const struct generator_shape *s, size_t n, size_t samples, struct arena *arena);
 
 /* Draws h, eps_x, eps_importance and eps_posterior. */
 void generator_draw(struct generator *g, struct rng *rng);

@@ -7,41 +7,21 @@
 #include "engine/elementary.h"
 #include "engine/kernel.h"
 
-/* Rows of a full workspace: the three groups, and the tangents of the data rows below them. */
-static size_t
-max_rows(size_t max_data, size_t max_generated, size_t max_labelled)
-{
-	return 2 * max_data + max_generated + max_labelled;
-}
-
-/* Blocks begin on cache lines. */
-static size_t
-rounded(size_t n)
-{
-	return (n + 15) & ~(size_t)15;
-}
-
-size_t
-jem_size(const struct net_shape *s, size_t max_data, size_t max_generated, size_t max_labelled)
-{
-	size_t rows = rounded(max_rows(max_data, max_generated, max_labelled));
-
-	return rows * (2 * net_width(s) + s->size[s->n_layers] + 2);
-}
-
 void
-jem_init(struct jem *j, const struct net_shape *s, size_t max_data, size_t max_generated, size_t max_labelled,
-	real *block)
+jem_workspace(struct jem *j, const struct net_shape *s, size_t max_data, size_t max_generated, size_t max_labelled,
+	struct arena *arena)
 {
-	size_t rows = rounded(max_rows(max_data, max_generated, max_labelled));
+	/* The three groups, and the tangents of the data rows below them. */
+	size_t rows = 2 * max_data + max_generated + max_labelled;
 
-	*j = (struct jem){
-		.shape = *s, .max_data = max_data, .max_generated = max_generated, .max_labelled = max_labelled};
-	net_layout(s, rows, block, j->a);
-	net_layout(s, rows, block += rows * net_width(s), j->delta);
-	j->p = block += rows * net_width(s);
-	j->log_p = block += rows * s->size[s->n_layers];
-	j->norm2 = block + rows;
+	*j = (struct jem){.shape = *s};
+	for (size_t l = 0; l <= s->n_layers; l++)
+		j->a[l] = arena_take(arena, rows * s->size[l]);
+	for (size_t l = 0; l <= s->n_layers; l++)
+		j->delta[l] = arena_take(arena, rows * s->size[l]);
+	j->p = arena_take(arena, rows * s->size[s->n_layers]);
+	j->log_p = arena_take(arena, rows);
+	j->norm2 = arena_take(arena, rows);
 }
 
 real *

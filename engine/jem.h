@@ -3,22 +3,23 @@
  * Grathwohl et al., "Your classifier is secretly an energy based model and you should treat it like one", ICLR 2020,
  * for the model; "No MCMC for me", ICLR 2021, for the loss).
  *
- * A batch is up to three groups of rows, stacked: data rows, generated rows, labelled rows. They share the forward pass,
- * the backward chain and the weight-gradient products; the gradient penalty of the data rows is had by the tangent
- * chain (section 3 of the method page), whose outer products are stacked below the others. So a step is one matrix product
- * a layer forward, two small ones for the penalty, one backward, one for the weights.
+ * A batch is up to three groups of rows, stacked: data rows, generated rows, labelled rows. They share the forward
+ * pass, the backward chain and the weight-gradient products; the gradient penalty of the data rows is had by the
+ * tangent chain (section 3 of the method page), whose outer products are stacked below the others. So a step is one
+ * matrix product a layer forward, two small ones for the penalty, one backward, one for the weights.
  */
 #ifndef VERAD_ENGINE_JEM_H
 #define VERAD_ENGINE_JEM_H
 
+#include "engine/arena.h"
 #include "engine/net.h"
 
-struct jem_weights { /* of the terms of the loss */
-	real contrast;      /* 1 in the method */
+struct jem_weights {   /* of the terms of the loss */
+	real contrast; /* 1 in the method */
 	real gamma, beta, alpha;
 };
 
-struct jem_terms { /* unweighted means; 0 where a term has no rows */
+struct jem_terms {                  /* unweighted means; 0 where a term has no rows */
 	double log_p_difference;    /* E_data[log p] - E_generated[log p] */
 	double gradient_penalty;    /* E_data |grad_x log p|^2 / 2 */
 	double conditional_entropy; /* of data rows */
@@ -27,19 +28,18 @@ struct jem_terms { /* unweighted means; 0 where a term has no rows */
 	double loss;                /* the weighted sum */
 };
 
-struct jem { /* a workspace; every pointer into one block, owned by the caller of jem_init */
+struct jem { /* a workspace, laid out in its caller's arena */
 	struct net_shape shape;
-	size_t max_data, max_generated, max_labelled;
-	real *a[NET_MAX_LAYERS + 1];     /* activations; a[0] is where the inputs go, see jem_input */
+	real *a[NET_MAX_LAYERS + 1]; /* activations; a[0] is where the inputs go, see jem_input */
 	real *delta[NET_MAX_LAYERS + 1];
-	real *p;                         /* [rows][K] softmax */
-	real *log_p;                     /* [rows] logsumexp */
-	real *norm2;                     /* [rows] squared length of grad_x log p of the data rows */
+	real *p;     /* [rows][K] softmax */
+	real *log_p; /* [rows] logsumexp */
+	real *norm2; /* [rows] squared length of grad_x log p of the data rows */
 };
 
-size_t jem_size(const struct net_shape *s, size_t max_data, size_t max_generated, size_t max_labelled);
-void jem_init(struct jem *j, const struct net_shape *s, size_t max_data, size_t max_generated, size_t max_labelled,
-	real *block);
+/* Lays out a workspace for steps of up to so many rows of each group; an arena that only counts leaves NULLs. */
+void jem_workspace(struct jem *j, const struct net_shape *s, size_t max_data, size_t max_generated, size_t max_labelled,
+	struct arena *arena);
 
 /* Where the caller puts the inputs of a step with n_data and n_generated rows: data, then generated, then labelled
  * rows, [.][size[0]]. */

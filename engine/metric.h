@@ -13,9 +13,9 @@
 #define METRIC_ECE_BINS 15
 
 struct metric_class {
-	size_t support; /* true rows of the class */
+	size_t support;               /* true rows of the class */
 	double precision, recall, f1; /* 0 where the denominator is 0; auroc NaN where undefined */
-	double auroc;   /* one against the rest */
+	double auroc;                 /* one against the rest */
 };
 
 struct metrics {
@@ -32,20 +32,20 @@ struct metrics {
  * macro_auroc over the classes present in y. ece: METRIC_ECE_BINS equal-width bins (lo, hi] of the top probability.
  * Release with metrics_release.
  */
-enum status metrics_compute(const float *p, const int32_t *y, size_t n, size_t n_classes, struct metrics *out,
-	struct err *e);
+enum status metrics_compute(
+	const float *p, const int32_t *y, size_t n, size_t n_classes, struct metrics *out, struct err *e);
 void metrics_release(struct metrics *m); /* accepts a zeroed struct */
 
 /* Out-of-distribution detection: HIGHER score = MORE out-of-distribution. `in` and `out` are borrowed, unsorted. */
 struct metric_ood {
-	double auroc;             /* chance that an out row scores above an in row */
-	double average_precision; /* out rows as the positives */
+	double auroc;                /* chance that an out row scores above an in row */
+	double average_precision;    /* out rows as the positives */
 	double average_precision_in; /* in rows as the positives, on -score */
-	double fpr_at_95_tpr;     /* share of out rows accepted by the threshold that accepts >= 95% of the in rows */
+	double fpr_at_95_tpr; /* share of out rows accepted by the threshold that accepts >= 95% of the in rows */
 	double threshold_at_95_tpr;
 };
-enum status metric_ood(const double *in, size_t n_in, const double *out, size_t n_out, struct metric_ood *m,
-	struct err *e);
+enum status metric_ood(
+	const double *in, size_t n_in, const double *out, size_t n_out, struct metric_ood *m, struct err *e);
 
 /* Area under the ROC curve of `score` for the rows with positive[i] != 0; NaN when either side is empty. */
 enum status metric_auroc(const double *score, const unsigned char *positive, size_t n, double *out, struct err *e);

@@ -37,10 +37,10 @@ void model_free(struct model *m);
 
 /* Copies and sorts the scores, sets the threshold to their (1 - fpr) quantile: the smallest observed score with at
  * most a share `fpr` of the scores above it. Scores must be finite. */
-enum status model_set_reference(struct model *m, enum ood_score kind, const double *score, size_t n, double fpr,
-	struct err *e);
+enum status model_set_reference(
+	struct model *m, enum ood_score kind, const double *score, size_t n, double fpr, struct err *e);
 double model_p_value(const struct model *m, enum ood_score kind, double score); /* share of reference scores >= score;
-                                                                                   1 when there are none */
+										   1 when there are none */
 
 enum { MODEL_TILE = 256 }; /* rows a workspace takes at a time */
 enum status model_workspace_new(const struct model *m, struct model_workspace **out, struct err *e);

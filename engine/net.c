@@ -52,16 +52,6 @@ net_trained_size(const struct net_shape *s)
 	return n;
 }
 
-size_t
-net_width(const struct net_shape *s)
-{
-	size_t n = 0;
-
-	for (size_t l = 0; l <= s->n_layers; l++)
-		n += s->size[l];
-	return n;
-}
-
 /* The lengths g lie behind the plain part, so that both blocks share every other offset. */
 static size_t
 lengths_at(const struct net_shape *s, size_t layer)
@@ -132,15 +122,6 @@ net_effective_backward(
 				d[j] = scale * (d[j] - part * v[j]);
 			trained_gradient[at_length] = (real)(along / sqrt(norm2));
 		}
-	}
-}
-
-void
-net_layout(const struct net_shape *s, size_t m, real *block, real *layer[NET_MAX_LAYERS + 1])
-{
-	for (size_t l = 0; l <= s->n_layers; l++) {
-		layer[l] = block;
-		block += m * s->size[l];
 	}
 }
 

@@ -16,27 +16,28 @@
 #include "engine/model.h"
 #include "engine/params.h"
 #include "engine/rows.h"
+#include "engine/split.h"
 
 struct train_data { /* borrowed for the life of the trainer */
 	const struct rows *rows;
-	const int32_t *label; /* [rows->n]: class 0..n_classes-1, or -1 = unlabelled */
-	size_t n_classes;     /* >= 2, each with at least one labelled row outside `held_out` */
-	const unsigned char *held_out; /* [rows->n], 1 = row kept out of every fit; see train_choose_holdout */
+	const int32_t *label;          /* [rows->n]: class 0..n_classes-1, or -1 = unlabelled */
+	size_t n_classes;              /* >= 2, each with at least one labelled row outside `held_out` */
+	const unsigned char *held_out; /* [rows->n], 1 = row kept out of every fit; see split_holdout */
 };
 
-struct train_terms { /* means over the batch, of the last step; 0 for terms that the method has not */
-	double loss;            /* of the energy network */
+struct train_terms {             /* means over the batch, of the last step; 0 for terms that the method has not */
+	double loss;             /* of the energy network */
 	double log_p_difference; /* E_data[log p] - E_generated[log p] */
 	double gradient_penalty, conditional_entropy, cross_entropy;
 	double generator_loss, entropy_objective; /* the latter: mean log-density gain c.x, see generator.h */
-	double sigma;           /* standard deviation of the generator's noise */
-	double train_accuracy;  /* of the labelled rows of the step */
+	double sigma;          /* standard deviation of the generator's noise; 0 without a generator */
+	double train_accuracy; /* of the labelled rows of the step */
 };
 
 struct train_progress {
-	const char *phase;       /* "baseline", "training", "evaluating", "scoring"; static storage */
-	size_t step, steps;      /* of the whole run */
-	size_t fold, folds;      /* of the evaluation; fold 0 = the fit on all labelled rows */
+	const char *phase;  /* "baseline", "training", "evaluating", "scoring"; static storage */
+	size_t step, steps; /* of the whole run */
+	size_t fold, folds; /* of the evaluation; fold 0 = the fit on all labelled rows */
 	struct train_terms terms;
 };
 
@@ -49,19 +50,11 @@ struct train_result {
 };
 void train_result_release(struct train_result *r); /* accepts a zeroed struct */
 
-/*
- * Marks in held_out [n] the rows to keep for the OOD reference: round(n * fraction) of them but at most 2,000, from
- * the unlabelled rows as far as they go, then from the labelled ones, of which every class keeps at least two thirds,
- * and at least two. Deterministic in seed. Returns how many were marked: may be 0 on tiny tables.
- */
-size_t train_choose_holdout(const int32_t *label, size_t n, size_t n_classes, double fraction, uint64_t seed,
-	unsigned char *held_out);
-
 struct trainer;
 
 /* params must have been resolved (params_resolve). All memory of the run is allocated here; a step allocates none. */
-enum status trainer_new(const struct params *params, const struct train_data *data, int n_threads,
-	struct trainer **out, struct err *e);
+enum status trainer_new(
+	const struct params *params, const struct train_data *data, int n_threads, struct trainer **out, struct err *e);
 void trainer_free(struct trainer *t);
 
 bool trainer_done(const struct trainer *t);

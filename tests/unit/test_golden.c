@@ -24,7 +24,7 @@
 #define TOLERANCE 1e-4
 #endif
 
-enum { THREADS = 2, MAX = 8192 };
+enum { THREADS = 2, MAX = 8192, ARENA = 1 << 18 };
 
 /* ---- Reading and comparing ------------------------------------------------------------------------------------------
  */
@@ -139,6 +139,7 @@ struct step {
 	real w[MAX], gradient[MAX], g[MAX], g_gradient[MAX], log_eta[8], eta_gradient[8];
 	int32_t y[8];
 	size_t n, n_labelled;
+	real *block;
 };
 
 static void
@@ -219,10 +220,12 @@ setup_step(void **state)
 {
 	static struct step t;
 	struct layer_sizes energy_hidden = {.n = 2, .size = {8, 7}};
+	struct arena arena = {.block = calloc(ARENA, sizeof(real))};
 	const cJSON *shape;
 	real labels[8];
 	size_t n;
 
+	t.block = arena.block;
 	t.golden = load("vera_step.json");
 	shape = at(t.golden, "shape");
 	t.n = (size_t)read_number(shape, "B");
@@ -231,11 +234,9 @@ setup_step(void **state)
 	t.shape = (struct generator_shape){.noise_dim = (size_t)read_number(shape, "Z"),
 		.n_out = (size_t)read_number(shape, "D"),
 		.hidden = {.n = 2, .size = {9, 9}}};
-	jem_init(
-		&t.jem, &t.net, t.n, t.n, t.n_labelled, calloc(jem_size(&t.net, t.n, t.n, t.n_labelled), sizeof(real)));
+	jem_workspace(&t.jem, &t.net, t.n, t.n, t.n_labelled, &arena);
 	n = (size_t)read_number(shape, "S");
-	generator_workspace_init(
-		&t.generator, &t.shape, t.n, n, calloc(generator_workspace_size(&t.shape, t.n, n), sizeof(real)));
+	generator_workspace(&t.generator, &t.shape, t.n, n, &arena);
 	read_energy(&t, "before/energy", t.w);
 	each_generator_tensor(&t, "before/generator", t.g, read_tensor);
 	read_reals(t.golden, "before/logsigma", t.g + generator_log_sigma_at(&t.shape));
@@ -258,8 +259,7 @@ teardown_step(void **state)
 	struct step *t = *state;
 
 	cJSON_Delete(t->golden);
-	free(t->jem.a[0]);
-	free(t->generator.sample.h);
+	free(t->block);
 	return 0;
 }
 
@@ -393,12 +393,12 @@ the_gradient_penalty_passes_through_weight_norm(void **state)
 	struct jem jem;
 	static real trained[MAX], plain[MAX], gradient[MAX];
 	size_t length = net_size(&s), n;
-	real *block = calloc(jem_size(&s, 6, 0, 0), sizeof *block);
+	struct arena arena = {.block = calloc(ARENA, sizeof(real))};
 	const real *w;
 	char path[64];
 
 	(void)state;
-	jem_init(&jem, &s, 6, 0, 0, block);
+	jem_workspace(&jem, &s, 6, 0, 0, &arena);
 	for (size_t l = 0, at_length = length; l < 3; l++) {
 		snprintf(path, sizeof path, l < 2 ? "params/%zu.weight_v" : "params/%zu.weight", 2 * l);
 		read_reals(golden, path, trained + net_weights_at(&s, l));
@@ -427,7 +427,7 @@ the_gradient_penalty_passes_through_weight_norm(void **state)
 			length += s.size[l + 1];
 		}
 	}
-	free(block);
+	free(arena.block);
 	cJSON_Delete(golden);
 }
 
@@ -443,13 +443,13 @@ the_score_estimate_converges_to_the_exact_score(void **state)
 	cJSON *golden = load("linear_gaussian.json");
 	struct generator_shape s = {.noise_dim = Z, .n_out = D};
 	struct generator g;
-	real *block = calloc(generator_workspace_size(&s, N, S), sizeof *block);
+	struct arena arena = {.block = calloc(ARENA, sizeof(real))};
 	real w[64] = {0}, weights[D * Z], log_eta[Z];
 	double covariance[Z * Z], want[N * D], sum[N * D] = {0}, sum2[N * D] = {0}, top = 0;
 	struct rng rng;
 
 	(void)state;
-	generator_workspace_init(&g, &s, N, S, block);
+	generator_workspace(&g, &s, N, S, &arena);
 	read_reals(golden, "W", weights);
 	memcpy(w + generator_weights_at(&s, 0), weights, sizeof weights);
 	read_reals(golden, "mu", w + generator_bias_at(&s));
@@ -478,7 +478,7 @@ the_score_estimate_converges_to_the_exact_score(void **state)
 		if (!(fabs(mean + want[i]) <= 5 * error + 0.01 * top))
 			fail_msg("score[%zu]: %g +- %g, should be %g", i, mean, error, -want[i]);
 	}
-	free(block);
+	free(arena.block);
 	cJSON_Delete(golden);
 }
 

@@ -1,0 +1,114 @@
+/* method: see method.h. */
+#include "engine/method.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/kernel.h"
+
+static const struct method_ops *const fit_methods[N_METHODS] = {
+	[METHOD_VERA] = &method_vera,
+	[METHOD_SUPERVISED] = &method_supervised,
+};
+
+const struct method_ops *
+method_of(enum method m)
+{
+	return fit_methods[m];
+}
+
+void
+fit_layout(struct fit *f, struct arena *state, struct arena *scratch)
+{
+	const struct params *p = f->params;
+	size_t n = net_trained_size(&f->shape), n_draw;
+	bool generates = f->method->uses_unlabelled;
+
+	f->trained = arena_take(state, n);
+	f->moment = arena_take(state, n);
+	f->average = arena_take(state, n);
+	f->plain = arena_take(scratch, net_size(&f->shape));
+	f->gradient = arena_take(scratch, n);
+	n_draw = p->batch_size > p->labelled_batch_size ? p->batch_size : p->labelled_batch_size;
+	f->draw = (uint32_t *)arena_take(scratch, n_draw); /* a real is at least as wide and as aligned */
+	f->y = (int32_t *)arena_take(scratch, n_draw);
+	jem_workspace(&f->jem, &f->shape, generates ? p->batch_size : 0, generates ? p->batch_size : 0,
+		p->labelled_batch_size, scratch);
+	f->method->layout(f, state, scratch);
+}
+
+void
+fit_start(struct fit *f, uint64_t stream)
+{
+	size_t n = net_trained_size(&f->shape);
+
+	f->step = 0;
+	rng_init(&f->rng, f->params->seed, stream);
+	net_init(&f->shape, f->trained, &f->rng);
+	memset(f->moment, 0, n * sizeof *f->moment);
+	memcpy(f->average, f->trained, n * sizeof *f->average);
+	f->method->init(f);
+}
+
+void
+fit_step(struct fit *f, struct train_terms *terms)
+{
+	f->step++;
+	f->method->step(f, terms);
+}
+
+const real *
+fit_weights(struct fit *f)
+{
+	return net_effective(&f->shape, f->trained, f->plain);
+}
+
+static void
+draw(struct fit *f, const uint32_t *index, size_t n_index, real *x, size_t n)
+{
+	size_t n_cells = n * f->shape.size[0];
+	real noise = (real)f->params->input_noise;
+
+	rng_below(&f->rng, (uint32_t)n_index, f->draw, n);
+	for (size_t i = 0; i < n; i++)
+		f->draw[i] = index[f->draw[i]];
+	rows_expand(f->data->rows, f->draw, 0, n, x);
+	if (noise > 0) {
+		/* The noise borrows the deltas' place, which holds nothing between steps. */
+		rng_normal(&f->rng, f->jem.delta[0], n_cells);
+		kernel_add_scaled(x, noise, f->jem.delta[0], n_cells);
+	}
+}
+
+void
+fit_draw_data(struct fit *f, real *x, size_t n)
+{
+	draw(f, f->data_index, f->n_data, x, n);
+}
+
+void
+fit_draw_labelled(struct fit *f, real *x, size_t n)
+{
+	draw(f, f->labelled_index, f->n_labelled, x, n);
+	for (size_t i = 0; i < n; i++)
+		f->y[i] = f->data->label[f->draw[i]];
+}
+
+real
+adam_correction(double beta2, size_t t)
+{
+	return (real)(1 - pow(beta2, (double)t));
+}
+
+void
+fit_update(struct fit *f)
+{
+	/* The average begins short-sighted, so that it forgets the starting weights as fast as training leaves them. */
+	double young = (1 + (double)f->step) / (10 + (double)f->step);
+	double decay = f->params->ema_decay < young ? f->params->ema_decay : young;
+
+	net_effective_backward(&f->shape, f->trained, f->gradient, f->gradient);
+	kernel_adam(f->trained, f->moment, f->average, f->gradient, net_trained_size(&f->shape),
+		(real)f->params->learning_rate, (real)f->method->beta2, adam_correction(f->method->beta2, f->step),
+		ADAM_EPSILON, (real)decay, f->threads);
+}

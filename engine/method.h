@@ -1,0 +1,72 @@
+/*
+ * method: one fit of one network by one training method, and the small table of functions that a method is.
+ *
+ * A fit draws its batches from the rows it may see, lets its method make a step, and keeps a moving average of the
+ * weights. All numbers that make up its state lie in one arena, the scratch of a step in another, so that a fit is
+ * saved and restored by copying the first. Each method is one file; adding one means adding a line to fit_methods.
+ */
+#ifndef VERAD_ENGINE_METHOD_H
+#define VERAD_ENGINE_METHOD_H
+
+#include "engine/jem.h"
+#include "engine/rows.h"
+#include "engine/train.h"
+
+/* Adam against a generator, as in the paper: no momentum, second moments over about ten steps. */
+#define ADVERSARIAL_BETA2 0.9
+#define ADAM_EPSILON ((real)1e-8)
+
+struct fit {
+	const struct params *params;
+	const struct train_data *data;
+	const struct method_ops *method;
+	const uint32_t *data_index;     /* rows whose features the fit may see: borrowed, [n_data] */
+	const uint32_t *labelled_index; /* rows whose labels it may see too */
+	size_t n_data, n_labelled;
+	int threads;
+
+	struct net_shape shape;
+	struct jem jem;
+	size_t step; /* steps made; state, as is rng */
+	struct rng rng;
+	real *trained; /* the trained block, its second moments and its moving average: state */
+	real *moment;
+	real *average;
+	real *plain; /* scratch: the plain block, and gradients */
+	real *gradient;
+	uint32_t *draw; /* scratch: row numbers of a batch */
+	int32_t *y;     /* scratch: labels of a batch */
+	void *own;      /* the method's struct, of method->own_size bytes, zeroed at first */
+};
+
+struct method_ops {
+	const char *name;
+	size_t own_size;
+	bool uses_unlabelled;
+	double beta2; /* of Adam, for the energy network */
+	/* Lays out the method's state and scratch; called twice, first with arenas that count. */
+	void (*layout)(struct fit *f, struct arena *state, struct arena *scratch);
+	void (*init)(struct fit *f); /* starting values of its own state */
+	void (*step)(struct fit *f, struct train_terms *terms);
+};
+
+extern const struct method_ops method_vera, method_supervised;
+const struct method_ops *method_of(enum method m);
+
+/* Fills `own`, the pointers and the index fields stay the caller's. */
+void fit_layout(struct fit *f, struct arena *state, struct arena *scratch);
+/* Starting values; `stream` tells fits of one run apart. */
+void fit_start(struct fit *f, uint64_t stream);
+void fit_step(struct fit *f, struct train_terms *terms);
+
+/* For methods: the plain weights of the present trained block. */
+const real *fit_weights(struct fit *f);
+/* Batches, drawn with replacement, input noise added: [n][d] into x, labels into f->y. */
+void fit_draw_data(struct fit *f, real *x, size_t n);
+void fit_draw_labelled(struct fit *f, real *x, size_t n);
+/* Adam on the trained block with f->gradient (in the plain block), and the moving average. */
+void fit_update(struct fit *f);
+/* Adam's bias correction of the second moment at step t = 1, 2, … */
+real adam_correction(double beta2, size_t t);
+
+#endif

@@ -1,0 +1,491 @@
+/* train: see train.h. */
+#include "engine/train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/arena.h"
+#include "engine/kernel.h"
+#include "engine/method.h"
+
+/* Streams of the seed: one for each fit, apart from those of split.c. */
+enum { STREAM_FITS = 16 };
+
+/* A loss beyond this is an explosion on its way to infinity; standardised inputs and sane nets stay far below. */
+#define EXPLODED 1e6
+
+/* ---- The plan -------------------------------------------------------------------------------------------------------
+ */
+
+struct planned_fit {
+	enum method method;
+	size_t fold; /* 0: all labelled rows; f: without the rows of fold f - 1 */
+};
+
+struct trainer {
+	struct params params;
+	struct train_data data;
+	struct net_shape shape;
+
+	struct planned_fit *plan; /* [n_fits] */
+	size_t n_fits, n_folds;
+	uint32_t *data_index;     /* rows not held out; [n_data]; the fold's left out rows are behind n_fit_data */
+	uint32_t *labelled_index; /* labelled ones of them, [n_labelled] */
+	uint32_t *fold_of;        /* [n_labelled] */
+	uint32_t *fit_data, *fit_labelled; /* the same without the present fold's rows */
+	size_t n_data, n_labelled;
+
+	/* The state, as saved: which fit, what its method holds, and what earlier fits left. */
+	size_t at; /* fit 0 .. n_fits */
+	struct fit fit;
+	real *state; /* [n_state] */
+	size_t n_state;
+	real *done[2];   /* plain weights of the finished baseline and method fits on all labelled rows */
+	float *cross[2]; /* [n_labelled][K]: cross-fitted probabilities of both */
+	struct train_terms terms;
+
+	real *scratch;
+	bool diverged;
+};
+
+/* Baseline first: it is quick, and says early what there is to beat. */
+static enum status
+make_plan(struct trainer *t, struct err *e)
+{
+	bool baseline = t->params.method != METHOD_SUPERVISED;
+	size_t n = 0;
+
+	t->plan = calloc((t->n_folds + 1) * 2, sizeof *t->plan);
+	if (!t->plan)
+		return err_nomem(e);
+	for (size_t fold = 0; fold <= t->n_folds; fold++) {
+		if (baseline)
+			t->plan[n++] = (struct planned_fit){.method = METHOD_SUPERVISED, .fold = fold};
+		t->plan[n++] = (struct planned_fit){.method = (enum method)t->params.method, .fold = fold};
+	}
+	t->n_fits = n;
+	return OK;
+}
+
+static enum status
+index_rows(struct trainer *t, struct err *e)
+{
+	const struct train_data *d = &t->data;
+
+	t->data_index = malloc(d->rows->n * sizeof *t->data_index);
+	t->fit_data = malloc(d->rows->n * sizeof *t->fit_data);
+	if (!t->data_index || !t->fit_data)
+		return err_nomem(e);
+	for (size_t i = 0; i < d->rows->n; i++) {
+		if (d->held_out && d->held_out[i])
+			continue;
+		t->data_index[t->n_data++] = (uint32_t)i;
+		t->n_labelled += d->label[i] >= 0;
+	}
+	t->labelled_index = malloc((t->n_labelled + 1) * sizeof *t->labelled_index);
+	t->fit_labelled = malloc((t->n_labelled + 1) * sizeof *t->fit_labelled);
+	t->fold_of = calloc(t->n_labelled + 1, sizeof *t->fold_of);
+	if (!t->labelled_index || !t->fit_labelled || !t->fold_of)
+		return err_nomem(e);
+	for (size_t i = 0, n = 0; i < t->n_data; i++)
+		if (d->label[t->data_index[i]] >= 0)
+			t->labelled_index[n++] = t->data_index[i];
+	return split_folds(d->label, t->labelled_index, t->n_labelled, d->n_classes, t->params.evaluation_folds,
+		t->params.seed, t->fold_of, &t->n_folds, e);
+}
+
+/* The arenas are sized for the larger of the methods in the plan. */
+static void
+layout_fit(struct trainer *t, enum method method, struct arena *state, struct arena *scratch)
+{
+	struct fit *f = &t->fit;
+
+	f->method = method_of(method);
+	fit_layout(f, state, scratch);
+}
+
+static enum status
+allocate(struct trainer *t, struct err *e)
+{
+	enum method methods[] = {METHOD_SUPERVISED, (enum method)t->params.method};
+	size_t n_scratch = 0, own = 1, n_weights = net_size(&t->shape);
+
+	for (size_t i = 0; i < 2; i++)
+		own = method_of(methods[i])->own_size > own ? method_of(methods[i])->own_size : own;
+	t->fit = (struct fit){.params = &t->params,
+		.data = &t->data,
+		.threads = t->fit.threads,
+		.shape = t->shape,
+		.data_index = t->fit_data,
+		.labelled_index = t->fit_labelled,
+		.own = calloc(1, own)};
+	if (!t->fit.own)
+		return err_nomem(e);
+	for (size_t i = 0; i < 2; i++) {
+		struct arena state = {0}, scratch = {0};
+
+		layout_fit(t, methods[i], &state, &scratch);
+		t->n_state = state.used > t->n_state ? state.used : t->n_state;
+		n_scratch = scratch.used > n_scratch ? scratch.used : n_scratch;
+	}
+	t->state = aligned_alloc(64, t->n_state * sizeof *t->state);
+	t->scratch = aligned_alloc(64, n_scratch * sizeof *t->scratch);
+	if (!t->state || !t->scratch)
+		return err_nomem(e);
+	memset(t->state, 0, t->n_state * sizeof *t->state);
+	memset(t->scratch, 0, n_scratch * sizeof *t->scratch);
+	for (size_t i = 0; i < 2; i++) {
+		t->done[i] = calloc(n_weights, sizeof *t->done[i]);
+		t->cross[i] = calloc(t->n_labelled * t->data.n_classes + 1, sizeof *t->cross[i]);
+		if (!t->done[i] || !t->cross[i])
+			return err_nomem(e);
+	}
+	return OK;
+}
+
+/* The rows that the fit of this fold may see: not those whose labels it is to be measured on. */
+static void
+select_rows(struct trainer *t, size_t fold)
+{
+	struct fit *f = &t->fit;
+
+	f->n_data = f->n_labelled = 0;
+	for (size_t i = 0, l = 0; i < t->n_data; i++) {
+		uint32_t row = t->data_index[i];
+		bool labelled = t->data.label[row] >= 0;
+		bool left_out = labelled && fold && t->fold_of[l] == fold - 1;
+
+		l += labelled;
+		if (left_out)
+			continue;
+		t->fit_data[f->n_data++] = row;
+		if (labelled)
+			t->fit_labelled[f->n_labelled++] = row;
+	}
+}
+
+/* Makes the fit at t->at the present one; its numbers are then set by fit_start or by restoring. */
+static void
+open_fit(struct trainer *t)
+{
+	const struct planned_fit *p = &t->plan[t->at];
+	struct arena state = {.block = t->state}, scratch = {.block = t->scratch};
+
+	layout_fit(t, p->method, &state, &scratch);
+	select_rows(t, p->fold);
+}
+
+static void
+start_fit(struct trainer *t)
+{
+	open_fit(t);
+	fit_start(&t->fit, STREAM_FITS + t->at);
+}
+
+/* ---- A run ----------------------------------------------------------------------------------------------------------
+ */
+
+enum status
+trainer_new(
+	const struct params *params, const struct train_data *data, int n_threads, struct trainer **out, struct err *e)
+{
+	struct trainer *t = calloc(1, sizeof *t);
+	enum status s;
+
+	if (!t)
+		return err_nomem(e);
+	t->params = *params;
+	t->data = *data;
+	t->fit.threads = n_threads;
+	t->shape = net_shape_of(data->rows->d, &params->hidden_layers, data->n_classes, params->weight_norm);
+	if ((s = index_rows(t, e)) || (s = make_plan(t, e)) || (s = allocate(t, e))) {
+		trainer_free(t);
+		return s;
+	}
+	start_fit(t);
+	*out = t;
+	return OK;
+}
+
+void
+trainer_free(struct trainer *t)
+{
+	if (!t)
+		return;
+	free(t->plan);
+	free(t->data_index);
+	free(t->labelled_index);
+	free(t->fold_of);
+	free(t->fit_data);
+	free(t->fit_labelled);
+	free(t->fit.own);
+	free(t->state);
+	free(t->scratch);
+	for (size_t i = 0; i < 2; i++) {
+		free(t->done[i]);
+		free(t->cross[i]);
+	}
+	free(t);
+}
+
+bool
+trainer_done(const struct trainer *t)
+{
+	return t->at == t->n_fits;
+}
+
+void
+trainer_progress(const struct trainer *t, struct train_progress *out)
+{
+	const struct planned_fit *p = &t->plan[trainer_done(t) ? t->n_fits - 1 : t->at];
+	bool baseline = p->method == METHOD_SUPERVISED && t->params.method != METHOD_SUPERVISED;
+
+	*out = (struct train_progress){
+		.phase = trainer_done(t) ? "scoring"
+			 : p->fold       ? "evaluating"
+			 : baseline      ? "baseline"
+					 : "training",
+		.step = t->at * t->params.steps + (trainer_done(t) ? 0 : t->fit.step),
+		.steps = t->n_fits * t->params.steps,
+		.fold = p->fold,
+		.folds = t->n_folds,
+		.terms = t->terms,
+	};
+}
+
+static bool
+sane(double v)
+{
+	return isfinite(v) && fabs(v) < EXPLODED;
+}
+
+static enum status
+check_terms(const struct trainer *t, struct err *e)
+{
+	const struct train_terms *m = &t->terms;
+
+	if (sane(m->loss) && sane(m->log_p_difference) && sane(m->gradient_penalty) && sane(m->generator_loss) &&
+		isfinite(m->entropy_objective))
+		return OK;
+	return err_set(e, ERR_DIVERGED, "diverged",
+		"training by %s diverged at step %zu of %zu: loss %.3g, log p of data minus generated %.3g, gradient "
+		"penalty "
+		"%.3g, generator loss %.3g; a smaller learning_rate or a larger gamma may help",
+		t->fit.method->name, t->fit.step, t->params.steps, m->loss, m->log_p_difference, m->gradient_penalty,
+		m->generator_loss);
+}
+
+/* Class probabilities of labelled row numbers l with fold_of[l] == fold - 1, by the averaged weights. */
+static enum status
+predict_fold(struct trainer *t, const real *w, size_t fold, float *p, struct err *e)
+{
+	struct model_workspace *workspace = NULL;
+	struct model *model = NULL;
+	enum status s;
+
+	s = model_new(&t->shape, w, &model, e);
+	if (!s)
+		s = model_workspace_new(model, &workspace, e);
+	for (size_t l = 0; l < t->n_labelled && !s; l++)
+		if (t->fold_of[l] == fold - 1)
+			model_predict(model, t->data.rows, t->labelled_index[l], 1, OOD_ENERGY, workspace,
+				p + l * t->data.n_classes, NULL);
+	model_workspace_free(workspace);
+	model_free(model);
+	return s;
+}
+
+static enum status
+close_fit(struct trainer *t, struct err *e)
+{
+	const struct planned_fit *p = &t->plan[t->at];
+	bool baseline = p->method == METHOD_SUPERVISED && t->params.method != METHOD_SUPERVISED;
+	const real *w = net_effective(&t->shape, t->fit.average, t->fit.plain);
+	enum status s = OK;
+
+	if (!kernel_finite(w, net_size(&t->shape)))
+		return err_set(e, ERR_DIVERGED, "diverged", "training by %s ended with weights that are not finite",
+			t->fit.method->name);
+	if (p->fold)
+		s = predict_fold(t, w, p->fold, t->cross[baseline ? 0 : 1], e);
+	else
+		memcpy(t->done[baseline ? 0 : 1], w, net_size(&t->shape) * sizeof *w);
+	if (s)
+		return s;
+	if (++t->at < t->n_fits)
+		start_fit(t);
+	return OK;
+}
+
+enum status
+trainer_step(struct trainer *t, struct err *e)
+{
+	enum status s;
+
+	fit_step(&t->fit, &t->terms);
+	if ((s = check_terms(t, e)))
+		return s;
+	return t->fit.step == t->params.steps ? close_fit(t, e) : OK;
+}
+
+/* ---- The result -----------------------------------------------------------------------------------------------------
+ */
+
+void
+train_result_release(struct train_result *r)
+{
+	model_free(r->model);
+	model_free(r->baseline);
+	metrics_release(&r->measures);
+	metrics_release(&r->baseline_measures);
+	memset(r, 0, sizeof *r);
+}
+
+/* The yardsticks of every kind of score, from the rows held out. */
+static enum status
+set_references(const struct trainer *t, struct model *m, struct err *e)
+{
+	struct model_workspace *workspace = NULL;
+	double *score = malloc((t->data.rows->n + 1) * sizeof *score);
+	enum status s = score ? model_workspace_new(m, &workspace, e) : err_nomem(e);
+
+	for (size_t kind = 0; kind < N_OOD_SCORES && !s; kind++) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < t->data.rows->n; i++)
+			if (t->data.held_out && t->data.held_out[i])
+				model_predict(
+					m, t->data.rows, i, 1, (enum ood_score)kind, workspace, NULL, &score[n++]);
+		s = model_set_reference(m, (enum ood_score)kind, score, n, t->params.target_fpr, e);
+	}
+	m->ood_score = t->params.ood_score;
+	model_workspace_free(workspace);
+	free(score);
+	return s;
+}
+
+static enum status
+measure(const struct trainer *t, const float *p, struct metrics *out, struct err *e)
+{
+	int32_t *y = malloc((t->n_labelled + 1) * sizeof *y);
+	enum status s;
+
+	if (!y)
+		return err_nomem(e);
+	for (size_t l = 0; l < t->n_labelled; l++)
+		y[l] = t->data.label[t->labelled_index[l]];
+	s = metrics_compute(p, y, t->n_labelled, t->data.n_classes, out, e);
+	free(y);
+	return s;
+}
+
+enum status
+trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
+{
+	bool baseline = t->params.method != METHOD_SUPERVISED;
+	struct train_result r = {.evaluated = t->n_folds > 0, .n_evaluated = t->n_folds ? t->n_labelled : 0};
+	enum status s = model_new(&t->shape, t->done[1], &r.model, e);
+
+	if (!s)
+		s = set_references(t, r.model, e);
+	if (!s && baseline && !(s = model_new(&t->shape, t->done[0], &r.baseline, e)))
+		s = set_references(t, r.baseline, e);
+	if (!s && r.evaluated)
+		s = measure(t, t->cross[1], &r.measures, e);
+	if (!s && r.evaluated && baseline)
+		s = measure(t, t->cross[0], &r.baseline_measures, e);
+	if (s)
+		train_result_release(&r);
+	else
+		*out = r;
+	return s;
+}
+
+/* ---- Saving and restoring -------------------------------------------------------------------------------------------
+ */
+
+/*
+ * Native numbers: a checkpoint never leaves the machine that made it. The head says what it belongs to.
+ */
+struct saved_head {
+	char magic[8];
+	uint64_t n_state, n_weights, n_cross, n_rows, seed, steps;
+	uint64_t at, step;
+	struct rng rng;
+};
+
+static struct saved_head
+head_of(const struct trainer *t)
+{
+	struct saved_head h = {
+		.magic = "VERADCKP",
+		.n_state = t->n_state,
+		.n_weights = net_size(&t->shape),
+		.n_cross = t->n_labelled * t->data.n_classes,
+		.n_rows = t->data.rows->n,
+		.seed = t->params.seed,
+		.steps = t->params.steps,
+	};
+
+	return h;
+}
+
+enum status
+trainer_save(const struct trainer *t, struct buf *out, struct err *e)
+{
+	struct saved_head h = head_of(t);
+	size_t start = out->len;
+
+	h.at = t->at;
+	h.step = t->fit.step;
+	h.rng = t->fit.rng;
+	buf_put(out, &h, sizeof h);
+	buf_put(out, t->state, t->n_state * sizeof *t->state);
+	for (size_t i = 0; i < 2; i++) {
+		buf_put(out, t->done[i], h.n_weights * sizeof *t->done[i]);
+		buf_put(out, t->cross[i], h.n_cross * sizeof *t->cross[i]);
+	}
+	if (!out->failed)
+		buf_put_u64(out, checksum64(out->data + start, out->len - start));
+	return buf_status(out, e);
+}
+
+static enum status
+bad_checkpoint(struct err *e)
+{
+	return err_set(e, ERR_CORRUPT, "corrupt_checkpoint", "the checkpoint is damaged or belongs to another run");
+}
+
+enum status
+trainer_restore(struct trainer *t, const void *bytes, size_t n, struct err *e)
+{
+	struct saved_head want = head_of(t), h;
+	struct reader in = reader_over(bytes, n), tail;
+	size_t body = sizeof h + want.n_state * sizeof *t->state +
+		      2 * (want.n_weights * sizeof *t->done[0] + want.n_cross * sizeof *t->cross[0]);
+
+	if (n != body + sizeof(uint64_t))
+		return bad_checkpoint(e);
+	tail = reader_over((const unsigned char *)bytes + body, sizeof(uint64_t));
+	memcpy(&h, reader_take(&in, sizeof h), sizeof h);
+	want.at = h.at;
+	want.step = h.step;
+	want.rng = h.rng;
+	if (reader_u64(&tail) != checksum64(bytes, body) || memcmp(&h, &want, sizeof h) || h.at > t->n_fits ||
+		h.step > t->params.steps)
+		return bad_checkpoint(e);
+	t->at = h.at;
+	if (!trainer_done(t))
+		open_fit(t);
+	t->fit.step = h.step;
+	t->fit.rng = h.rng;
+	memcpy(t->state, reader_take(&in, t->n_state * sizeof *t->state), t->n_state * sizeof *t->state);
+	for (size_t i = 0; i < 2; i++) {
+		size_t n_weights = h.n_weights * sizeof *t->done[i], n_cross = h.n_cross * sizeof *t->cross[i];
+
+		memcpy(t->done[i], reader_take(&in, n_weights), n_weights);
+		memcpy(t->cross[i], reader_take(&in, n_cross), n_cross);
+	}
+	return OK;
+}
