@@ -17,17 +17,10 @@
 int
 cli_fail(const char *command, const char *file, const struct err *e)
 {
-	char place[160] = "";
-	size_t n = 0;
-
 	if (e->code && strcmp(e->code, "broken_pipe") == 0)
 		return CLI_FAILED;
-	if (e->line)
-		n = (size_t)snprintf(place, sizeof place, "line %llu", (unsigned long long)e->line);
-	if (e->column[0])
-		n += (size_t)snprintf(place + n, sizeof place - n, "%scolumn \"%s\"", n ? ", " : "", e->column);
-	fprintf(stderr, "verad: %s: %s%s%s%s%s\n", command, file ? file : "", file ? ": " : "", place, n ? ": " : "",
-		e->msg);
+	/* The message itself says the line and column, where there are any. */
+	fprintf(stderr, "verad: %s: %s%s%s\n", command, file ? file : "", file ? ": " : "", e->msg);
 	return CLI_FAILED;
 }
 

@@ -151,7 +151,8 @@ read_number(const struct csv_cell *cell, uint64_t line, const char *column, doub
 {
 	if (number_parse(cell->text, cell->len, v))
 		return OK;
-	err_set(e, ERR_DATA, "not_a_number", "\"%.60s\" is not a number", cell->text);
+	err_set(e, ERR_DATA, "not_a_number", "line %llu, column \"%s\": \"%.60s\" is not a number",
+		(unsigned long long)line, column, cell->text);
 	return err_at(e, line, column);
 }
 

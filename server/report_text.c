@@ -123,8 +123,7 @@ print_measures(const char *title, const char *method, const cJSON *measures, FIL
 
 	if (!cJSON_IsObject(measures))
 		return;
-	snprintf(word, sizeof word, "%.40s:", method);
-	put_word(&p, word);
+	put_word(&p, method);
 	if (!cJSON_IsString(member(measures, "how"))) {
 		snprintf(word, sizeof word, "not measured: %s", text_of(measures, "reason"));
 		put_word(&p, word);
