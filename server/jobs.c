@@ -293,7 +293,8 @@ train(struct run *r, struct err *e)
 
 	training_progress(r->training, &p);
 	r->last_step = p.step; /* a resumed run has made its first steps in no time: they are no rate */
-	r->last_report = r->last_checkpoint = now();
+	r->last_checkpoint = now();
+	report_progress(r, &p); /* how many steps it will be is known from here on */
 	while (!trainer_done(trainer)) {
 		if ((s = trainer_step(trainer, e)))
 			return s;
