@@ -101,8 +101,8 @@ text_field(const cJSON *object, const char *name, const char **out, struct err *
 	if (!v)
 		return err_set(e, ERR_INVALID, "missing_field", "the job has no \"%s\"", name);
 	if (!cJSON_IsString(v))
-		return err_set(e, ERR_INVALID, "wrong_type", "the job's \"%s\" must be a string, not %s", name,
-			json_type_name(v));
+		return err_set(
+			e, ERR_INVALID, "wrong_type", "the job's \"%s\" must be a string, not %s", name, json_kind(v));
 	*out = v->valuestring;
 	return OK;
 }
@@ -115,8 +115,6 @@ read_job(const cJSON *object, const char **dataset, struct params *params, struc
 	const char *type;
 	enum status s;
 
-	if (!cJSON_IsObject(object))
-		return err_set(e, ERR_INVALID, "wrong_type", "a job is a JSON object, not %s", json_type_name(object));
 	if ((s = json_only(object, "a job", known, sizeof known / sizeof *known, e)) ||
 		(s = text_field(object, "type", &type, e)))
 		return s;
@@ -128,7 +126,7 @@ read_job(const cJSON *object, const char **dataset, struct params *params, struc
 	given = json_member(object, "params");
 	if (given && !cJSON_IsNull(given) && !cJSON_IsObject(given))
 		return err_set(e, ERR_INVALID, "wrong_type", "the job's \"params\" must be an object, not %s",
-			json_type_name(given));
+			json_kind(given));
 	return params_from_json(params, given, e);
 }
 
