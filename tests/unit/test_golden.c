@@ -16,6 +16,7 @@
 #include "engine/generator.h"
 #include "engine/jem.h"
 #include "engine/kernel.h"
+#include "engine/linear_gaussian.h"
 #include "engine/metric.h"
 
 #ifdef VERAD_DOUBLE
@@ -431,6 +432,45 @@ the_gradient_penalty_passes_through_weight_norm(void **state)
 	cJSON_Delete(golden);
 }
 
+static void
+compare_doubles(const double *got, const cJSON *json, const char *path)
+{
+	static real v[MAX];
+	static double want[MAX];
+	size_t n = flatten(at(json, path), want, 0);
+
+	for (size_t i = 0; i < n; i++)
+		v[i] = (real)got[i];
+	compare(v, json, path);
+}
+
+static void
+the_linear_gaussian_is_exact(void **state)
+{
+	enum { D = 5, Z = 3, N = 6 };
+	cJSON *golden = load("linear_gaussian.json");
+	double w[D * Z], mu[D], x[N * D], score[N * D], mean[N * Z], log_q[N], covariance[Z * Z];
+	struct linear_gaussian *m;
+	struct err e;
+
+	(void)state;
+	flatten(at(golden, "W"), w, 0);
+	flatten(at(golden, "mu"), mu, 0);
+	flatten(at(golden, "x"), x, 0);
+	assert_int_equal(linear_gaussian_new(w, mu, read_number(golden, "sigma"), D, Z, &m, &e), OK);
+	for (size_t i = 0; i < N; i++)
+		log_q[i] = linear_gaussian_log_density(m, x + i * D, mean + i * Z, score + i * D);
+	linear_gaussian_posterior_covariance(m, covariance);
+	compare_number(linear_gaussian_entropy(m), golden, "entropy");
+	compare_doubles(log_q, golden, "log_q");
+	compare_doubles(score, golden, "score");
+	compare_doubles(mean, golden, "posterior_mean");
+	compare_doubles(covariance, golden, "posterior_cov");
+	linear_gaussian_free(m);
+	assert_int_equal(linear_gaussian_new(w, mu, 0, D, Z, &m, &e), ERR_INVALID);
+	cJSON_Delete(golden);
+}
+
 /*
  * The estimator on a generator whose exact score is known. With the exact posterior's own mean and scales as the
  * proposal the self-normalised estimate converges to the score; the remaining gap is Monte Carlo error, checked against
@@ -537,6 +577,7 @@ main(void)
 	};
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test(the_gradient_penalty_passes_through_weight_norm),
+		cmocka_unit_test(the_linear_gaussian_is_exact),
 		cmocka_unit_test(the_score_estimate_converges_to_the_exact_score),
 		cmocka_unit_test(every_measure_agrees),
 	};
