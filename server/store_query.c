@@ -28,19 +28,37 @@ is_disk_full(int system_errno)
 	return system_errno == ENOSPC || system_errno == EDQUOT || system_errno == EFBIG;
 }
 
+/* errno of the last failure of c's files, 0 where there was none. SQLite keeps it for the connection only when a
+ * statement fails before its commit; the files know of the others. */
+static int
+last_errno(struct conn *c)
+{
+	sqlite3_file *log = NULL;
+	int number = sqlite3_system_errno(c->db);
+
+	if (!number && !sqlite3_file_control(c->db, NULL, SQLITE_FCNTL_JOURNAL_POINTER, &log) && log && log->pMethods)
+		log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
+	if (!number)
+		sqlite3_file_control(c->db, NULL, SQLITE_FCNTL_LAST_ERRNO, &number);
+	return number;
+}
+
 /* The last failure of c, rc being its (extended) code. */
 static enum status
 conn_fail(struct conn *c, int rc, struct err *e)
 {
 	const char *why = c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc);
-	int system_errno = c->db ? sqlite3_system_errno(c->db) : 0;
+	int system_errno = 0;
 
 	if (rc == SQLITE_IOERR_NOMEM)
 		return err_nomem(e);
 	if (rc == SQLITE_IOERR_CORRUPTFS)
 		rc = SQLITE_CORRUPT;
-	if (((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN) && is_disk_full(system_errno))
-		rc = SQLITE_FULL;
+	if (c->db && ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_CANTOPEN)) {
+		system_errno = last_errno(c);
+		if (is_disk_full(system_errno))
+			rc = SQLITE_FULL;
+	}
 
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
