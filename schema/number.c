@@ -160,7 +160,9 @@ number_parse(const char *text, size_t len, double *out)
 			return parse_long(digits, (size_t)(digits_end - digits), e, negative, out);
 	}
 	small = m <= UINT64_C(1) << 53;
-	if (small && e <= 0 && e >= -POWERS_DOUBLE)
+	if (small && !e)
+		v = (double)(int64_t)m; /* most numbers are these; signed, since that is one instruction */
+	else if (small && e <= 0 && e >= -POWERS_DOUBLE)
 		v = (double)m / ten_to[-e];
 	else if (small && e > 0 && e <= POWERS_DOUBLE)
 		v = (double)m * ten_to[e];
