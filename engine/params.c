@@ -195,6 +195,20 @@ params_find(const char *name, const char **nearest)
 	return NULL;
 }
 
+/* Bytes of a foreign text to show in a message: at most 60, whole UTF-8 characters. */
+static int
+shown(const char *text)
+{
+	size_t n = strnlen(text, 61);
+
+	if (n > 60) {
+		n = 60;
+		while (n && ((unsigned char)text[n] & 0xc0) == 0x80)
+			n--;
+	}
+	return (int)n;
+}
+
 enum status
 params_unknown(const char *name, struct err *e)
 {
@@ -202,8 +216,8 @@ params_unknown(const char *name, struct err *e)
 
 	if (!params_find(name, &nearest) && nearest)
 		return err_set(e, ERR_INVALID, "unknown_parameter",
-			"there is no parameter \"%.80s\"; did you mean \"%s\"?", name, nearest);
-	return err_set(e, ERR_INVALID, "unknown_parameter", "there is no parameter \"%.80s\"", name);
+			"there is no parameter \"%.*s\"; did you mean \"%s\"?", shown(name), name, nearest);
+	return err_set(e, ERR_INVALID, "unknown_parameter", "there is no parameter \"%.*s\"", shown(name), name);
 }
 
 static const char *
@@ -275,8 +289,8 @@ params_set_choice(struct params *p, const struct param *d, const char *name, str
 	}
 	for (size_t i = 0; d->choices[i] && at < sizeof list; i++)
 		at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", d->choices[i]);
-	return err_set(e, ERR_INVALID, "parameter_out_of_range", "parameter \"%s\" must be one of %s, not \"%.60s\"",
-		d->name, list, name);
+	return err_set(e, ERR_INVALID, "parameter_out_of_range", "parameter \"%s\" must be one of %s, not \"%.*s\"",
+		d->name, list, shown(name), name);
 }
 
 enum status

@@ -21,9 +21,11 @@ struct bundle {
 void bundle_free(struct bundle *b);
 
 enum status bundle_write(const struct bundle *b, struct buf *out, struct err *e);
-enum status bundle_read(const void *bytes, size_t n, struct bundle **out, struct err *e); /* ERR_CORRUPT */
+/* ERR_CORRUPT "not_a_model", "unsupported_model_version", "corrupt_model". Trusts nothing but the machine's memory: what
+ * it returns can serve. */
+enum status bundle_read(const void *bytes, size_t n, struct bundle **out, struct err *e);
 
-struct answers {
+struct answers { /* arrays are borrowed from the predictor */
 	size_t n;
 	size_t n_classes;
 	int32_t *label;       /* [n]: argmax of the probabilities, the first one of ties */
@@ -35,20 +37,25 @@ struct answers {
 /*
  * A predictor reads rows by column name, from CSV or cell by cell, and answers them batch by batch.
  * Names are matched once: an extra name is noted as a warning, a missing one is ERR_DATA "missing_column" that names
- * it, a name given twice "duplicate_column".
+ * it, a name given twice "duplicate_column". Columns that training left out as empty or as identifiers need not come,
+ * and are not read where they do (encoder_column_wanted).
  */
 struct predictor;
 enum status predictor_new(const struct bundle *b, struct predictor **out, struct err *e);
 void predictor_free(struct predictor *p);
 
-/* Declares the columns that the rows to come have, in their order. */
+/* Declares the columns that the rows to come have, in their order. Once, before the first row. */
 enum status predictor_columns(struct predictor *p, const char *const *names, size_t n, struct err *e);
 
-/* The batch in the making: one row after another, cells by index into the declared columns. line (0 = none) is for
- * errors. A cell of an ignored column does nothing. Text that is no number in a number column: ERR_DATA
- * "not_a_number" with line and column. A number in a text column is taken as its shortest text. */
+/*
+ * The batch in the making: one row after another, cells by index into the declared columns. line (0 = none) is for
+ * errors. A cell that is never set is missing, as an empty text is; one of a column that is not read does nothing. Text
+ * that is no number in a number column: ERR_DATA "not_a_number" with line and column (the message has the column alone:
+ * the caller knows whether it counts lines or rows). A number in a text column is taken as its shortest text.
+ */
 enum { PREDICTOR_BATCH = 1024 };
-bool predictor_full(const struct predictor *p); /* PREDICTOR_BATCH rows wait: call predictor_answer before more */
+/* PREDICTOR_BATCH rows wait, or fewer of a wide table or with long texts: call predictor_answer before more. */
+bool predictor_full(const struct predictor *p);
 enum status predictor_begin_row(struct predictor *p, uint64_t line, struct err *e);
 enum status predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t len, struct err *e);
 enum status predictor_cell_number(struct predictor *p, size_t column, double v, struct err *e);
@@ -69,6 +76,7 @@ enum status predictor_warnings(const struct predictor *p, struct warning **out, 
 /*
  * CSV in, CSV out: feeds pieces, appends answers to `out` as they come (header line included). Columns of the output:
  * label, probability.<class> each, ood.score, ood.p_value, ood.is_ood ("true"/"false"); without labels the last three.
+ * A header without a row below it is ERR_DATA "no_rows". After an error `out` holds answers to the rows before it.
  */
 struct csv_predictor;
 enum status csv_predictor_new(const struct bundle *b, bool want_labels, struct csv_predictor **out, struct err *e);
@@ -79,9 +87,16 @@ void csv_predictor_free(struct csv_predictor *p);
 
 /*
  * JSON in, JSON out: the whole body {"rows":[{column:value,...},...]} to {"predictions":[...],"warnings":[...]} (or
- * {"scores":[...],...}). Values: number, string, true/false (text "true"/"false"), null (missing). Strict: one JSON
- * value, no trailing bytes, no NaN, bounded depth. The rows may have their keys in any order; every row must have every
- * column of the model, null for a missing cell. Errors name the row (1-based) in place of a line. In json_predict.c.
+ * {"scores":[...],...}). A prediction is {"label","probabilities":{class:p},"ood":{"score","p_value","is_ood"}}, a score
+ * the inside of "ood", a warning {"column","code","count"}. Values: number, string, true/false (text "true"/"false"),
+ * null (missing); what CSV would read from the same text is read from a string. Strict: one JSON value, no trailing
+ * bytes, no NaN, bounded depth. The rows may have their keys in any order; every row must have every column that the
+ * model wants, null for a missing cell. Errors name the row (1-based) in place of a line.
+ *
+ * ERR_SYNTAX "malformed_json" (line and byte in the message); ERR_INVALID "missing_rows", "invalid_rows",
+ * "unknown_field", "duplicate_key"; ERR_DATA "no_rows", "missing_column", "not_a_number", "not_a_cell" (a list or object),
+ * "duplicate_key", "number_out_of_range"; ERR_TOO_LARGE "too_many_columns". On an error `out` is as it was.
+ * In json_predict.c.
  */
 enum status json_predict(const struct bundle *b, const void *body, size_t n, bool want_labels, struct buf *out,
 	size_t *n_rows, struct err *e);

@@ -1,0 +1,536 @@
+/*
+ * predictor: table rows in, answers out, batch by batch; and the same from CSV to CSV. Declared in bundle.h.
+ *
+ * A batch is a small table of the encoder's columns. Cells arrive by the index of the column that the caller declared;
+ * `target` says which column of the encoder that is, if any.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/suggest.h"
+#include "schema/bundle.h"
+#include "schema/csv.h"
+
+enum {
+	BATCH_CELLS = 1 << 22, /* cells and features of a batch: wide tables get fewer rows */
+	MIN_BATCH = 16,
+	BATCH_TEXT_BYTES = 8 << 20, /* texts of a batch, before it counts as full */
+};
+
+#define NOT_READ SIZE_MAX
+
+struct predictor {
+	const struct bundle *bundle; /* borrowed */
+	size_t batch;                /* rows that make it full */
+	struct table table;          /* the encoder's columns; of those not wanted all cells are missing */
+	size_t *map;                 /* [encoder_n_columns]: identity, for encoder_apply */
+	struct rows rows;            /* [batch] */
+	struct encode_warnings counts;
+	struct model_workspace *workspace;
+
+	size_t n_declared;
+	size_t *target; /* [n_declared]: column of the encoder, or NOT_READ */
+	char **extra;   /* [n_extra], owned names of columns unknown to the model */
+	size_t n_extra;
+
+	uint64_t line;  /* of the row in the making */
+	size_t n_bytes; /* of the texts in the batch */
+	struct answers answers;
+};
+
+static void
+answers_release(struct answers *a)
+{
+	free(a->label);
+	free(a->probability);
+	free(a->score);
+	free(a->p_value);
+	free(a->is_ood);
+}
+
+void
+predictor_free(struct predictor *p)
+{
+	if (!p)
+		return;
+	table_release(&p->table);
+	rows_release(&p->rows);
+	encode_warnings_release(&p->counts);
+	model_workspace_free(p->workspace);
+	free(p->map);
+	free(p->target);
+	for (size_t i = 0; i < p->n_extra; i++)
+		free(p->extra[i]);
+	free(p->extra);
+	answers_release(&p->answers);
+	free(p);
+}
+
+static enum status
+init_table(struct predictor *p, struct err *e)
+{
+	const struct encoder *c = p->bundle->encoder;
+	size_t n = encoder_n_columns(c);
+	const char **names = calloc(n, sizeof *names);
+	enum column_type *types = calloc(n, sizeof *types);
+	enum status s;
+
+	p->map = calloc(n, sizeof *p->map);
+	if (!names || !types || !p->map) {
+		s = err_nomem(e);
+		goto out;
+	}
+	for (size_t j = 0; j < n; j++) {
+		names[j] = encoder_column_name(c, j);
+		types[j] = encoder_column_type(c, j);
+		p->map[j] = j;
+	}
+	s = table_init(&p->table, names, types, n, e);
+out:
+	free(names);
+	free(types);
+	return s;
+}
+
+static enum status
+init_answers(struct predictor *p, struct err *e)
+{
+	struct answers *a = &p->answers;
+	size_t n;
+	enum status s;
+
+	a->n_classes = p->bundle->n_classes;
+	if ((s = size_mul(p->batch, a->n_classes, &n, e)))
+		return s;
+	a->label = calloc(p->batch, sizeof *a->label);
+	a->probability = calloc(n, sizeof *a->probability);
+	a->score = calloc(p->batch, sizeof *a->score);
+	a->p_value = calloc(p->batch, sizeof *a->p_value);
+	a->is_ood = calloc(p->batch, sizeof *a->is_ood);
+	return a->label && a->probability && a->score && a->p_value && a->is_ood ? OK : err_nomem(e);
+}
+
+enum status
+predictor_new(const struct bundle *b, struct predictor **out, struct err *e)
+{
+	size_t width = encoder_n_columns(b->encoder) + encoder_n_features(b->encoder) + b->n_classes;
+	struct predictor *p = calloc(1, sizeof *p);
+	enum status s;
+
+	if (!p)
+		return err_nomem(e);
+	p->bundle = b;
+	p->batch = BATCH_CELLS / width;
+	p->batch = p->batch > PREDICTOR_BATCH ? PREDICTOR_BATCH : p->batch < MIN_BATCH ? MIN_BATCH : p->batch;
+	if ((s = init_table(p, e)) || (s = table_reserve(&p->table, p->batch, e)) ||
+		(s = encoder_rows_init(b->encoder, &p->rows, p->batch, e)) ||
+		(s = encode_warnings_init(&p->counts, b->encoder, e)) ||
+		(s = model_workspace_new(b->model, &p->workspace, e)) || (s = init_answers(p, e))) {
+		predictor_free(p);
+		return s;
+	}
+	*out = p;
+	return OK;
+}
+
+static int
+shown(const char *name)
+{
+	return (int)text_cut(name, strlen(name), 60);
+}
+
+static enum status
+at_column(struct err *e, uint64_t line, const char *name)
+{
+	char cut[sizeof e->column];
+
+	snprintf(cut, sizeof cut, "%.*s", (int)text_cut(name, strlen(name), sizeof cut - 1), name);
+	return err_at(e, line, cut);
+}
+
+static enum status
+missing_column(
+	const struct predictor *p, size_t column, size_t n_more, const char *const *names, size_t n, struct err *e)
+{
+	const char *name = encoder_column_name(p->bundle->encoder, column);
+	const char **unknown = calloc(n + 1, sizeof *unknown);
+	const char *near;
+	size_t n_unknown = 0;
+	char hint[96] = "", more[48] = "";
+
+	/* only a name that matches nothing can be the missing one misspelt */
+	for (size_t i = 0; unknown && i < n; i++) {
+		if (p->target[i] == NOT_READ)
+			unknown[n_unknown++] = names[i];
+	}
+	near = unknown ? suggest_nearest(name, unknown, n_unknown) : NULL;
+	if (near)
+		snprintf(hint, sizeof hint, "; is it \"%.*s\"?", shown(near), near);
+	if (n_more)
+		snprintf(more, sizeof more, " and %zu more", n_more);
+	free(unknown);
+	err_set(e, ERR_DATA, "missing_column", "the rows have no column \"%.*s\"%s, which the model needs%s",
+		shown(name), name, more, hint);
+	return at_column(e, 0, name);
+}
+
+static enum status
+note_extra(struct predictor *p, const char *name, struct err *e)
+{
+	char *copy;
+
+	if (!strcmp(name, p->bundle->label_column))
+		return OK;
+	copy = strdup(name);
+	if (!copy)
+		return err_nomem(e);
+	p->extra[p->n_extra++] = copy;
+	return OK;
+}
+
+enum status
+predictor_columns(struct predictor *p, const char *const *names, size_t n, struct err *e)
+{
+	const struct encoder *c = p->bundle->encoder;
+	size_t n_columns = encoder_n_columns(c), n_missing = 0, missing = 0;
+	struct dictionary known = {0}, given = {0};
+	unsigned char *found = calloc(n_columns, 1);
+	uint32_t code;
+	enum status s = OK;
+
+	assert(!p->target);
+	p->target = calloc(n + 1, sizeof *p->target);
+	p->extra = calloc(n + 1, sizeof *p->extra);
+	if (!found || !p->target || !p->extra) {
+		s = err_nomem(e);
+		goto out;
+	}
+	p->n_declared = n;
+	for (size_t j = 0; j < n_columns; j++) {
+		const char *name = encoder_column_name(c, j);
+
+		if ((s = dictionary_add(&known, name, strlen(name), &code, e)))
+			goto out;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if ((s = dictionary_add(&given, names[i], strlen(names[i]), &code, e)))
+			goto out;
+		if (code != i) {
+			err_set(e, ERR_DATA, "duplicate_column", "the rows have two columns \"%.*s\"", shown(names[i]),
+				names[i]);
+			s = at_column(e, 0, names[i]);
+			goto out;
+		}
+		code = dictionary_find(&known, names[i], strlen(names[i]));
+		p->target[i] = code != TABLE_MISSING && encoder_column_wanted(c, code) ? code : NOT_READ;
+		if (code != TABLE_MISSING)
+			found[code] = 1;
+		else if ((s = note_extra(p, names[i], e)))
+			goto out;
+	}
+	for (size_t j = n_columns; j-- > 0;) {
+		if (!found[j] && encoder_column_wanted(c, j)) {
+			n_missing++;
+			missing = j;
+		}
+	}
+	if (n_missing)
+		s = missing_column(p, missing, n_missing - 1, names, n, e);
+out:
+	dictionary_release(&known);
+	dictionary_release(&given);
+	free(found);
+	return s;
+}
+
+bool
+predictor_full(const struct predictor *p)
+{
+	return p->table.n_rows >= p->batch || p->n_bytes >= BATCH_TEXT_BYTES;
+}
+
+enum status
+predictor_begin_row(struct predictor *p, uint64_t line, struct err *e)
+{
+	assert(p->target && p->table.n_rows < p->batch);
+	p->line = line;
+	return table_add_row(&p->table, e);
+}
+
+static enum status
+not_a_number(const struct predictor *p, size_t column, const char *text, size_t len, struct err *e)
+{
+	const char *name = p->table.column[column].name;
+
+	err_set(e, ERR_DATA, "not_a_number", "column \"%.*s\" is one of numbers, and \"%.*s\" is none", shown(name),
+		name, (int)text_cut(text, len, 60), text);
+	return at_column(e, p->line, name);
+}
+
+enum status
+predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t len, struct err *e)
+{
+	size_t j, row = p->table.n_rows - 1;
+	double v;
+
+	assert(column < p->n_declared && p->table.n_rows);
+	j = p->target[column];
+	if (j == NOT_READ || !len)
+		return OK;
+	if (p->table.column[j].type == COLUMN_TEXT) {
+		p->n_bytes += len;
+		return table_set_text(&p->table, j, row, text, len, e);
+	}
+	if (!number_parse(text, len, &v))
+		return not_a_number(p, j, text, len, e);
+	table_set_number(&p->table, j, row, v);
+	return OK;
+}
+
+enum status
+predictor_cell_number(struct predictor *p, size_t column, double v, struct err *e)
+{
+	char text[32];
+	size_t j;
+
+	assert(column < p->n_declared && p->table.n_rows);
+	j = p->target[column];
+	if (j == NOT_READ)
+		return OK;
+	if (p->table.column[j].type == COLUMN_TEXT)
+		return predictor_cell_text(p, column, text, number_format(text, v), e);
+	table_set_number(&p->table, j, p->table.n_rows - 1, v);
+	return OK;
+}
+
+enum status
+predictor_answer(struct predictor *p, bool want_labels, struct answers *out, struct err *e)
+{
+	const struct model *m = p->bundle->model;
+	const enum ood_score kind = (enum ood_score)m->ood_score;
+	struct answers *a = &p->answers;
+
+	(void)e; /* nothing here can fail: all memory is there since predictor_new */
+	a->n = p->table.n_rows;
+	encoder_apply(p->bundle->encoder, &p->table, p->map, &p->rows, 0, &p->counts);
+	table_clear(&p->table);
+	p->n_bytes = 0;
+	model_predict(m, &p->rows, 0, a->n, kind, p->workspace, want_labels ? a->probability : NULL, a->score);
+	for (size_t i = 0; i < a->n; i++) {
+		const float *probability = a->probability + i * a->n_classes;
+		size_t best = 0;
+
+		for (size_t k = 1; want_labels && k < a->n_classes; k++)
+			best = probability[k] > probability[best] ? k : best;
+		a->label[i] = (int32_t)best;
+		a->p_value[i] = model_p_value(m, kind, a->score[i]);
+		a->is_ood[i] = a->score[i] > m->reference[kind].threshold;
+	}
+	*out = *a;
+	if (!want_labels) {
+		out->label = NULL;
+		out->probability = NULL;
+	}
+	return OK;
+}
+
+static void
+add_warning(struct warning *list, size_t *n, const char *column, const char *code, size_t count)
+{
+	if (count)
+		list[(*n)++] = (struct warning){column, code, count};
+}
+
+enum status
+predictor_warnings(const struct predictor *p, struct warning **out, size_t *n, struct err *e)
+{
+	const struct encoder *c = p->bundle->encoder;
+	size_t n_columns = encoder_n_columns(c);
+	struct warning *list = calloc(3 * n_columns + p->n_extra + 1, sizeof *list);
+
+	if (!list)
+		return err_nomem(e);
+	*n = 0;
+	for (size_t j = 0; j < n_columns; j++) {
+		const char *name = encoder_column_name(c, j);
+
+		add_warning(list, n, name, "unseen_category", p->counts.unseen_category[j]);
+		add_warning(list, n, name, "missing_cell", p->counts.missing_cell[j]);
+		add_warning(list, n, name, "clipped_number", p->counts.clipped[j]);
+	}
+	for (size_t i = 0; i < p->n_extra; i++)
+		add_warning(list, n, p->extra[i], "extra_column", 1);
+	*out = list;
+	return OK;
+}
+
+/* ---- CSV to CSV -------------------------------------------------------------------------------------------------- */
+
+struct csv_predictor {
+	struct predictor *predictor;
+	struct csv *csv;
+	const struct bundle *bundle; /* borrowed */
+	bool want_labels;
+	struct buf *out; /* borrowed for the call in progress */
+	size_t n_rows;
+};
+
+static enum status
+put_header(const struct csv_predictor *p, struct err *e)
+{
+	struct buf name = {0};
+	enum status s;
+
+	if (p->want_labels) {
+		buf_puts(p->out, "label,");
+		for (size_t k = 0; k < p->bundle->n_classes; k++) {
+			buf_clear(&name);
+			buf_puts(&name, "probability.");
+			buf_puts(&name, p->bundle->label[k]);
+			if ((s = buf_status(&name, e)))
+				break;
+			csv_put_cell(p->out, (const char *)name.data, name.len);
+			buf_puts(p->out, ",");
+		}
+		p->out->failed |= name.failed;
+		buf_release(&name);
+	}
+	buf_puts(p->out, "ood.score,ood.p_value,ood.is_ood\n");
+	return buf_status(p->out, e);
+}
+
+static enum status
+put_answers(struct csv_predictor *p, struct err *e)
+{
+	struct answers a;
+	char text[32];
+	enum status s;
+
+	if ((s = predictor_answer(p->predictor, p->want_labels, &a, e)))
+		return s;
+	for (size_t i = 0; i < a.n; i++) {
+		if (p->want_labels) {
+			const char *label = p->bundle->label[a.label[i]];
+
+			csv_put_cell(p->out, label, strlen(label));
+			buf_puts(p->out, ",");
+			for (size_t k = 0; k < a.n_classes; k++) {
+				buf_put(p->out, text, number_format_float(text, a.probability[i * a.n_classes + k]));
+				buf_puts(p->out, ",");
+			}
+		}
+		buf_put(p->out, text, number_format(text, a.score[i]));
+		buf_puts(p->out, ",");
+		buf_put(p->out, text, number_format(text, a.p_value[i]));
+		buf_puts(p->out, a.is_ood[i] ? ",true\n" : ",false\n");
+	}
+	return buf_status(p->out, e);
+}
+
+static enum status
+on_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e)
+{
+	struct csv_predictor *p = ctx;
+	const char **names = calloc(n + 1, sizeof *names);
+	enum status s;
+
+	if (!names)
+		return err_nomem(e);
+	for (size_t i = 0; i < n; i++)
+		names[i] = cell[i].text;
+	s = predictor_columns(p->predictor, names, n, e);
+	if (s == ERR_DATA) {
+		const char *other = n == 1 ? csv_other_delimiter(names[0]) : NULL;
+
+		if (other)
+			err_prefix(e,
+				"the header is a single column, and the delimiter seems to be %s where a comma is "
+				"expected",
+				other);
+		err_at(e, 1, NULL);
+	}
+	free(names);
+	return s ? s : put_header(p, e);
+}
+
+static enum status
+on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct err *e)
+{
+	struct csv_predictor *p = ctx;
+	enum status s = OK;
+
+	if (predictor_full(p->predictor) && (s = put_answers(p, e)))
+		return s;
+	s = predictor_begin_row(p->predictor, line, e);
+	for (size_t i = 0; i < n && !s; i++)
+		s = predictor_cell_text(p->predictor, i, cell[i].text, cell[i].len, e);
+	if (s)
+		return err_prefix(e, "line %llu", (unsigned long long)line);
+	p->n_rows++;
+	return OK;
+}
+
+enum status
+csv_predictor_new(const struct bundle *b, bool want_labels, struct csv_predictor **out, struct err *e)
+{
+	struct csv_predictor *p = calloc(1, sizeof *p);
+	const struct csv_handler handler = {.header = on_header, .row = on_row, .ctx = p};
+	enum status s;
+
+	if (!p)
+		return err_nomem(e);
+	p->bundle = b;
+	p->want_labels = want_labels;
+	if ((s = predictor_new(b, &p->predictor, e)) || (s = csv_new(&handler, NULL, &p->csv, e))) {
+		csv_predictor_free(p);
+		return s;
+	}
+	*out = p;
+	return OK;
+}
+
+void
+csv_predictor_free(struct csv_predictor *p)
+{
+	if (!p)
+		return;
+	csv_reader_free(p->csv);
+	predictor_free(p->predictor);
+	free(p);
+}
+
+enum status
+csv_predictor_feed(struct csv_predictor *p, const void *bytes, size_t n, struct buf *out, struct err *e)
+{
+	enum status s;
+
+	p->out = out;
+	s = csv_feed(p->csv, bytes, n, e);
+	p->out = NULL;
+	return s;
+}
+
+enum status
+csv_predictor_finish(struct csv_predictor *p, struct buf *out, size_t *n_rows, struct err *e)
+{
+	enum status s;
+
+	p->out = out;
+	s = csv_finish(p->csv, e);
+	if (!s && !p->n_rows)
+		s = err_set(e, ERR_DATA, "no_rows", "the table has a header and no rows below it");
+	if (!s)
+		s = put_answers(p, e);
+	p->out = NULL;
+	if (!s && n_rows)
+		*n_rows = p->n_rows;
+	return s;
+}
+
+enum status
+csv_predictor_warnings(const struct csv_predictor *p, struct warning **out, size_t *n, struct err *e)
+{
+	return predictor_warnings(p->predictor, out, n, e);
+}
