@@ -728,7 +728,7 @@ a_spool_gives_back_what_it_took_in_memory_and_on_disk(void **state)
 		while (!spool_read(&s, n, back + n, 70000, &got, &e) && got)
 			n += got;
 		assert_int_equal(n, sizes[k]);
-		assert_memory_equal(back, bytes, n ? n : 1);
+		assert_true(memcmp(back, bytes, n) == 0);
 		spool_release(&s);
 	}
 	free(bytes);
