@@ -1,0 +1,304 @@
+/*
+ * Every backward pass against central finite differences of its forward pass. Built in both precisions; the double
+ * build is the sharp one.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/generator.h"
+#include "engine/jem.h"
+#include "engine/kernel.h"
+
+#ifdef VERAD_DOUBLE
+#define STEP 1e-6
+#define TOLERANCE 1e-7
+#else
+#define STEP 4e-3
+#define TOLERANCE 2e-2
+#endif
+
+enum { THREADS = 2, N = 6, N_LABELLED = 5, D = 5, K = 4, Z = 3, MAX = 4096, ARENA = 1 << 18 };
+
+typedef double loss_function(void *ctx, const real *x);
+
+/* gradient [n] at x against (f(x + step e_i) - f(x - step e_i)) / (2 step), relative to the largest component. */
+static void
+check(loss_function *f, void *ctx, real *x, const real *gradient, size_t n)
+{
+	double top = 0;
+
+	for (size_t i = 0; i < n; i++)
+		top = fmax(top, fabs((double)gradient[i]));
+	assert_true(top > 0);
+	for (size_t i = 0; i < n; i++) {
+		real old = x[i], up, down;
+		double high, low, slope;
+
+		x[i] = up = old + (real)STEP;
+		high = f(ctx, x);
+		x[i] = down = old - (real)STEP;
+		low = f(ctx, x);
+		x[i] = old;
+		slope = (high - low) / ((double)up - (double)down);
+		if (!(fabs(slope - (double)gradient[i]) <= TOLERANCE * top))
+			fail_msg("component %zu: %.12g, by differences %.12g (largest %g)", i, (double)gradient[i],
+				slope, top);
+	}
+}
+
+/* ---- The joint energy model -----------------------------------------------------------------------------------------
+ */
+
+struct energy {
+	struct net_shape shape;
+	struct jem jem;
+	struct jem_weights weights;
+	real trained[MAX], plain[MAX], gradient[MAX], x[(2 * N + N_LABELLED) * D];
+	int32_t y[N_LABELLED];
+	real *block;
+};
+
+static struct energy *
+energy_new(bool weight_norm, struct jem_weights weights)
+{
+	struct energy *t = calloc(1, sizeof *t);
+	struct layer_sizes hidden = {.n = 3, .size = {9, 8, 7}};
+	struct arena arena = {.block = calloc(ARENA, sizeof(real))};
+	struct rng rng;
+
+	t->block = arena.block;
+	t->shape = net_shape_of(D, &hidden, K, weight_norm);
+	t->weights = weights;
+	jem_workspace(&t->jem, &t->shape, N, N, N_LABELLED, &arena);
+	rng_init(&rng, 7, 0);
+	net_init(&t->shape, t->trained, &rng);
+	for (size_t i = 0; i < net_trained_size(&t->shape); i++)
+		t->trained[i] *= 2; /* away from the flat start */
+	rng_normal(&rng, t->x, (2 * N + N_LABELLED) * D);
+	for (size_t i = 0; i < N_LABELLED; i++)
+		t->y[i] = (int32_t)(i % K);
+	return t;
+}
+
+static void
+energy_free(struct energy *t)
+{
+	free(t->block);
+	free(t);
+}
+
+static double
+energy_loss(void *ctx, const real *trained)
+{
+	struct energy *t = ctx;
+	struct jem_terms terms;
+
+	memcpy(jem_input(&t->jem, 0), t->x, sizeof t->x);
+	jem_step(&t->jem, net_effective(&t->shape, trained, t->plain), N, N, N_LABELLED, t->y, &t->weights, t->gradient,
+		&terms, THREADS);
+	return terms.loss;
+}
+
+static void
+check_energy(bool weight_norm, struct jem_weights weights)
+{
+	struct energy *t = energy_new(weight_norm, weights);
+	static real gradient[MAX];
+
+	energy_loss(t, t->trained);
+	net_effective_backward(&t->shape, t->trained, t->gradient, gradient);
+	check(energy_loss, t, t->trained, gradient, net_trained_size(&t->shape));
+	energy_free(t);
+}
+
+static void
+the_contrast_has_its_gradient(void **state)
+{
+	(void)state;
+	check_energy(false, (struct jem_weights){.contrast = 1});
+}
+
+static void
+the_gradient_penalty_has_its_second_derivative(void **state)
+{
+	(void)state;
+	check_energy(false, (struct jem_weights){.gamma = 1});
+}
+
+static void
+the_conditional_entropy_has_its_gradient(void **state)
+{
+	(void)state;
+	check_energy(false, (struct jem_weights){.beta = 1});
+}
+
+static void
+the_cross_entropy_has_its_gradient(void **state)
+{
+	(void)state;
+	check_energy(false, (struct jem_weights){.alpha = 1});
+}
+
+static void
+all_terms_together_have_their_gradient(void **state)
+{
+	(void)state;
+	check_energy(false, (struct jem_weights){.contrast = 1, .gamma = (real)0.3, .beta = (real)0.7, .alpha = 2});
+}
+
+static void
+weight_norm_passes_every_term_on(void **state)
+{
+	(void)state;
+	check_energy(true, (struct jem_weights){.contrast = 1, .gamma = (real)0.3, .beta = (real)0.7, .alpha = 2});
+}
+
+static double
+sum_log_p(void *ctx, const real *x)
+{
+	struct energy *t = ctx;
+	double sum = 0;
+
+	memcpy(jem_input(&t->jem, 0), x, N * D * sizeof *x);
+	jem_input_gradient(&t->jem, t->trained, N, THREADS);
+	for (size_t i = 0; i < N; i++)
+		sum += (double)t->jem.log_p[i];
+	return sum;
+}
+
+static void
+log_p_has_its_gradient_in_the_input(void **state)
+{
+	struct energy *t = energy_new(false, (struct jem_weights){0});
+	real gradient[N * D];
+
+	(void)state;
+	memcpy(jem_input(&t->jem, 0), t->x, sizeof t->x);
+	memcpy(gradient, jem_input_gradient(&t->jem, t->trained, N, THREADS), sizeof gradient);
+	check(sum_log_p, t, t->x, gradient, N * D);
+	energy_free(t);
+}
+
+/* ---- The generator --------------------------------------------------------------------------------------------------
+ */
+
+struct sampler {
+	struct generator_shape shape;
+	struct generator g;
+	real w[MAX], log_eta[Z], dx[N * D];
+	real *block;
+};
+
+static struct sampler *
+sampler_new(void)
+{
+	struct sampler *t = calloc(1, sizeof *t);
+	struct arena arena = {.block = calloc(ARENA, sizeof(real))};
+	struct rng rng;
+
+	t->block = arena.block;
+	t->shape = (struct generator_shape){.noise_dim = Z, .n_out = D, .hidden = {.n = 2, .size = {8, 9}}};
+	generator_workspace(&t->g, &t->shape, N, 2, &arena);
+	rng_init(&rng, 11, 0);
+	generator_init(&t->shape, t->w, 0.3, &rng);
+	generator_draw(&t->g, &rng);
+	rng_normal(&rng, t->dx, N * D);
+	for (size_t j = 0; j < Z; j++)
+		t->log_eta[j] = (real)(-1.5 + 0.3 * (double)j);
+	return t;
+}
+
+static void
+sampler_free(struct sampler *t)
+{
+	free(t->block);
+	free(t);
+}
+
+/* A linear functional of the sample, so that its gradient at x is dx whatever x is. */
+static double
+projected_sample(void *ctx, const real *w)
+{
+	struct sampler *t = ctx;
+
+	generator_sample(&t->g, w, THREADS);
+	return kernel_dot(t->g.x, t->dx, N * D);
+}
+
+static void
+the_sample_has_its_gradient_in_every_parameter(void **state)
+{
+	struct sampler *t = sampler_new();
+	static real gradient[MAX];
+
+	(void)state;
+	generator_sample(&t->g, t->w, THREADS);
+	generator_gradient(&t->g, t->w, t->dx, gradient, THREADS);
+	check(projected_sample, t, t->w, gradient, generator_size(&t->shape));
+	sampler_free(t);
+}
+
+/* Minus the ELBO, from its definition: g(h') is had as a sample without noise, by a second workspace. */
+static double
+minus_elbo(void *ctx, const real *log_eta)
+{
+	struct sampler *t = ctx, *probe = sampler_new();
+	double sigma = generator_sigma(&t->shape, t->w), sum = 0;
+
+	for (size_t i = 0; i < N * Z; i++)
+		probe->g.sample.h[i] = t->g.sample.h[i] + (real)exp((double)log_eta[i % Z]) * t->g.eps_posterior[i];
+	memset(probe->g.eps_x, 0, N * D * sizeof(real));
+	generator_sample(&probe->g, t->w, THREADS);
+	for (size_t i = 0; i < N * D; i++) {
+		double r = (double)t->g.x[i] - (double)probe->g.x[i];
+
+		sum += r * r / (2 * sigma * sigma) / N;
+	}
+	sum += kernel_dot(probe->g.sample.h, probe->g.sample.h, N * Z) / 2 / N;
+	for (size_t j = 0; j < Z; j++)
+		sum -= (double)log_eta[j];
+	sampler_free(probe);
+	return sum;
+}
+
+static void
+the_posterior_has_the_gradient_of_its_elbo(void **state)
+{
+	struct sampler *t = sampler_new();
+	real gradient[Z];
+
+	(void)state;
+	generator_sample(&t->g, t->w, THREADS);
+	generator_posterior_gradient(&t->g, t->w, t->log_eta, gradient, THREADS);
+	check(minus_elbo, t, t->log_eta, gradient, Z);
+	sampler_free(t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_contrast_has_its_gradient),
+		cmocka_unit_test(the_gradient_penalty_has_its_second_derivative),
+		cmocka_unit_test(the_conditional_entropy_has_its_gradient),
+		cmocka_unit_test(the_cross_entropy_has_its_gradient),
+		cmocka_unit_test(all_terms_together_have_their_gradient),
+		cmocka_unit_test(weight_norm_passes_every_term_on),
+		cmocka_unit_test(log_p_has_its_gradient_in_the_input),
+		cmocka_unit_test(the_sample_has_its_gradient_in_every_parameter),
+		cmocka_unit_test(the_posterior_has_the_gradient_of_its_elbo),
+	};
+	struct err e;
+
+	if (kernel_init(&e)) {
+		fprintf(stderr, "%s\n", e.msg);
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
