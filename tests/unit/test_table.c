@@ -93,6 +93,46 @@ a_number_ends_where_its_length_says(void **state)
 	assert_true(v == 12);
 }
 
+/* Short cells are read in a way of their own. */
+static void
+every_short_text_is_read_or_refused_rightly(void **state)
+{
+	static const char letters[] = "0159.-/:e \xb9";
+	enum { N = sizeof letters - 1 };
+
+	(void)state;
+	for (size_t code = 0; code < (size_t)N * N * N * N; code++) {
+		char text[16] = "", *end;
+		double v = -1, expected;
+
+		for (size_t i = 0, rest = code; i < 4; i++, rest /= N)
+			text[i] = letters[rest % N];
+		for (size_t len = 1; len <= 4; len++) {
+			char cell[8] = "";
+			bool is_number;
+
+			memcpy(cell, text, len);
+			expected = strtod(cell, &end);
+			is_number = end != cell && !end[strspn(end, " ")];
+			if (number_parse(text, len, &v) != is_number || (is_number && !same_bits(v, expected)))
+				fail_msg("\"%s\" was read as %g, should be %g", cell, v, expected);
+		}
+	}
+	for (uint32_t i = 0; i < 200000; i++) {
+		char text[16];
+		int n = snprintf(text, sizeof text, "%0*u", 1 + (int)(random_bits() % 8),
+			(uint32_t)(random_bits() >> 32) % 100000000);
+		double v = -1;
+
+		assert_true(number_parse(text, (size_t)n, &v));
+		assert_true(v == strtod(text, NULL));
+		if (!(i % 10)) {
+			text[random_bits() % (unsigned)n] = "/:x,"[i / 10 % 4];
+			assert_false(number_parse(text, (size_t)n, &v));
+		}
+	}
+}
+
 /* A thousand digits that lie on, or by one far digit beside, the middle between two doubles. */
 static void
 very_long_numbers_are_rounded_by_their_last_digit(void **state)
@@ -551,6 +591,7 @@ main(void)
 		cmocka_unit_test(numbers_are_read_as_written),
 		cmocka_unit_test(what_is_no_number_is_not_read),
 		cmocka_unit_test(a_number_ends_where_its_length_says),
+		cmocka_unit_test(every_short_text_is_read_or_refused_rightly),
 		cmocka_unit_test(very_long_numbers_are_rounded_by_their_last_digit),
 		cmocka_unit_test(random_numbers_are_read_like_the_c_library_reads_them),
 		cmocka_unit_test(ties_are_rounded_to_even),
