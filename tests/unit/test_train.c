@@ -1,0 +1,513 @@
+/* train, split, model: whole runs on three clouds in the plane, small enough to repeat. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/kernel.h"
+#include "engine/rng.h"
+#include "engine/train.h"
+
+enum { N = 300, K = 3, LABELLED = 5 };
+
+struct clouds {
+	struct rows rows;
+	int32_t label[N], truth[N];
+	unsigned char held_out[N];
+	size_t n_held_out;
+	struct params params;
+	struct train_data data;
+};
+
+/* Three clouds with centres on a circle, a one-hot block that says nothing, LABELLED labels a class. */
+static void
+clouds_init(struct clouds *c, size_t method)
+{
+	const uint32_t width[] = {2};
+	struct rng rng;
+	struct err e;
+	real noise[2 * N];
+
+	memset(c, 0, sizeof *c);
+	assert_int_equal(rows_init(&c->rows, N, 2, 1, width, &e), OK);
+	rng_init(&rng, 77, 0);
+	rng_normal(&rng, noise, 2 * N);
+	for (size_t i = 0; i < N; i++) {
+		c->truth[i] = (int32_t)(i % K);
+		c->label[i] = i / K < LABELLED ? c->truth[i] : -1;
+		c->rows.dense[2 * i] = 0.7f * cosf(2.1f * (float)c->truth[i]) + 0.12f * (float)noise[2 * i];
+		c->rows.dense[2 * i + 1] = 0.7f * sinf(2.1f * (float)c->truth[i]) + 0.12f * (float)noise[2 * i + 1];
+		c->rows.code[i] = (uint16_t)(i / 7 % 2);
+	}
+	params_defaults(&c->params);
+	c->params.method = method;
+	c->params.steps = 300;
+	c->params.batch_size = c->params.labelled_batch_size = 32;
+	c->params.hidden_layers = (struct layer_sizes){.n = 2, .size = {32, 32}};
+	c->params.generator_layers = (struct layer_sizes){.n = 1, .size = {32}};
+	c->params.noise_dim = 4;
+	c->params.importance_samples = 4;
+	c->params.evaluation_folds = 2;
+	assert_int_equal(params_resolve(&c->params, N, K * LABELLED, c->rows.d, K, &e), OK);
+	assert_int_equal(split_holdout(c->label, N, K, 0.1, 1, c->held_out, &c->n_held_out, &e), OK);
+	c->data = (struct train_data){.rows = &c->rows, .label = c->label, .n_classes = K, .held_out = c->held_out};
+}
+
+static struct trainer *
+trainer_of(const struct clouds *c, int threads)
+{
+	struct trainer *t;
+	struct err e;
+
+	assert_int_equal(trainer_new(&c->params, &c->data, threads, &t, &e), OK);
+	return t;
+}
+
+static void
+run(struct trainer *t, size_t steps)
+{
+	struct err e;
+
+	for (size_t i = 0; i < steps && !trainer_done(t); i++)
+		if (trainer_step(t, &e))
+			fail_msg("%s", e.msg);
+}
+
+/* The whole result as bytes: model, baseline, and the cross-fitted accuracies. */
+static struct buf
+result_of(struct trainer *t)
+{
+	struct train_result r;
+	struct buf b = {0};
+	struct err e;
+
+	run(t, SIZE_MAX);
+	assert_int_equal(trainer_finish(t, &r, &e), OK);
+	model_write(r.model, &b);
+	if (r.baseline)
+		model_write(r.baseline, &b);
+	buf_put_f64(&b, r.measures.log_loss);
+	buf_put_f64(&b, r.baseline_measures.log_loss);
+	train_result_release(&r);
+	return b;
+}
+
+static void
+same_bytes(struct buf a, struct buf b)
+{
+	assert_int_equal(a.len, b.len);
+	assert_memory_equal(a.data, b.data, a.len);
+	buf_release(&a);
+	buf_release(&b);
+}
+
+static void
+vera_learns_three_clouds_and_knows_what_is_far(void **state)
+{
+	struct clouds c;
+	struct trainer *t;
+	struct train_result r;
+	struct model_workspace *w;
+	struct rows far;
+	const uint32_t width[] = {2};
+	float p[N * K];
+	double score[N], far_score;
+	size_t right = 0, n_flagged = 0;
+	struct err e;
+
+	(void)state;
+	clouds_init(&c, METHOD_VERA);
+	c.params.steps = 1200;
+	t = trainer_of(&c, 2);
+	run(t, SIZE_MAX);
+	assert_int_equal(trainer_finish(t, &r, &e), OK);
+	assert_int_equal(model_workspace_new(r.model, &w, &e), OK);
+	model_predict(r.model, &c.rows, 0, N, OOD_ENERGY, w, p, score);
+	for (size_t i = 0; i < N; i++) {
+		size_t top = 0;
+		double sum = 0;
+
+		for (size_t k = 0; k < K; k++) {
+			sum += (double)p[i * K + k];
+			top = p[i * K + k] > p[i * K + top] ? k : top;
+		}
+		assert_true(fabs(sum - 1) < 1e-5 && isfinite(score[i]));
+		right += (int32_t)top == c.truth[i];
+		n_flagged += score[i] > r.model->reference[OOD_ENERGY].threshold;
+	}
+	assert_true(right > N * 95 / 100);
+	assert_true(n_flagged < N / 5);
+	assert_true(r.evaluated && r.n_evaluated == K * LABELLED && r.measures.accuracy > 0.6);
+	assert_non_null(r.baseline);
+
+	assert_int_equal(rows_init(&far, 1, 2, 1, width, &e), OK);
+	far.dense[0] = 4, far.dense[1] = 4;
+	model_predict(r.model, &far, 0, 1, OOD_ENERGY, w, NULL, &far_score);
+	assert_true(far_score > r.model->reference[OOD_ENERGY].threshold);
+	assert_true(model_p_value(r.model, OOD_ENERGY, far_score) < 0.05);
+	rows_release(&far);
+	model_workspace_free(w);
+	train_result_release(&r);
+	trainer_free(t);
+	rows_release(&c.rows);
+}
+
+static void
+the_number_of_threads_does_not_change_the_model(void **state)
+{
+	struct clouds c;
+	struct trainer *one, *two;
+
+	(void)state;
+	clouds_init(&c, METHOD_VERA);
+	/* Wide enough that every kernel is cut into tiles. */
+	c.params.hidden_layers = (struct layer_sizes){.n = 2, .size = {256, 256}};
+	c.params.generator_layers = (struct layer_sizes){.n = 2, .size = {128, 128}};
+	c.params.importance_samples = 20;
+	c.params.steps = 25;
+	one = trainer_of(&c, 1);
+	two = trainer_of(&c, 2);
+	same_bytes(result_of(one), result_of(two));
+	trainer_free(one);
+	trainer_free(two);
+	rows_release(&c.rows);
+}
+
+static void
+a_restored_run_ends_in_the_same_model(void **state)
+{
+	/* Stops in each kind of fit, at a border between two, and at the very end. */
+	const size_t stops[] = {1, 45, 60, 61, 130, 260, 360};
+	struct clouds c;
+
+	(void)state;
+	clouds_init(&c, METHOD_VERA);
+	c.params.steps = 60;
+	for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+		struct trainer *whole = trainer_of(&c, 1), *first = trainer_of(&c, 1), *second = trainer_of(&c, 1);
+		struct train_progress p;
+		struct buf saved = {0};
+		struct err e;
+
+		run(first, stops[i]);
+		assert_int_equal(trainer_save(first, &saved, &e), OK);
+		run(second, 7); /* whatever it did before is forgotten */
+		assert_int_equal(trainer_restore(second, saved.data, saved.len, &e), OK);
+		trainer_progress(second, &p);
+		assert_int_equal(p.step, stops[i]);
+		same_bytes(result_of(whole), result_of(second));
+		trainer_free(whole);
+		trainer_free(first);
+		trainer_free(second);
+		buf_release(&saved);
+	}
+	rows_release(&c.rows);
+}
+
+static void
+a_damaged_or_foreign_checkpoint_is_refused(void **state)
+{
+	struct clouds c;
+	struct trainer *t, *other;
+	struct buf saved = {0};
+	struct err e;
+
+	(void)state;
+	clouds_init(&c, METHOD_VERA);
+	t = trainer_of(&c, 1);
+	run(t, 3);
+	assert_int_equal(trainer_save(t, &saved, &e), OK);
+	for (size_t n = 0; n < saved.len; n += 97)
+		assert_int_equal(trainer_restore(t, saved.data, n, &e), ERR_CORRUPT);
+	for (size_t i = 0; i < saved.len; i += 1009) {
+		saved.data[i] ^= 4;
+		assert_int_equal(trainer_restore(t, saved.data, saved.len, &e), ERR_CORRUPT);
+		saved.data[i] ^= 4;
+	}
+	c.params.seed = 2;
+	other = trainer_of(&c, 1);
+	assert_int_equal(trainer_restore(other, saved.data, saved.len, &e), ERR_CORRUPT);
+	assert_int_equal(trainer_restore(t, saved.data, saved.len, &e), OK);
+	trainer_free(t);
+	trainer_free(other);
+	buf_release(&saved);
+	rows_release(&c.rows);
+}
+
+static void
+another_seed_gives_another_model(void **state)
+{
+	struct clouds c;
+	struct trainer *a, *b;
+	struct buf x, y;
+
+	(void)state;
+	clouds_init(&c, METHOD_VERA);
+	c.params.steps = 20;
+	a = trainer_of(&c, 1);
+	c.params.seed = 2;
+	b = trainer_of(&c, 1);
+	x = result_of(a);
+	y = result_of(b);
+	assert_int_equal(x.len, y.len);
+	assert_true(memcmp(x.data, y.data, x.len) != 0);
+	buf_release(&x);
+	buf_release(&y);
+	trainer_free(a);
+	trainer_free(b);
+	rows_release(&c.rows);
+}
+
+static void
+held_out_rows_take_no_part_in_training(void **state)
+{
+	struct clouds c;
+	struct trainer *a, *b;
+	struct train_result r, q;
+	struct err e;
+
+	(void)state;
+	clouds_init(&c, METHOD_VERA);
+	c.params.steps = 40;
+	a = trainer_of(&c, 1);
+	run(a, SIZE_MAX);
+	assert_int_equal(trainer_finish(a, &r, &e), OK);
+	for (size_t i = 0; i < N; i++)
+		if (c.held_out[i])
+			c.rows.dense[2 * i] += 3;
+	b = trainer_of(&c, 1);
+	run(b, SIZE_MAX);
+	assert_int_equal(trainer_finish(b, &q, &e), OK);
+	assert_memory_equal(r.model->weights, q.model->weights, net_size(&r.model->shape) * sizeof(real));
+	assert_true(r.model->reference[OOD_ENERGY].threshold != q.model->reference[OOD_ENERGY].threshold);
+	train_result_release(&r);
+	train_result_release(&q);
+	trainer_free(a);
+	trainer_free(b);
+	rows_release(&c.rows);
+}
+
+static void
+divergence_is_an_error_with_its_numbers(void **state)
+{
+	struct clouds c;
+	struct trainer *t;
+	enum status s = OK;
+	struct err e;
+
+	(void)state;
+	clouds_init(&c, METHOD_VERA);
+	c.params.learning_rate = 1e3;
+	t = trainer_of(&c, 1);
+	while (!s && !trainer_done(t))
+		s = trainer_step(t, &e);
+	assert_int_equal(s, ERR_DIVERGED);
+	assert_string_equal(e.code, "diverged");
+	assert_non_null(strstr(e.msg, "learning_rate"));
+	trainer_free(t);
+	rows_release(&c.rows);
+}
+
+static void
+the_supervised_method_has_no_baseline_beside_it(void **state)
+{
+	struct clouds c;
+	struct trainer *t;
+	struct train_result r;
+	struct err e;
+
+	(void)state;
+	clouds_init(&c, METHOD_SUPERVISED);
+	t = trainer_of(&c, 2);
+	run(t, SIZE_MAX);
+	assert_int_equal(trainer_finish(t, &r, &e), OK);
+	assert_null(r.baseline);
+	assert_true(r.evaluated && r.measures.accuracy > 0.6);
+	train_result_release(&r);
+	trainer_free(t);
+	rows_release(&c.rows);
+}
+
+/* ---- Splits ---------------------------------------------------------------------------------------------------------
+ */
+
+static void
+folds_spread_each_class_evenly(void **state)
+{
+	enum { ROWS = 47 };
+	int32_t label[ROWS];
+	uint32_t index[ROWS], fold[ROWS];
+	size_t n_folds, count[3][3] = {{0}};
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < ROWS; i++) {
+		label[i] = i < 20 ? 0 : i < 40 ? 1 : 2;
+		index[i] = (uint32_t)i;
+	}
+	assert_int_equal(split_folds(label, index, ROWS, 3, 3, 1, fold, &n_folds, &e), OK);
+	assert_int_equal(n_folds, 3);
+	for (size_t i = 0; i < ROWS; i++)
+		count[label[i]][fold[i]]++;
+	for (size_t c = 0; c < 3; c++)
+		for (size_t f = 1; f < 3; f++)
+			assert_true(count[c][f] + 1 >= count[c][0] && count[c][f] <= count[c][0] + 1);
+	label[46] = 3; /* a class of one row: no fold could leave any of it to train on */
+	assert_int_equal(split_folds(label, index, ROWS, 4, 3, 1, fold, &n_folds, &e), OK);
+	assert_int_equal(n_folds, 0);
+}
+
+static void
+the_holdout_prefers_unlabelled_rows_and_spares_small_classes(void **state)
+{
+	int32_t label[100];
+	unsigned char held_out[100];
+	size_t n, left[2] = {0};
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < 100; i++)
+		label[i] = i < 20 ? (int32_t)(i % 2) : -1;
+	assert_int_equal(split_holdout(label, 100, 2, 0.1, 1, held_out, &n, &e), OK);
+	assert_int_equal(n, 10);
+	for (size_t i = 0; i < 100; i++)
+		assert_false(held_out[i] && label[i] >= 0);
+	for (size_t i = 0; i < 100; i++)
+		label[i] = i < 3 ? 0 : 1;
+	assert_int_equal(split_holdout(label, 100, 2, 0.5, 1, held_out, &n, &e), OK);
+	assert_true(n > 20 && n <= 33);
+	for (size_t i = 0; i < 100; i++)
+		left[label[i]] += !held_out[i];
+	assert_true(left[0] >= 2 && left[1] >= 64);
+}
+
+/* ---- The model alone ------------------------------------------------------------------------------------------------
+ */
+
+static struct model *
+small_model(void)
+{
+	struct layer_sizes hidden = {.n = 2, .size = {24, 17}};
+	struct net_shape s = net_shape_of(4, &hidden, K, false);
+	real w[2000];
+	struct model *m;
+	struct rng rng;
+	struct err e;
+	double reference[N_OOD_SCORES][40];
+
+	rng_init(&rng, 4, 0);
+	net_init(&s, w, &rng);
+	assert_int_equal(model_new(&s, w, &m, &e), OK);
+	for (size_t k = 0; k < N_OOD_SCORES; k++) {
+		for (size_t i = 0; i < 40; i++)
+			reference[k][i] = (double)((i * 17) % 40) / 2;
+		assert_int_equal(model_set_reference(m, (enum ood_score)k, reference[k], 40, 0.05, &e), OK);
+	}
+	return m;
+}
+
+static void
+p_values_and_thresholds_follow_the_reference(void **state)
+{
+	struct model *m = small_model();
+
+	(void)state;
+	/* 0, 0.5 … 19.5: two of forty may lie above the threshold. */
+	assert_true(m->reference[OOD_ENERGY].threshold == 18.5);
+	assert_true(model_p_value(m, OOD_ENERGY, -1) == 1 && model_p_value(m, OOD_ENERGY, 20) == 0);
+	assert_true(model_p_value(m, OOD_ENERGY, 10) == 0.5 && model_p_value(m, OOD_ENERGY, 19.5) == 1.0 / 40);
+	model_free(m);
+}
+
+static void
+a_row_is_answered_alike_alone_and_in_any_company(void **state)
+{
+	enum { ROWS = 700 };
+	struct model *m = small_model();
+	struct rows rows;
+	struct model_workspace *w;
+	struct err e;
+	float all[ROWS * K], one[K];
+	double score[ROWS], alone;
+
+	(void)state;
+	assert_int_equal(rows_init(&rows, ROWS, 4, 0, NULL, &e), OK);
+	for (size_t i = 0; i < ROWS * 4; i++)
+		rows.dense[i] = (float)((i * 7919) % 1000) / 500 - 1;
+	assert_int_equal(model_workspace_new(m, &w, &e), OK);
+	for (size_t kind = 0; kind < N_OOD_SCORES; kind++) {
+		model_predict(m, &rows, 0, ROWS, (enum ood_score)kind, w, all, score);
+		for (size_t i = 0; i < ROWS; i += 13) {
+			model_predict(m, &rows, i, 1, (enum ood_score)kind, w, one, &alone);
+			assert_memory_equal(one, all + i * K, sizeof one);
+			assert_true(alone == score[i]);
+		}
+	}
+	model_workspace_free(w);
+	rows_release(&rows);
+	model_free(m);
+}
+
+static void
+truncated_or_altered_model_bytes_never_load_into_nonsense(void **state)
+{
+	struct model *m = small_model(), *back;
+	struct buf b = {0};
+	struct reader in;
+	struct err e;
+
+	(void)state;
+	model_write(m, &b);
+	for (size_t n = 0; n < b.len; n++) {
+		in = reader_over(b.data, n);
+		assert_int_equal(model_read(&in, &back, &e), ERR_CORRUPT);
+	}
+	for (size_t i = 0; i < b.len; i++)
+		for (int bit = 0; bit < 8; bit += 7) {
+			b.data[i] ^= (unsigned char)(1 << bit);
+			in = reader_over(b.data, b.len);
+			if (model_read(&in, &back, &e) == OK) {
+				assert_true(kernel_finite(back->weights, net_size(&back->shape)));
+				model_free(back);
+			}
+			b.data[i] ^= (unsigned char)(1 << bit);
+		}
+	in = reader_over(b.data, b.len);
+	assert_int_equal(model_read(&in, &back, &e), OK);
+	assert_int_equal(reader_left(&in), 0);
+	assert_memory_equal(back->weights, m->weights, net_size(&m->shape) * sizeof(real));
+	model_free(back);
+	model_free(m);
+	buf_release(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vera_learns_three_clouds_and_knows_what_is_far),
+		cmocka_unit_test(the_number_of_threads_does_not_change_the_model),
+		cmocka_unit_test(a_restored_run_ends_in_the_same_model),
+		cmocka_unit_test(a_damaged_or_foreign_checkpoint_is_refused),
+		cmocka_unit_test(another_seed_gives_another_model),
+		cmocka_unit_test(held_out_rows_take_no_part_in_training),
+		cmocka_unit_test(divergence_is_an_error_with_its_numbers),
+		cmocka_unit_test(the_supervised_method_has_no_baseline_beside_it),
+		cmocka_unit_test(folds_spread_each_class_evenly),
+		cmocka_unit_test(the_holdout_prefers_unlabelled_rows_and_spares_small_classes),
+		cmocka_unit_test(p_values_and_thresholds_follow_the_reference),
+		cmocka_unit_test(a_row_is_answered_alike_alone_and_in_any_company),
+		cmocka_unit_test(truncated_or_altered_model_bytes_never_load_into_nonsense),
+	};
+	struct err e;
+
+	if (kernel_init(&e)) {
+		fprintf(stderr, "%s\n", e.msg);
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
