@@ -32,7 +32,7 @@ eta(const struct job *j)
 	elapsed = (double)t.tv_sec + (double)t.tv_nsec * 1e-9 - j->started;
 	if (elapsed <= 0)
 		return NAN;
-	return elapsed * (double)(j->steps - j->step) / (double)j->step;
+	return round(10 * elapsed * (double)(j->steps - j->step) / (double)j->step) / 10;
 }
 
 static void
