@@ -62,13 +62,16 @@ tiny_model(const struct encoder *c, const struct table *t, struct model **out, s
 		h = h * 1664525u + 1013904223u;
 		weights[i] = (real)((double)(h >> 8) / (1 << 24) - 0.5) * 2;
 	}
-	if (model_new(&shape, weights, out, e) || encoder_rows_init(c, &rows, t->n_rows, e) ||
-		model_workspace_new(*out, &w, e))
+	if (model_new(&shape, weights, out, e) || encoder_rows_init(c, &rows, t->n_rows, e))
 		return e->status;
-	encoder_apply(c, t, map, &rows, 0, NULL);
-	model_predict(*out, &rows, 0, t->n_rows, OOD_ENERGY, w, NULL, score);
-	model_workspace_free(w);
+	if (!model_workspace_new(*out, &w, e)) {
+		encoder_apply(c, t, map, &rows, 0, NULL);
+		model_predict(*out, &rows, 0, t->n_rows, OOD_ENERGY, w, NULL, score);
+	}
 	rows_release(&rows);
+	if (!w)
+		return e->status;
+	model_workspace_free(w);
 	return model_set_reference(*out, OOD_ENERGY, score, t->n_rows, 0.05, e);
 }
 
