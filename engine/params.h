@@ -24,9 +24,9 @@ struct layer_sizes {
 };
 
 struct params {
-	size_t method;  /* enum method */
+	size_t method; /* enum method */
 	size_t seed;
-	size_t steps;   /* 0: by the table */
+	size_t steps; /* 0: by the table */
 	size_t batch_size, labelled_batch_size;
 
 	struct layer_sizes hidden_layers;    /* of the energy network; LeakyReLU(0.2) behind each */
@@ -36,18 +36,18 @@ struct params {
 	bool weight_norm;                    /* hidden layers of the energy network */
 
 	double learning_rate, generator_learning_rate, posterior_learning_rate;
-	double alpha, beta, gamma, lambda;   /* weights of section 2 of the method page */
+	double alpha, beta, gamma, lambda; /* weights of section 2 of the method page */
 	double max_sigma;
 	double ema_decay;
-	double input_noise;                  /* standard deviation added to scaled inputs in training */
+	double input_noise; /* standard deviation added to scaled inputs in training */
 
-	size_t scaling;                      /* enum scaling */
-	size_t max_categories;               /* one-hot features of a text column before the rest bucket */
+	size_t scaling;        /* enum scaling */
+	size_t max_categories; /* one-hot features of a text column before the rest bucket */
 
-	size_t evaluation_folds;             /* cross-fitting on the labelled rows; 0: none */
-	double holdout_fraction;             /* rows kept out of training, for OOD p-values and the threshold */
-	double target_fpr;                   /* share of in-distribution rows that is_ood may flag */
-	size_t ood_score;                    /* enum ood_score */
+	size_t evaluation_folds; /* cross-fitting on the labelled rows; 0: none */
+	double holdout_fraction; /* rows kept out of training, for OOD p-values and the threshold */
+	double target_fpr;       /* share of in-distribution rows that is_ood may flag */
+	size_t ood_score;        /* enum ood_score */
 };
 
 enum param_type { PARAM_COUNT, PARAM_REAL, PARAM_BOOL, PARAM_CHOICE, PARAM_LAYERS };
@@ -55,11 +55,11 @@ enum param_type { PARAM_COUNT, PARAM_REAL, PARAM_BOOL, PARAM_CHOICE, PARAM_LAYER
 struct param {
 	const char *name;
 	enum param_type type;
-	size_t at;                   /* offset in struct params */
-	double def, min, max;        /* COUNT, REAL, BOOL, CHOICE (index); of each size for LAYERS. min <= value <= max;
-	                                a default of 0 outside [min, max] means "by the table" and is accepted too */
-	const char *const *choices;  /* CHOICE: names in enum order, NULL-terminated */
-	const char *doc;             /* one sentence */
+	size_t at;                  /* offset in struct params */
+	double def, min, max;       /* COUNT, REAL, BOOL, CHOICE (index); of each size for LAYERS. min <= value <= max;
+				       a default of 0 outside [min, max] means "by the table" and is accepted too */
+	const char *const *choices; /* CHOICE: names in enum order, NULL-terminated */
+	const char *doc;            /* one sentence */
 };
 
 extern const struct param params_table[];
@@ -87,7 +87,7 @@ void params_get_text(const struct params *p, const struct param *d, char *buf, s
  * ERR_INVALID "parameter_combination", ERR_TOO_LARGE "too_many_features"; for data that no parameters can train on
  * ERR_DATA "one_class", "no_labels", "too_few_labels", "no_features". *p changes on success only.
  */
-enum status params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, size_t n_classes,
-	struct err *e);
+enum status params_resolve(
+	struct params *p, size_t n_rows, size_t n_labelled, size_t d, size_t n_classes, struct err *e);
 
 #endif

@@ -11,25 +11,25 @@
 #include "schema/encode.h"
 
 struct bundle {
-	struct encoder *encoder;  /* owned */
-	struct model *model;      /* owned */
+	struct encoder *encoder; /* owned */
+	struct model *model;     /* owned */
 	size_t n_classes;
-	char **label;             /* [n_classes], owned; class k's text */
-	char *label_column;       /* owned; ignored when it comes along in rows to predict */
-	char *report;             /* owned JSON object: parameters, data, measures, baseline, warnings, versions */
+	char **label;       /* [n_classes], owned; class k's text */
+	char *label_column; /* owned; ignored when it comes along in rows to predict */
+	char *report;       /* owned JSON object: parameters, data, measures, baseline, warnings, versions */
 };
 void bundle_free(struct bundle *b);
 
 enum status bundle_write(const struct bundle *b, struct buf *out, struct err *e);
-/* ERR_CORRUPT "not_a_model", "unsupported_model_version", "corrupt_model". Trusts nothing but the machine's memory: what
- * it returns can serve. */
+/* ERR_CORRUPT "not_a_model", "unsupported_model_version", "corrupt_model". Trusts nothing but the machine's memory:
+ * what it returns can serve. */
 enum status bundle_read(const void *bytes, size_t n, struct bundle **out, struct err *e);
 
 struct answers { /* arrays are borrowed from the predictor */
 	size_t n;
 	size_t n_classes;
-	int32_t *label;       /* [n]: argmax of the probabilities, the first one of ties */
-	float *probability;   /* [n][n_classes] */
+	int32_t *label;     /* [n]: argmax of the probabilities, the first one of ties */
+	float *probability; /* [n][n_classes] */
 	double *score, *p_value;
 	unsigned char *is_ood;
 };
@@ -87,16 +87,16 @@ void csv_predictor_free(struct csv_predictor *p);
 
 /*
  * JSON in, JSON out: the whole body {"rows":[{column:value,...},...]} to {"predictions":[...],"warnings":[...]} (or
- * {"scores":[...],...}). A prediction is {"label","probabilities":{class:p},"ood":{"score","p_value","is_ood"}}, a score
- * the inside of "ood", a warning {"column","code","count"}. Values: number, string, true/false (text "true"/"false"),
- * null (missing); what CSV would read from the same text is read from a string. Strict: one JSON value, no trailing
- * bytes, no NaN, bounded depth. The rows may have their keys in any order; every row must have every column that the
- * model wants, null for a missing cell. Errors name the row (1-based) in place of a line.
+ * {"scores":[...],...}). A prediction is {"label","probabilities":{class:p},"ood":{"score","p_value","is_ood"}}, a
+ * score the inside of "ood", a warning {"column","code","count"}. Values: number, string, true/false (text
+ * "true"/"false"), null (missing); what CSV would read from the same text is read from a string. Strict: one JSON
+ * value, no trailing bytes, no NaN, bounded depth. The rows may have their keys in any order; every row must have every
+ * column that the model wants, null for a missing cell. Errors name the row (1-based) in place of a line.
  *
  * ERR_SYNTAX "malformed_json" (line and byte in the message); ERR_INVALID "missing_rows", "invalid_rows",
- * "unknown_field", "duplicate_key"; ERR_DATA "no_rows", "missing_column", "not_a_number", "not_a_cell" (a list or object),
- * "duplicate_key", "number_out_of_range"; ERR_TOO_LARGE "too_many_columns". On an error `out` is as it was.
- * In json_predict.c.
+ * "unknown_field", "duplicate_key"; ERR_DATA "no_rows", "missing_column", "not_a_number", "not_a_cell" (a list or
+ * object), "duplicate_key", "number_out_of_range"; ERR_TOO_LARGE "too_many_columns". On an error `out` is as it was. In
+ * json_predict.c.
  */
 enum status json_predict(const struct bundle *b, const void *body, size_t n, bool want_labels, struct buf *out,
 	size_t *n_rows, struct err *e);

@@ -58,7 +58,7 @@ enum status encoder_rows_init(const struct encoder *c, struct rows *rows, size_t
 struct encode_warnings {
 	size_t *unseen_category; /* [encoder_n_columns], owned */
 	size_t *missing_cell;    /* [encoder_n_columns]: empty cells in columns that had none in training */
-	size_t *clipped;         /* [encoder_n_columns]: numbers beyond the training range that the clip brought nearer */
+	size_t *clipped;         /* [encoder_n_columns]: numbers beyond the training range that were clipped */
 };
 /* A text of the rest bucket that training had seen is not counted as unseen. */
 enum status encode_warnings_init(struct encode_warnings *w, const struct encoder *c, struct err *e);

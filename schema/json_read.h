@@ -1,10 +1,10 @@
 /*
  * json_read: a strict pull parser over JSON bytes in memory (RFC 8259), for bodies full of numbers.
  *
- * One token at a time, nothing kept but the text of the last one, so a body costs no more memory than its bytes. Strict:
- * one value and nothing behind it, no comments, no trailing commas, no leading zeros, no NaN or Infinity, valid UTF-8,
- * whole surrogate pairs, no \u0000, at most JSON_MAX_DEPTH nested arrays and objects. A UTF-8 byte order mark in front
- * is skipped. Thread rule: one thread at a time per reader.
+ * One token at a time, nothing kept but the text of the last one, so a body costs no more memory than its bytes.
+ * Strict: one value and nothing behind it, no comments, no trailing commas, no leading zeros, no NaN or Infinity, valid
+ * UTF-8, whole surrogate pairs, no \u0000, at most JSON_MAX_DEPTH nested arrays and objects. A UTF-8 byte order mark in
+ * front is skipped. Thread rule: one thread at a time per reader.
  */
 #ifndef VERAD_SCHEMA_JSON_READ_H
 #define VERAD_SCHEMA_JSON_READ_H

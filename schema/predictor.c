@@ -381,23 +381,19 @@ static enum status
 put_header(const struct csv_predictor *p, struct err *e)
 {
 	struct buf name = {0};
-	enum status s;
 
-	if (p->want_labels) {
-		buf_puts(p->out, "label,");
-		for (size_t k = 0; k < p->bundle->n_classes; k++) {
-			buf_clear(&name);
-			buf_puts(&name, "probability.");
-			buf_puts(&name, p->bundle->label[k]);
-			if ((s = buf_status(&name, e)))
-				break;
+	buf_puts(p->out, p->want_labels ? "label," : "");
+	for (size_t k = 0; p->want_labels && k < p->bundle->n_classes; k++) {
+		buf_clear(&name);
+		buf_puts(&name, "probability.");
+		buf_puts(&name, p->bundle->label[k]);
+		if (!name.failed)
 			csv_put_cell(p->out, (const char *)name.data, name.len);
-			buf_puts(p->out, ",");
-		}
-		p->out->failed |= name.failed;
-		buf_release(&name);
+		buf_puts(p->out, ",");
 	}
 	buf_puts(p->out, "ood.score,ood.p_value,ood.is_ood\n");
+	p->out->failed |= name.failed;
+	buf_release(&name);
 	return buf_status(p->out, e);
 }
 

@@ -29,7 +29,7 @@ struct sample {
 	double min, max; /* of all numbers seen */
 };
 void sample_init(struct sample *s, size_t limit, uint64_t seed);
-void sample_release(struct sample *s); /* accepts a zeroed struct */
+void sample_release(struct sample *s);                             /* accepts a zeroed struct */
 enum status sample_add(struct sample *s, double v, struct err *e); /* v finite */
 
 struct scale {
@@ -38,16 +38,17 @@ struct scale {
 	size_t n_knots;                    /* quantile only, else 0; at least 2 */
 	double *knot, *score;              /* [n_knots], owned, both ascending */
 
-	double center, divisor;    /* minmax, standard: follow from the above */
+	double center, divisor;      /* minmax, standard: follow from the above */
 	double run_below, run_above; /* quantile: half the distance per unit of score beyond the range */
 };
 
 /* Sorts the sample, which must not be empty. */
 enum status scale_fit(struct scale *s, enum scaling kind, struct sample *sample, struct err *e);
-void scale_release(struct scale *s); /* accepts a zeroed struct */
+void scale_release(struct scale *s);      /* accepts a zeroed struct */
 bool scale_varies(const struct scale *s); /* false: one constant value, not to be applied */
 
-/* The scaled value of a finite v. *clipped (may be NULL): v is outside of the range and lost its distance to the clip */
+/* The scaled value of a finite v. *clipped (may be NULL): v is outside of the range and lost its distance to the clip
+ */
 float scale_apply(const struct scale *s, double v, bool *clipped);
 
 void scale_write(const struct scale *s, struct buf *out);
