@@ -20,13 +20,23 @@
 
 EMBED(embedded_openapi_json, "schema/openapi.json");
 
-static const struct {
+struct file {
 	const char *path, *text, *end;
-} migrations[] = {
+};
+
+static const struct file migrations[] = {
 #define MIGRATION(number, path) {path, embedded_migration_##number, embedded_migration_##number##_end},
 #include "migrations.h"
 #undef MIGRATION
 };
+
+static const struct file openapi = {"schema/openapi.json", embedded_openapi_json, embedded_openapi_json_end};
+
+static struct embedded
+embedded_file(const struct file *f)
+{
+	return (struct embedded){f->path, f->text, (size_t)(f->end - f->text)};
+}
 
 size_t
 embedded_migrations_count(void)
@@ -37,13 +47,11 @@ embedded_migrations_count(void)
 struct embedded
 embedded_migration(size_t i)
 {
-	return (struct embedded){
-		migrations[i].path, migrations[i].text, (size_t)(migrations[i].end - migrations[i].text)};
+	return embedded_file(&migrations[i]);
 }
 
 struct embedded
 embedded_openapi(void)
 {
-	return (struct embedded){"schema/openapi.json", embedded_openapi_json,
-		(size_t)(embedded_openapi_json_end - embedded_openapi_json)};
+	return embedded_file(&openapi);
 }

@@ -153,7 +153,7 @@ configure_writer(struct conn *c, struct err *e)
 	if (query_row(&q))
 		mode = row_text(&q, 0);
 	status = query_end(&q, e);
-	if (!status && strcmp(mode, "wal") != 0)
+	if (!status && (!mode || strcmp(mode, "wal") != 0))
 		status = err_set(e, ERR_IO, "no_wal",
 			"the store %s needs a file system with shared memory and locks; network ones have none",
 			c->path);
@@ -326,9 +326,10 @@ store_check(struct store *s, struct err *e)
 	if (query_row(&q))
 		finding = row_text(&q, 0);
 	status = query_end(&q, e);
-	if (!status && strcmp(finding, "ok") != 0)
+	if (!status && (!finding || strcmp(finding, "ok") != 0))
 		status = err_set(e, ERR_CORRUPT, "store_damaged",
-			"the store %s is damaged (%.150s); restore it from a backup", s->path, finding);
+			"the store %s is damaged (%.150s); restore it from a backup", s->path,
+			finding ? finding : "no answer");
 	if (!status) {
 		q = query_new(c, "PRAGMA foreign_key_check");
 		violated = query_row(&q);

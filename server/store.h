@@ -49,7 +49,8 @@ struct dataset {
 };
 void dataset_release(struct dataset *d); /* accepts a zeroed struct */
 
-/* An upload: chunks are committed as they come, under state `uploading`, invisible to every other call until finish. */
+/* An upload: chunks are committed as they come, under state `uploading`, invisible to every other call until finish.
+ * Chunks leave 64 MiB of the disk free (ERR_FULL before that), so that there is always room to delete something. */
 struct store_upload;
 enum status store_upload_begin(
 	struct store *s, const char *name, const char *label_column, struct store_upload **out, struct err *e);

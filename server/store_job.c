@@ -97,6 +97,8 @@ find_job(struct conn *c, const char *id, int64_t *seq, enum job_state *state, st
 	enum status status;
 	bool found;
 
+	*seq = 0;
+	*state = JOB_QUEUED;
 	query_text(&q, id);
 	if ((found = query_row(&q))) {
 		*seq = row_int(&q, 0);

@@ -5,10 +5,14 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "server/store_private.h"
 
-enum { SEGMENT_BYTES = 1 << 20 }; /* a segment takes columns until it has this many */
+enum {
+	SEGMENT_BYTES = 1 << 20,  /* a segment takes columns until it has this many */
+	RESERVE_BYTES = 64 << 20, /* of the disk that uploads leave free */
+};
 
 void
 upload_destroy(struct store_upload *u)
@@ -167,6 +171,27 @@ insert_chunk(struct conn *c, int64_t seq, size_t chunk, size_t n_rows, const str
 	return status;
 }
 
+/*
+ * Uploads are what fills a disk, and a disk filled to the last byte could not be emptied again: marking a data set as
+ * deleted takes a few pages of log, and copying the log back takes what is in it. So a chunk is refused while there is
+ * still room for that.
+ */
+static enum status
+check_room(const struct store *s, size_t n_bytes, struct err *e)
+{
+	struct statvfs disk;
+	double free_bytes;
+
+	if (statvfs(s->path, &disk))
+		return OK; /* a file system that does not say: the write will tell */
+	free_bytes = (double)disk.f_bavail * (double)disk.f_frsize;
+	if (free_bytes >= (double)RESERVE_BYTES + 2 * (double)n_bytes) /* once for the log, once for the file */
+		return OK;
+	return err_set(e, ERR_FULL, "disk_full",
+		"the disk of the store %s has %.0f MB left; uploads leave %d MB free, so that there is room to delete",
+		s->path, free_bytes / 1e6, (int)(RESERVE_BYTES / 1000000));
+}
+
 enum status
 store_upload_chunk(struct store_upload *u, const struct table *t, size_t chunk_index, struct err *e)
 {
@@ -180,8 +205,7 @@ store_upload_chunk(struct store_upload *u, const struct table *t, size_t chunk_i
 	if (!segment)
 		return err_nomem(e);
 	/* All the work that can be done before the writer is taken. */
-	status = cut_into_segments(t, &bytes, segment, &n, e);
-	if (status)
+	if ((status = cut_into_segments(t, &bytes, segment, &n, e)) || (status = check_room(u->s, bytes.len, e)))
 		goto out;
 	status = write_begin(u->s, &c, e);
 	if (status)
