@@ -31,7 +31,7 @@ struct store;
  * job event "requeued_after_crash" or "cancelled". ERR_CONFLICT "data_dir_in_use": another process has it;
  * ERR_UNSUPPORTED "store_is_newer": of a newer program; ERR_CORRUPT "not_a_store"; ERR_IO "data_dir", "no_wal". */
 enum status store_open(const char *dir, struct store **out, struct err *e);
-void store_close(struct store *s); /* accepts NULL; no call may be under way */
+void store_close(struct store *s); /* accepts NULL; no call under way, every upload freed */
 
 enum status store_ping(struct store *s, struct err *e); /* a read that works */
 
