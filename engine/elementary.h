@@ -33,15 +33,16 @@ bits_of_float(float v)
 	return bits;
 }
 
-/* e^x for x in [-87, 88]; x outside is taken to the nearer end, so the result is neither 0, denormal nor infinite. */
+/* e^x for x in [-87, 88]; x outside is taken to the nearer end, so the result is neither 0, denormal nor infinite. NaN
+ * counts as -87. */
 static inline float
 exp_f32(float x)
 {
 	const float shifter = 12582912.0f; /* 1.5 * 2^23: adding it rounds to an integer in the low bits */
 	float n, r, p;
 
-	x = x < -87.0f ? -87.0f : x;
-	x = x > 88.0f ? 88.0f : x;
+	x = x > -87.0f ? x : -87.0f; /* this way round, NaN too becomes a number that can be cast below */
+	x = x < 88.0f ? x : 88.0f;
 	n = (x * 1.44269504f + shifter) - shifter;
 	r = x - n * 0.693359375f; /* ln 2 in two parts: the first has few bits, so n times it is exact */
 	r = r - n * -2.12194440e-4f;
@@ -96,7 +97,8 @@ cos_sin_2pi_f32(float u, float *c, float *s)
 	float r = (u - q * 0.25f) * 6.28318531f;  /* in [-pi/4, pi/4]; the difference is exact */
 	float z = r * r;
 	float sr = r + r * z * (-1.6666654611e-1f + z * (8.3321608736e-3f + z * -1.9515295891e-4f));
-	float cr = 1.0f - 0.5f * z + z * z * (4.166664568298827e-2f + z * (-1.388731625493765e-3f + z * 2.443315711809948e-5f));
+	float cr = 1.0f - 0.5f * z +
+		   z * z * (4.166664568298827e-2f + z * (-1.388731625493765e-3f + z * 2.443315711809948e-5f));
 	int32_t k = (int32_t)q;
 	int swap = k & 1;
 	float cs = swap ? sr : cr, ss = swap ? cr : sr;

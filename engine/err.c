@@ -5,18 +5,35 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Copies what fits, and never half a UTF-8 character. dst has `size` bytes. */
+static void
+copy_cut(char *dst, size_t size, const char *src)
+{
+	size_t n = strlen(src);
+
+	if (n >= size) {
+		n = size - 1;
+		while (n && ((unsigned char)src[n] & 0xc0) == 0x80)
+			n--;
+	}
+	memcpy(dst, src, n);
+	dst[n] = '\0';
+}
+
 enum status
 err_set(struct err *e, enum status status, const char *code, const char *fmt, ...)
 {
+	char text[2 * sizeof e->msg]; /* an argument may be e->msg itself */
 	va_list ap;
 
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
 	e->status = status;
 	e->code = code;
 	e->line = 0;
 	e->column[0] = '\0';
-	va_start(ap, fmt);
-	vsnprintf(e->msg, sizeof e->msg, fmt, ap);
-	va_end(ap);
+	copy_cut(e->msg, sizeof e->msg, text);
 	return status;
 }
 
@@ -26,23 +43,24 @@ err_at(struct err *e, uint64_t line, const char *column)
 	if (line)
 		e->line = line;
 	if (column)
-		snprintf(e->column, sizeof e->column, "%s", column);
+		copy_cut(e->column, sizeof e->column, column);
 	return e->status;
 }
 
 enum status
 err_prefix(struct err *e, const char *fmt, ...)
 {
-	char old[sizeof e->msg];
+	char text[2 * sizeof e->msg];
 	va_list ap;
 	int n;
 
-	memcpy(old, e->msg, sizeof old);
 	va_start(ap, fmt);
-	n = vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+	n = vsnprintf(text, sizeof e->msg - 2, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof e->msg)
-		snprintf(e->msg + n, sizeof e->msg - (size_t)n, ": %s", old);
+	if (n < 0)
+		return e->status;
+	strcat(strcat(text, ": "), e->msg);
+	copy_cut(e->msg, sizeof e->msg, text);
 	return e->status;
 }
 

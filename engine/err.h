@@ -13,18 +13,18 @@
 
 enum status {
 	OK = 0,
-	ERR_INVALID,     /* a parameter or argument that the caller chose wrongly */
-	ERR_SYNTAX,      /* bytes that are not what they claim to be: JSON, HTTP */
-	ERR_DATA,        /* well-formed bytes whose content cannot be used: a ragged row, one class only */
+	ERR_INVALID, /* a parameter or argument that the caller chose wrongly */
+	ERR_SYNTAX,  /* bytes that are not what they claim to be: JSON, HTTP */
+	ERR_DATA,    /* well-formed bytes whose content cannot be used: a ragged row, one class only */
 	ERR_NOT_FOUND,
 	ERR_CONFLICT,    /* not possible in the present state of the thing named */
 	ERR_TOO_LARGE,   /* over a stated limit */
 	ERR_UNSUPPORTED, /* another media type or text encoding than the ones served */
 	ERR_BUSY,        /* try again later */
 	ERR_CANCELLED,
-	ERR_DIVERGED,    /* training left the finite numbers */
-	ERR_CORRUPT,     /* stored or uploaded model bytes that do not check out */
-	ERR_FULL,        /* no space left on the device */
+	ERR_DIVERGED, /* training left the finite numbers */
+	ERR_CORRUPT,  /* stored or uploaded model bytes that do not check out */
+	ERR_FULL,     /* no space left on the device */
 	ERR_IO,
 	ERR_NOMEM,
 	ERR_INTERNAL,
@@ -32,10 +32,10 @@ enum status {
 
 struct err {
 	enum status status;
-	const char *code;  /* stable, for programs, static storage: "ragged_row"; part of the API's contract */
-	char msg[320];     /* for people; one sentence, no trailing newline */
-	uint64_t line;     /* 1-based line of the input the error is about; 0 = none */
-	char column[96];   /* name of the column the error is about, cut to fit; "" = none */
+	const char *code; /* stable, for programs, static storage: "ragged_row"; part of the API's contract */
+	char msg[320];    /* for people; one sentence, no trailing newline */
+	uint64_t line;    /* 1-based line of the input the error is about; 0 = none */
+	char column[96];  /* name of the column the error is about, cut to fit; "" = none */
 };
 
 /* Fills *e and returns `status`. `code` has static storage. */

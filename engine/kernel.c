@@ -27,7 +27,7 @@ struct job; /* the arguments of one kernel */
 typedef void tile_function(const struct job *job, size_t first, size_t last);
 
 /* Multiplications below which a fork and a join cost more than a second thread saves. */
-enum { WORTH_A_THREAD = 200000 };
+enum { WORTH_A_THREAD = 1 << 20 };
 
 /* Runs `tile` over [0, n) cut into pieces of `size`; `work` is about the number of multiplications altogether. */
 static void

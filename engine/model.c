@@ -117,36 +117,49 @@ model_p_value(const struct model *m, enum ood_score kind, double score)
 /* ---- Answers --------------------------------------------------------------------------------------------------------
  */
 
+/* Numbers of a workspace that are worth having: a very wide model gets fewer rows at a time instead. */
+enum { WORKSPACE_NUMBERS = 8 << 20, MAX_TILE = 256 };
+
 struct model_workspace {
+	size_t tile; /* rows it takes at a time */
 	real *block;
 	real *a[NET_MAX_LAYERS + 1], *delta[NET_MAX_LAYERS + 1];
 	real *p, *log_p;
 };
+
+/* Lays it out in an arena, or counts what it takes. */
+static void
+layout_workspace(struct model_workspace *w, const struct model *m, struct arena *arena)
+{
+	for (size_t l = 0; l <= m->shape.n_layers; l++) {
+		w->a[l] = arena_take(arena, w->tile * m->shape.size[l]);
+		w->delta[l] = arena_take(arena, w->tile * m->shape.size[l]);
+	}
+	w->p = arena_take(arena, w->tile * model_n_classes(m));
+	w->log_p = arena_take(arena, w->tile);
+}
 
 enum status
 model_workspace_new(const struct model *m, struct model_workspace **out, struct err *e)
 {
 	struct model_workspace *w = calloc(1, sizeof *w);
 	struct arena arena = {0};
+	size_t width = 0;
 
-	for (int pass = 0; w && pass < 2; pass++) {
-		for (size_t l = 0; l <= m->shape.n_layers; l++)
-			w->a[l] = arena_take(&arena, MODEL_TILE * m->shape.size[l]);
-		for (size_t l = 0; l <= m->shape.n_layers; l++)
-			w->delta[l] = arena_take(&arena, MODEL_TILE * m->shape.size[l]);
-		w->p = arena_take(&arena, MODEL_TILE * model_n_classes(m));
-		w->log_p = arena_take(&arena, MODEL_TILE);
-		if (pass == 0) {
-			w->block = aligned_alloc(64, arena.used * sizeof *w->block);
-			if (!w->block)
-				break;
-			arena = (struct arena){.block = w->block};
-		}
-	}
-	if (!w || !w->block) {
+	if (!w)
+		return err_nomem(e);
+	for (size_t l = 0; l <= m->shape.n_layers; l++)
+		width += 2 * m->shape.size[l];
+	w->tile = WORKSPACE_NUMBERS / width;
+	w->tile = w->tile < 1 ? 1 : w->tile > MAX_TILE ? MAX_TILE : w->tile;
+	layout_workspace(w, m, &arena);
+	w->block = aligned_alloc(64, arena.used * sizeof *w->block);
+	if (!w->block) {
 		free(w);
 		return err_nomem(e);
 	}
+	arena = (struct arena){.block = w->block};
+	layout_workspace(w, m, &arena);
 	*out = w;
 	return OK;
 }
@@ -228,8 +241,8 @@ void
 model_predict(const struct model *m, const struct rows *rows, size_t first, size_t n, enum ood_score kind,
 	struct model_workspace *w, float *p, double *score)
 {
-	for (size_t done = 0; done < n; done += MODEL_TILE) {
-		size_t take = n - done < MODEL_TILE ? n - done : MODEL_TILE;
+	for (size_t done = 0; done < n; done += w->tile) {
+		size_t take = n - done < w->tile ? n - done : w->tile;
 
 		rows_expand(rows, NULL, first + done, take, w->a[0]);
 		predict_tile(m, take, kind, w, p ? p + done * model_n_classes(m) : NULL, score ? score + done : NULL);

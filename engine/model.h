@@ -42,7 +42,6 @@ enum status model_set_reference(
 double model_p_value(const struct model *m, enum ood_score kind, double score); /* share of reference scores >= score;
 										   1 when there are none */
 
-enum { MODEL_TILE = 256 }; /* rows a workspace takes at a time */
 enum status model_workspace_new(const struct model *m, struct model_workspace **out, struct err *e);
 void model_workspace_free(struct model_workspace *w);
 

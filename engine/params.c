@@ -44,7 +44,7 @@ const struct param params_table[] = {
 		"Sizes of the hidden layers of the generator; auto chooses by the size of the table."},
 	{"noise_dim", PARAM_COUNT, AT(noise_dim), 0, 1, 1024, NULL,
 		"Dimensions of the noise that the generator starts from; 0 chooses by the number of features."},
-	{"importance_samples", PARAM_COUNT, AT(importance_samples), 20, 1, 64, NULL,
+	{"importance_samples", PARAM_COUNT, AT(importance_samples), 4, 1, 64, NULL,
 		"Importance samples of the generator's entropy gradient for each generated row."},
 	{"weight_norm", PARAM_BOOL, AT(weight_norm), 0, 0, 1, NULL,
 		"Normalises the weights of the energy network's hidden layers."},
