@@ -20,8 +20,13 @@ enum { STREAM_FITS = 16 };
 
 struct planned_fit {
 	enum method method;
+	bool baseline;
 	size_t fold; /* 0: all labelled rows; f: without the rows of fold f - 1 */
+	size_t steps;
 };
+
+/* A supervised fit has converged long before the others: its labelled rows are few. */
+enum { BASELINE_MIN_STEPS = 1000 };
 
 struct trainer {
 	struct params params;
@@ -53,16 +58,22 @@ struct trainer {
 static enum status
 make_plan(struct trainer *t, struct err *e)
 {
-	bool baseline = t->params.method != METHOD_SUPERVISED;
+	const size_t steps = t->params.steps, quarter = steps / 4;
+	struct planned_fit method = {.method = (enum method)t->params.method, .steps = steps};
+	struct planned_fit baseline = {.method = METHOD_SUPERVISED, .baseline = true};
 	size_t n = 0;
 
+	baseline.steps = quarter > BASELINE_MIN_STEPS ? quarter
+			 : steps < BASELINE_MIN_STEPS ? steps
+						      : BASELINE_MIN_STEPS;
 	t->plan = calloc((t->n_folds + 1) * 2, sizeof *t->plan);
 	if (!t->plan)
 		return err_nomem(e);
 	for (size_t fold = 0; fold <= t->n_folds; fold++) {
-		if (baseline)
-			t->plan[n++] = (struct planned_fit){.method = METHOD_SUPERVISED, .fold = fold};
-		t->plan[n++] = (struct planned_fit){.method = (enum method)t->params.method, .fold = fold};
+		method.fold = baseline.fold = fold;
+		if (t->params.method != METHOD_SUPERVISED)
+			t->plan[n++] = baseline;
+		t->plan[n++] = method;
 	}
 	t->n_fits = n;
 	return OK;
@@ -239,19 +250,21 @@ void
 trainer_progress(const struct trainer *t, struct train_progress *out)
 {
 	const struct planned_fit *p = &t->plan[trainer_done(t) ? t->n_fits - 1 : t->at];
-	bool baseline = p->method == METHOD_SUPERVISED && t->params.method != METHOD_SUPERVISED;
 
 	*out = (struct train_progress){
 		.phase = trainer_done(t) ? "scoring"
 			 : p->fold       ? "evaluating"
-			 : baseline      ? "baseline"
+			 : p->baseline   ? "baseline"
 					 : "training",
-		.step = t->at * t->params.steps + (trainer_done(t) ? 0 : t->fit.step),
-		.steps = t->n_fits * t->params.steps,
+		.step = trainer_done(t) ? 0 : t->fit.step,
 		.fold = p->fold,
 		.folds = t->n_folds,
 		.terms = t->terms,
 	};
+	for (size_t i = 0; i < t->n_fits; i++) {
+		out->step += i < t->at ? t->plan[i].steps : 0;
+		out->steps += t->plan[i].steps;
+	}
 }
 
 static bool
@@ -272,8 +285,8 @@ check_terms(const struct trainer *t, struct err *e)
 		"training by %s diverged at step %zu of %zu: loss %.3g, log p of data minus generated %.3g, gradient "
 		"penalty "
 		"%.3g, generator loss %.3g; a smaller learning_rate or a larger gamma may help",
-		t->fit.method->name, t->fit.step, t->params.steps, m->loss, m->log_p_difference, m->gradient_penalty,
-		m->generator_loss);
+		t->fit.method->name, t->fit.step, t->plan[t->at].steps, m->loss, m->log_p_difference,
+		m->gradient_penalty, m->generator_loss);
 }
 
 /* Class probabilities of labelled row numbers l with fold_of[l] == fold - 1, by the averaged weights. */
@@ -300,7 +313,6 @@ static enum status
 close_fit(struct trainer *t, struct err *e)
 {
 	const struct planned_fit *p = &t->plan[t->at];
-	bool baseline = p->method == METHOD_SUPERVISED && t->params.method != METHOD_SUPERVISED;
 	const real *w = net_effective(&t->shape, t->fit.average, t->fit.plain);
 	enum status s = OK;
 
@@ -308,9 +320,9 @@ close_fit(struct trainer *t, struct err *e)
 		return err_set(e, ERR_DIVERGED, "diverged", "training by %s ended with weights that are not finite",
 			t->fit.method->name);
 	if (p->fold)
-		s = predict_fold(t, w, p->fold, t->cross[baseline ? 0 : 1], e);
+		s = predict_fold(t, w, p->fold, t->cross[p->baseline ? 0 : 1], e);
 	else
-		memcpy(t->done[baseline ? 0 : 1], w, net_size(&t->shape) * sizeof *w);
+		memcpy(t->done[p->baseline ? 0 : 1], w, net_size(&t->shape) * sizeof *w);
 	if (s)
 		return s;
 	if (++t->at < t->n_fits)
@@ -326,7 +338,7 @@ trainer_step(struct trainer *t, struct err *e)
 	fit_step(&t->fit, &t->terms);
 	if ((s = check_terms(t, e)))
 		return s;
-	return t->fit.step == t->params.steps ? close_fit(t, e) : OK;
+	return t->fit.step == t->plan[t->at].steps ? close_fit(t, e) : OK;
 }
 
 /* ---- The result -----------------------------------------------------------------------------------------------------

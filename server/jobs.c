@@ -105,7 +105,9 @@ metrics_of(struct json_build *b, const struct run *r, const struct train_progres
 	}
 	if (r->rate > 0) {
 		json_put_number(b, metrics, "steps_per_second", r->rate);
-		json_put_number(b, metrics, "seconds_left", (double)(p->steps - p->step) / r->rate);
+		/* The baseline's steps are the cheapest of all: their rate says nothing of the rest. */
+		if (strcmp(p->phase, "baseline") != 0)
+			json_put_number(b, metrics, "seconds_left", (double)(p->steps - p->step) / r->rate);
 	}
 	return metrics;
 }
