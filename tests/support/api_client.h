@@ -12,10 +12,12 @@ struct cJSON;
 
 enum { API_ID_SIZE = 40 };
 
-/* A small network, so that a few hundred steps take no time worth waiting for. */
-#define API_SMALL_NET                                                                                                  \
-	"\"hidden_layers\":[16],\"generator_layers\":[16],\"noise_dim\":2,\"batch_size\":32,\"labelled_batch_size\":"  \
-	"16"
+/* A small network with a short memory, so that a few hundred steps take no time worth waiting for and suffice. */
+/* clang-format off */
+#define API_SMALL_NET \
+	"\"hidden_layers\":[16],\"generator_layers\":[16],\"noise_dim\":2,\"ema_decay\":0.9,\"learning_rate\":0.005," \
+	"\"batch_size\":32,\"labelled_batch_size\":16"
+/* clang-format on */
 
 /*
  * A table of three well separated classes "a", "b", "c": columns x, y (numbers), colour (text) and label. Of each class
