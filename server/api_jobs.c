@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "schema/params_json.h"
 #include "server/api_private.h"
@@ -19,20 +18,16 @@ progress(const struct job *j)
 	return j->steps ? (double)j->step / (double)j->steps : 0;
 }
 
-/* Seconds left at the rate so far; NaN (null) where there is no rate yet. `started` is the present attempt's. */
+/* Seconds left at the worker's latest rate, which it reports with the metrics; NaN (null) where there is none yet. */
 static double
 eta(const struct job *j)
 {
-	struct timespec t;
-	double elapsed;
+	cJSON *metrics = j->state == JOB_RUNNING ? cJSON_Parse(j->metrics) : NULL;
+	const cJSON *left = json_member(metrics, "seconds_left");
+	double seconds = cJSON_IsNumber(left) ? round(left->valuedouble * 10) / 10 : NAN;
 
-	if (j->state != JOB_RUNNING || !j->step || j->started <= 0)
-		return NAN;
-	clock_gettime(CLOCK_REALTIME, &t);
-	elapsed = (double)t.tv_sec + (double)t.tv_nsec * 1e-9 - j->started;
-	if (elapsed <= 0)
-		return NAN;
-	return round(10 * elapsed * (double)(j->steps - j->step) / (double)j->step) / 10;
+	cJSON_Delete(metrics);
+	return seconds;
 }
 
 static void

@@ -63,7 +63,7 @@ json_parse(const void *bytes, size_t n, struct cJSON **out, struct err *e)
 	if ((s = json_check_object(bytes, n, e)))
 		return s;
 	root = cJSON_ParseWithLength(bytes, n);
-	if (!root) /* the text was checked: either this, or memory ran out, and then the next attempt shows it */
+	if (!root) /* the text was checked: either this, or memory ran out */
 		return err_set(e, ERR_SYNTAX, "malformed_json",
 			"the JSON cannot be read: a number in it has more than 60 characters");
 	if ((s = refuse_duplicates(root, e))) {

@@ -1,6 +1,6 @@
 /*
  * The daemon as a client meets it: the whole path from a CSV file to predictions, every refusal with its status, code
- * and advice, and what is left after it was killed in the middle of something.
+ * and advice. What a crash leaves is for test_crash.c.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -56,20 +56,6 @@ assert_refused(const char *method, const char *target, const char *type, const c
 
 	check_problem(&a, status, code, part);
 	http_answer_release(&a);
-}
-
-static size_t
-count_of(const struct daemon *at, const char *list)
-{
-	char target[64];
-	size_t n;
-	cJSON *json;
-
-	snprintf(target, sizeof target, "/v1/%s", list);
-	json = api_call(at, "GET", target, NULL, 200);
-	n = (size_t)cJSON_GetArraySize(get(json, list));
-	cJSON_Delete(json);
-	return n;
 }
 
 /* The happy path -------------------------------------------------------------------------------------------------- */
@@ -191,7 +177,7 @@ lists_come_in_pages_newest_first(void **state)
 			snprintf(target, sizeof target, "/v1/datasets?limit=2&after=%s", api_text(page, "next"));
 		cJSON_Delete(page);
 	}
-	assert_int_equal(n, count_of(&d, "datasets"));
+	assert_int_equal(n, api_count(&d, "datasets"));
 	for (int i = 0; i < 5; i++) {
 		snprintf(target, sizeof target, "/v1/datasets/%.39s", id[i]);
 		cJSON_Delete(api_call(&d, "DELETE", target, NULL, 204));
@@ -356,13 +342,13 @@ tables_that_cannot_be_read_are_refused_with_the_place(void **state)
 		{"application/x-www-form-urlencoded", "x,label\n1,a\n", 415, "unsupported_media_type", "text/csv"},
 		{"application/json", "{}", 415, "unsupported_media_type", "text/csv"},
 	};
-	size_t before = count_of(&d, "datasets");
+	size_t before = api_count(&d, "datasets");
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		assert_refused("POST", "/v1/datasets?label_column=label", cases[i].type, cases[i].csv, cases[i].status,
 			cases[i].code, cases[i].part);
-	assert_int_equal(count_of(&d, "datasets"), before);
+	assert_int_equal(api_count(&d, "datasets"), before);
 }
 
 static void
@@ -468,7 +454,7 @@ job_messages_are_read_strictly(void **state)
 		{"{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{\"method\":\"magic\"}}", 422,
 			"parameter_out_of_range", "vera"},
 	};
-	size_t before = count_of(&d, "jobs");
+	size_t before = api_count(&d, "jobs");
 	char body[512];
 
 	(void)state;
@@ -484,7 +470,7 @@ job_messages_are_read_strictly(void **state)
 			"POST", "/v1/jobs", "application/json", body, cases[i].status, cases[i].code, cases[i].part);
 	}
 	assert_refused("POST", "/v1/jobs", "text/plain", "{}", 415, "unsupported_media_type", "application/json");
-	assert_int_equal(count_of(&d, "jobs"), before);
+	assert_int_equal(api_count(&d, "jobs"), before);
 }
 
 static void
@@ -656,12 +642,10 @@ health_and_readiness_are_answered(void **state)
 	cJSON_Delete(json);
 }
 
-/* Crashes and stops ----------------------------------------------------------------------------------------------- */
-
 static void
 an_upload_cut_off_leaves_nothing(void **state)
 {
-	size_t before = count_of(&d, "datasets");
+	size_t before = api_count(&d, "datasets");
 	int fd = http_dial(d.port);
 	struct buf csv = {0};
 
@@ -672,82 +656,8 @@ an_upload_cut_off_leaves_nothing(void **state)
 		"Content-Length: 10000000\r\n\r\n"));
 	assert_true(http_send(fd, csv.data, csv.len));
 	close(fd);
-	assert_int_equal(count_of(&d, "datasets"), before);
+	assert_int_equal(api_count(&d, "datasets"), before);
 	buf_release(&csv);
-}
-
-static void
-killed_within_an_upload_it_comes_back_with_nothing_of_it(void **state)
-{
-	char id[API_ID_SIZE], target[128];
-	struct buf csv = {0};
-	struct daemon own;
-	cJSON *json;
-	int fd;
-
-	(void)state;
-	assert_true(daemon_make(&own) && daemon_start(&own));
-	blobs_csv(&csv, 100000, 10, true); /* more than a chunk of the store: the first one has been committed */
-	fd = http_dial(own.port);
-	assert_true(http_send_text(fd,
-		"POST /v1/datasets?label_column=label HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n"
-		"Content-Length: 100000000\r\n\r\n"));
-	assert_true(http_send(fd, csv.data, csv.len)); /* all but the socket's buffers has been read */
-	daemon_kill(&own);
-	close(fd);
-	assert_true(daemon_start(&own));
-	assert_int_equal(count_of(&own, "datasets"), 0);
-	api_upload(&own, &csv, "label", id);
-	snprintf(target, sizeof target, "/v1/datasets/%s", id);
-	json = api_call(&own, "GET", target, NULL, 200);
-	assert_int_equal(api_number(json, "rows"), 300000);
-	cJSON_Delete(json);
-	assert_int_equal(daemon_stop(&own), 0);
-	daemon_remove(&own);
-	buf_release(&csv);
-}
-
-static void
-killed_or_stopped_while_training_it_ends_in_the_same_model(void **state)
-{
-	static const char params[] = API_SMALL_NET ",\"steps\":6000,\"evaluation_folds\":0";
-	static const char rows[] = "x,y,colour\n0.1,0.2,red\n5,1,green\n2,2,blue\n";
-	char ds[API_ID_SIZE], run[API_ID_SIZE], *want = NULL;
-	struct buf csv = {0};
-	struct daemon own;
-
-	(void)state;
-	assert_true(daemon_make(&own) && daemon_start(&own));
-	blobs_csv(&csv, 60, 10, true);
-	api_upload(&own, &csv, "label", ds);
-	buf_release(&csv);
-	for (int how = 0; how < 3; how++) { /* undisturbed, killed, stopped */
-		char *got;
-		cJSON *json;
-
-		api_train(&own, ds, params, run);
-		api_wait_for_steps(&own, run);
-		if (how == 1)
-			daemon_kill(&own);
-		else if (how == 2)
-			assert_int_equal(daemon_stop(&own), 0);
-		if (how)
-			assert_true(daemon_start(&own));
-		json = api_wait(&own, run, "succeeded");
-		assert_int_equal(api_number(json, "attempt"), how == 1 ? 2 : 1);
-		got = api_predict_csv(&own, api_text(json, "model"), "predict", rows);
-		cJSON_Delete(json);
-		if (!how) {
-			want = got;
-			continue;
-		}
-		assert_string_equal(got, want); /* to the last digit */
-		free(got);
-	}
-	assert_int_equal(count_of(&own, "models"), 3);
-	assert_int_equal(daemon_stop(&own), 0);
-	daemon_remove(&own);
-	free(want);
 }
 
 static int
@@ -818,8 +728,6 @@ main(void)
 		cmocka_unit_test(a_model_outlives_its_data_set_and_is_deleted_alone),
 		cmocka_unit_test(health_and_readiness_are_answered),
 		cmocka_unit_test(an_upload_cut_off_leaves_nothing),
-		cmocka_unit_test(killed_within_an_upload_it_comes_back_with_nothing_of_it),
-		cmocka_unit_test(killed_or_stopped_while_training_it_ends_in_the_same_model),
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 

@@ -70,6 +70,20 @@ api_number(const cJSON *object, const char *name)
 	return v->valuedouble;
 }
 
+size_t
+api_count(const struct daemon *d, const char *list)
+{
+	char target[64];
+	size_t n;
+	cJSON *json;
+
+	snprintf(target, sizeof target, "/v1/%s", list);
+	json = api_call(d, "GET", target, NULL, 200);
+	n = (size_t)cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(json, list));
+	cJSON_Delete(json);
+	return n;
+}
+
 void
 api_upload(const struct daemon *d, const struct buf *csv, const char *label_column, char id[API_ID_SIZE])
 {

@@ -33,6 +33,9 @@ struct cJSON *api_call(
 const char *api_text(const struct cJSON *object, const char *name);
 double api_number(const struct cJSON *object, const char *name); /* fails the test when it is none */
 
+size_t api_count(
+	const struct daemon *d, const char *list); /* items on the first page of "datasets", "jobs", "models" */
+
 void api_upload(const struct daemon *d, const struct buf *csv, const char *label_column, char id[API_ID_SIZE]);
 void api_train(const struct daemon *d, const char *dataset, const char *params, char job[API_ID_SIZE]);
 /* Asks until the job is in the state, for two minutes at most; a job that ends otherwise fails the test. */

@@ -498,13 +498,12 @@ a_declared_length_over_the_limit_is_refused_before_the_body(void **state)
 static void
 a_client_that_sends_before_it_reads_still_sees_the_refusal(void **state)
 {
-	static const char *const requests[] =
-		{
-			"POST /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 2147483648\r\n\r\n", /* 413 */
-			"POST /stream HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: "
-			"104857600\r\n\r\n",                                                        /* begin */
-			"POST /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 104857600\r\n\r\nbad", /* in mid-body */
-		};
+	/* refused for its length; by the route's begin; within the body */
+	static const char *const requests[] = {
+		"POST /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 2147483648\r\n\r\n",
+		"POST /stream HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 104857600\r\n\r\n",
+		"POST /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 104857600\r\n\r\nbad",
+	};
 	static const int status[] = {413, 415, 422};
 	const struct fixture *f = *state;
 	char *block = calloc(1, 1 << 20);
