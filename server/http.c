@@ -124,7 +124,6 @@ choose_request_id(struct exchange *x)
 
 struct framing {
 	const char *length, *encoding;
-	size_t length_size;
 	unsigned n_hosts;
 	bool conflict, bad_text;
 };
@@ -157,8 +156,6 @@ check_framing(struct exchange *x, const char *version, struct err *e)
 	struct framing f = {0};
 
 	MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, note_header, &f);
-	if (f.bad_text)
-		return err_set(e, ERR_SYNTAX, "bad_header", "a header has a NUL character in it");
 	if (f.length && f.encoding)
 		return err_set(e, ERR_SYNTAX, "bad_framing", "Content-Length and Transfer-Encoding exclude each other");
 	if (f.conflict)
@@ -166,8 +163,6 @@ check_framing(struct exchange *x, const char *version, struct err *e)
 	if (f.encoding && (strcasecmp(f.encoding, "chunked") || strcmp(version, "HTTP/1.1")))
 		return err_set(e, ERR_SYNTAX, "bad_framing",
 			"of the Transfer-Encodings only \"chunked\" is served, and from HTTP/1.1 clients");
-	if (f.n_hosts > 1 || (!f.n_hosts && !strcmp(version, "HTTP/1.1")))
-		return err_set(e, ERR_SYNTAX, "bad_host", "an HTTP/1.1 request needs exactly one Host header");
 	if (f.encoding) {
 		x->request.content_length = UINT64_MAX;
 		x->has_body = true;
@@ -175,6 +170,10 @@ check_framing(struct exchange *x, const char *version, struct err *e)
 		x->request.content_length = strtoull(f.length, NULL, 10); /* the library has checked it */
 		x->has_body = x->request.content_length > 0;
 	}
+	if (f.bad_text)
+		return err_set(e, ERR_SYNTAX, "bad_header", "a header has a NUL character in it");
+	if (f.n_hosts > 1 || (!f.n_hosts && !strcmp(version, "HTTP/1.1")))
+		return err_set(e, ERR_SYNTAX, "bad_host", "an HTTP/1.1 request needs exactly one Host header");
 	return OK;
 }
 
@@ -476,6 +475,19 @@ exchange_new(struct http *h, struct MHD_Connection *mhd, const char *method, con
 	return x;
 }
 
+/*
+ * A reply before the body ends the connection, so it is for bodies that are not worth reading to keep it, and for
+ * clients that ask before they send. After framing in doubt nothing more may be taken for a request.
+ */
+static bool
+refuse_at_once(const struct exchange *x)
+{
+	if (!strcmp(x->refusal.code, "bad_framing"))
+		return true;
+	return x->has_body && (x->refusal.status == ERR_TOO_LARGE || x->request.content_length > SWALLOW ||
+				      http_header(&x->request, "Expect"));
+}
+
 static enum MHD_Result
 on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method, const char *version,
 	const char *piece, size_t *piece_size, void **context)
@@ -496,9 +508,7 @@ on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *m
 		return MHD_NO;
 	connection_phase(x->c, PHASE_HANDLING, UINT64_MAX);
 	x->refused = check_headers(x, version, &x->refusal) != OK;
-	/* A reply queued now ends the connection, which only a body that nobody wants is worth. Framing that is in
-	 * doubt leaves has_body unset, but what follows it must not be taken for a request either. */
-	if (x->refused && (x->has_body || !strcmp(x->refusal.code, "bad_framing"))) {
+	if (x->refused && refuse_at_once(x)) {
 		x->unread = true;
 		return on_end(x);
 	}

@@ -234,8 +234,8 @@ http_problem(const struct err *e, const struct http_request *r, struct http_repl
 	const char *detail = e->msg;
 
 	if (status >= 500)
-		log_event(LOG_ERROR, "request failed", "code", e->code, "detail", e->msg, "method", r->method, "path",
-			r->path, "request_id", r->request_id, NULL);
+		log_event(status == 503 ? LOG_WARNING : LOG_ERROR, "request failed", "code", e->code, "detail", e->msg,
+			"method", r->method, "path", r->path, "request_id", r->request_id, NULL);
 	if (status == 500)
 		detail = "something went wrong inside the server; its log has the details under this request_id";
 	reply->status = status;

@@ -358,6 +358,23 @@ a_refused_get_keeps_its_connection(void **state)
 }
 
 static void
+a_refused_small_body_keeps_its_connection(void **state)
+{
+	struct fixture *f = *state;
+	int fd = http_dial(f->port);
+
+	for (int i = 0; i < 2; i++) {
+		assert_true(http_send_text(fd, "POST /stream HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+					       "Content-Length: 7\r\n\r\npicture"));
+		assert_problem(http_receive(fd, false), 415, "unsupported_media_type");
+		assert_true(http_send_text(fd, "POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"));
+		assert_problem(http_receive(fd, false), 400, "unexpected_body");
+	}
+	close(fd);
+	assert_int_equal(f->app.bytes, 0); /* the handler saw none of it */
+}
+
+static void
 another_method_is_a_405_that_names_those_served(void **state)
 {
 	const struct fixture *f = *state;
@@ -946,6 +963,7 @@ main(void)
 		USUAL(an_empty_reply_has_no_body),
 		USUAL(an_unknown_path_is_a_404),
 		USUAL(a_refused_get_keeps_its_connection),
+		USUAL(a_refused_small_body_keeps_its_connection),
 		USUAL(another_method_is_a_405_that_names_those_served),
 		USUAL(path_parameters_reach_the_handler),
 		USUAL(query_parameters_are_decoded_and_checked),
