@@ -67,7 +67,7 @@ tile_width(size_t m, size_t n, size_t k)
 	if (tiles > 1)
 		tiles &= ~(size_t)1; /* an even number shares out over two threads */
 	width = (n + tiles - 1) / tiles;
-	return width < 64 ? (n < 64 ? n : 64) : (width + 15) / 16 * 16;
+	return width < 128 ? (n < 128 ? n : 128) : (width + 15) / 16 * 16;
 }
 
 static void
