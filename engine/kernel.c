@@ -18,9 +18,11 @@ void __tsan_acquire(void *);
 void __tsan_release(void *);
 #define HAPPENS_BEFORE(tag) __tsan_release(tag)
 #define HAPPENS_AFTER(tag) __tsan_acquire(tag)
+#define NOT_CHECKED __attribute__((no_sanitize("thread")))
 #else
 #define HAPPENS_BEFORE(tag) ((void)(tag))
 #define HAPPENS_AFTER(tag) ((void)(tag))
+#define NOT_CHECKED
 #endif
 
 struct job; /* the arguments of one kernel */
@@ -30,7 +32,7 @@ typedef void tile_function(const struct job *job, size_t first, size_t last);
 enum { WORTH_A_THREAD = 1 << 20 };
 
 /* Runs `tile` over [0, n) cut into pieces of `size`; `work` is about the number of multiplications altogether. */
-static void
+NOT_CHECKED static void
 run_tiles(tile_function *tile, const struct job *job, size_t n, size_t size, size_t work, int threads)
 {
 	size_t n_tiles = (n + size - 1) / size;
