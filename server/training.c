@@ -24,6 +24,7 @@ struct training {
 	size_t n_held_out;
 	struct train_data data; /* what the trainer looks at: the arrays above */
 	struct trainer *trainer;
+	struct model *baseline; /* owned, from finish until it is taken */
 };
 
 enum status
@@ -283,6 +284,7 @@ training_free(struct training *t)
 	if (!t)
 		return;
 	trainer_free(t->trainer);
+	model_free(t->baseline);
 	rows_release(&t->rows);
 	encoder_free(t->encoder);
 	free(t->label);
@@ -334,12 +336,23 @@ training_finish(struct training *t, struct bundle **out, struct err *e)
 	t->encoder = NULL;
 	b->model = result.model;
 	result.model = NULL;
+	t->baseline = result.baseline;
+	result.baseline = NULL;
 	*out = b;
 	b = NULL;
 out:
 	bundle_free(b);
 	train_result_release(&result);
 	return status;
+}
+
+struct model *
+training_take_baseline(struct training *t)
+{
+	struct model *baseline = t->baseline;
+
+	t->baseline = NULL;
+	return baseline;
 }
 
 void

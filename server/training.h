@@ -34,6 +34,9 @@ const struct params *training_params(const struct training *t); /* resolved */
 void training_progress(const struct training *t, struct train_progress *p);
 /* When the trainer is done: the artefact, its report included. Once only. */
 enum status training_finish(struct training *t, struct bundle **out, struct err *e);
+/* The supervised network that the run made to be compared with, over the same encoder as the artefact's. The caller's
+ * from then on; NULL before training_finish, the second time, and where the method is `supervised` itself. */
+struct model *training_take_baseline(struct training *t);
 
 /* The loss terms that the present fit has, by the names that metrics, learning curves and progress lines use. */
 struct training_term {
