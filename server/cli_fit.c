@@ -5,6 +5,7 @@
  * to be text late: a file is then read again, a pipe has been spooled.
  */
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,6 +16,7 @@
 #include "server/chunks.h"
 #include "server/cli.h"
 #include "server/files.h"
+#include "server/pace.h"
 #include "server/report_text.h"
 #include "server/spool.h"
 #include "server/training.h"
@@ -28,11 +30,8 @@ struct fit {
 	/* the progress line */
 	bool show_progress;
 	bool line_open; /* there is something on the terminal's line */
-	double last_shown, last_time;
-	size_t last_step;
-	double rate; /* steps per second, smoothed */
-	char phase[32];
-	size_t fold;
+	double last_shown;
+	struct pace pace;
 };
 
 static enum status
@@ -153,36 +152,24 @@ show_training(struct fit *f, const struct train_progress *p)
 {
 	struct training_term term[TRAINING_MAX_TERMS];
 	char text[512], left[32] = "", phase[64];
-	double t;
+	double seconds;
 	size_t n_terms, n;
 
 	if (!f->show_progress)
 		return;
-	t = now();
-	if (strcmp(f->phase, p->phase) != 0 || f->fold != p->fold) {
-		snprintf(f->phase, sizeof f->phase, "%s", p->phase);
-		f->fold = p->fold;
-		f->rate = 0; /* steps of another fit cost something else */
-		f->last_time = t;
-		f->last_step = p->step;
-	}
-	if (t - f->last_shown < 0.1 && p->step < p->steps)
+	if (now() - f->last_shown < 0.1 && p->step < p->steps)
 		return;
-	if (t > f->last_time && p->step > f->last_step) {
-		double rate = (double)(p->step - f->last_step) / (t - f->last_time);
-
-		f->rate = f->rate > 0 ? 0.8 * f->rate + 0.2 * rate : rate;
-	}
-	f->last_shown = f->last_time = t;
-	f->last_step = p->step;
+	f->last_shown = now();
+	pace_update(&f->pace, p->step, f->last_shown);
+	seconds = pace_seconds_left(&f->pace, p->steps);
 	if (p->fold)
 		snprintf(phase, sizeof phase, "%s %zu/%zu", p->phase, p->fold, p->folds);
 	else
 		snprintf(phase, sizeof phase, "%s", p->phase);
-	if (f->rate > 0)
-		put_time_left(left, sizeof left, (double)(p->steps - p->step) / f->rate);
-	n = (size_t)snprintf(
-		text, sizeof text, "%s  %zu/%zu  %.0f steps/s  %s ", phase, p->step, p->steps, f->rate, left);
+	if (isfinite(seconds))
+		put_time_left(left, sizeof left, seconds);
+	n = (size_t)snprintf(text, sizeof text, "%s  %zu/%zu  %.0f steps/s  %s ", phase, p->step, p->steps,
+		pace_rate(&f->pace), left);
 	/* The terms come last: on a narrow terminal they are what is cut. */
 	n_terms = training_terms(p, term);
 	for (size_t i = 0; i < n_terms && n < sizeof text; i++)
@@ -279,6 +266,7 @@ train(struct fit *f, struct training *t, struct err *e)
 	struct train_progress p;
 	enum status s;
 
+	pace_start(&f->pace, training_params(t), 0, now());
 	while (!trainer_done(trainer)) {
 		if ((s = trainer_step(trainer, e)))
 			return s;

@@ -8,6 +8,7 @@
 #include "server/jobs.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "schema/params_json.h"
 #include "server/json_build.h"
 #include "server/log.h"
+#include "server/pace.h"
 #include "server/report.h"
 #include "server/training.h"
 
@@ -54,8 +56,7 @@ struct run {
 	bool cancelled;   /* somebody asked for the job's end */
 	bool interrupted; /* the daemon is stopping */
 	double last_report, last_checkpoint;
-	size_t last_step;
-	double rate; /* steps per second, smoothed; 0: not known yet */
+	struct pace pace;
 	char phase[32];
 	size_t fold;
 	size_t next_curve_point;
@@ -103,12 +104,10 @@ metrics_of(struct json_build *b, const struct run *r, const struct train_progres
 		json_put_count(b, metrics, "fold", p->fold);
 		json_put_count(b, metrics, "folds", p->folds);
 	}
-	if (r->rate > 0) {
-		json_put_number(b, metrics, "steps_per_second", r->rate);
-		/* The baseline's steps are the cheapest of all: their rate says nothing of the rest. */
-		if (strcmp(p->phase, "baseline") != 0)
-			json_put_number(b, metrics, "seconds_left", (double)(p->steps - p->step) / r->rate);
-	}
+	if (pace_rate(&r->pace) > 0)
+		json_put_number(b, metrics, "steps_per_second", pace_rate(&r->pace));
+	if (p->steps && isfinite(pace_seconds_left(&r->pace, p->steps)))
+		json_put_number(b, metrics, "seconds_left", pace_seconds_left(&r->pace, p->steps));
 	return metrics;
 }
 
@@ -123,7 +122,6 @@ note_phase(struct run *r, const struct train_progress *p)
 		return;
 	snprintf(r->phase, sizeof r->phase, "%s", p->phase);
 	r->fold = p->fold;
-	r->rate = 0; /* steps of another fit cost something else */
 	data = json_object(&b);
 	json_put_text(&b, data, "phase", p->phase);
 	json_put_count(&b, data, "step", p->step);
@@ -164,16 +162,11 @@ report_progress(struct run *r, const struct train_progress *p)
 	struct json_build b = {0};
 	struct err e = {0};
 	char *metrics = NULL;
-	double t = now();
 	enum status s;
 
-	if (r->last_report > 0 && p->step > r->last_step && t > r->last_report) {
-		double rate = (double)(p->step - r->last_step) / (t - r->last_report);
-
-		r->rate = r->rate > 0 ? 0.7 * r->rate + 0.3 * rate : rate;
-	}
-	r->last_report = t;
-	r->last_step = p->step;
+	r->last_report = now();
+	if (r->training)
+		pace_update(&r->pace, p->step, r->last_report);
 	s = json_finish(&b, metrics_of(&b, r, p), &metrics, &e);
 	if (!s)
 		s = store_job_progress(
@@ -294,8 +287,8 @@ train(struct run *r, struct err *e)
 	enum status s;
 
 	training_progress(r->training, &p);
-	r->last_step = p.step; /* a resumed run has made its first steps in no time: they are no rate */
 	r->last_checkpoint = now();
+	pace_start(&r->pace, training_params(r->training), p.step, r->last_checkpoint);
 	report_progress(r, &p); /* how many steps it will be is known from here on */
 	while (!trainer_done(trainer)) {
 		if ((s = trainer_step(trainer, e)))

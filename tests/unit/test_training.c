@@ -12,6 +12,7 @@
 
 #include "engine/kernel.h"
 #include "server/chunks.h"
+#include "server/pace.h"
 #include "server/training.h"
 
 /* A table in memory, as `fit` has it. */
@@ -494,6 +495,33 @@ rows_held_out_do_not_shape_the_encoding(void **state)
 	sample_release(&s);
 }
 
+static void
+the_time_left_counts_each_kind_of_fit_at_its_own_rate(void **state)
+{
+	struct params p = quick();
+	struct pace pace;
+
+	(void)state;
+	p.steps = 100; /* fits: baseline, vera, baseline, vera */
+	pace_start(&pace, &p, 0, 50);
+	assert_true(isnan(pace_seconds_left(&pace, 400)));
+	pace_update(&pace, 50, 51);
+	assert_true(fabs(pace_rate(&pace) - 50) < 1e-9);
+	assert_true(isnan(pace_seconds_left(&pace, 400))); /* nobody knows yet what VERA costs */
+	pace_update(&pace, 120, 52);                       /* across a border: of neither fit */
+	pace_update(&pace, 130, 53);
+	assert_true(fabs(pace_rate(&pace) - 10) < 1e-9);
+	/* 70 and 100 steps at 10 a second, 100 at 50 a second */
+	assert_true(fabs(pace_seconds_left(&pace, 400) - (7 + 10 + 2)) < 1e-9);
+	pace_update(&pace, 400, 99);
+	assert_true(pace_seconds_left(&pace, 400) == 0);
+
+	p.method = METHOD_SUPERVISED;
+	pace_start(&pace, &p, 40, 0); /* resumed: its first steps are no rate */
+	pace_update(&pace, 60, 1);
+	assert_true(fabs(pace_seconds_left(&pace, 200) - 7) < 1e-9);
+}
+
 static int
 set_up(void **state)
 {
@@ -519,6 +547,7 @@ main(void)
 		cmocka_unit_test(failures_of_the_source_come_through_and_missing_chunks_are_damage),
 		cmocka_unit_test(a_stored_label_that_the_summary_lacks_is_damage),
 		cmocka_unit_test(rows_held_out_do_not_shape_the_encoding),
+		cmocka_unit_test(the_time_left_counts_each_kind_of_fit_at_its_own_rate),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
