@@ -16,7 +16,7 @@ for set in "$@"; do
 		packages="$packages libopenblas-pthread-dev"
 		;;
 	test) packages="$packages libcmocka-dev curl jq" ;;
-	dev) packages="$packages clang-format-14 clang-tidy-14 cppcheck" ;;
+	dev) packages="$packages clang-format-14 clang-tidy-14" ;;
 	run) packages="$packages libmicrohttpd12 libcjson1 libsqlite3-0 libcsv3 libopenblas0-pthread libgomp1" ;;
 	*)
 		echo "setup: \"$set\" is none of build, test, dev, run" >&2
