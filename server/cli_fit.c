@@ -142,9 +142,9 @@ put_time_left(char *out, size_t n, double seconds)
 	unsigned long s = seconds < 359999 ? (unsigned long)(seconds + 0.5) : 359999;
 
 	if (s >= 3600)
-		snprintf(out, n, "%lu:%02lu:%02lu left", s / 3600, s / 60 % 60, s % 60);
+		snprintf(out, n, "  %lu:%02lu:%02lu left", s / 3600, s / 60 % 60, s % 60);
 	else
-		snprintf(out, n, "%lu:%02lu left", s / 60, s % 60);
+		snprintf(out, n, "  %lu:%02lu left", s / 60, s % 60);
 }
 
 static void
@@ -152,15 +152,16 @@ show_training(struct fit *f, const struct train_progress *p)
 {
 	struct training_term term[TRAINING_MAX_TERMS];
 	char text[512], left[32] = "", phase[64];
-	double seconds;
+	double t, seconds;
 	size_t n_terms, n;
 
 	if (!f->show_progress)
 		return;
-	if (now() - f->last_shown < 0.1 && p->step < p->steps)
+	t = now();
+	pace_update(&f->pace, p->step, t);
+	if (t - f->last_shown < 0.1 && p->step < p->steps)
 		return;
-	f->last_shown = now();
-	pace_update(&f->pace, p->step, f->last_shown);
+	f->last_shown = t;
 	seconds = pace_seconds_left(&f->pace, p->steps);
 	if (p->fold)
 		snprintf(phase, sizeof phase, "%s %zu/%zu", p->phase, p->fold, p->folds);
@@ -168,8 +169,10 @@ show_training(struct fit *f, const struct train_progress *p)
 		snprintf(phase, sizeof phase, "%s", p->phase);
 	if (isfinite(seconds))
 		put_time_left(left, sizeof left, seconds);
-	n = (size_t)snprintf(text, sizeof text, "%s  %zu/%zu  %.0f steps/s  %s ", phase, p->step, p->steps,
-		pace_rate(&f->pace), left);
+	n = (size_t)snprintf(text, sizeof text, "%s  %zu/%zu", phase, p->step, p->steps);
+	if (pace_rate(&f->pace) > 0)
+		n += (size_t)snprintf(text + n, sizeof text - n, "  %.0f steps/s", pace_rate(&f->pace));
+	n += (size_t)snprintf(text + n, sizeof text - n, "%s ", left);
 	/* The terms come last: on a narrow terminal they are what is cut. */
 	n_terms = training_terms(p, term);
 	for (size_t i = 0; i < n_terms && n < sizeof text; i++)
@@ -266,7 +269,8 @@ train(struct fit *f, struct training *t, struct err *e)
 	struct train_progress p;
 	enum status s;
 
-	pace_start(&f->pace, training_params(t), 0, now());
+	training_progress(t, &p);
+	pace_start(&f->pace, training_params(t), &p, now());
 	while (!trainer_done(trainer)) {
 		if ((s = trainer_step(trainer, e)))
 			return s;

@@ -104,9 +104,11 @@ metrics_of(struct json_build *b, const struct run *r, const struct train_progres
 		json_put_count(b, metrics, "fold", p->fold);
 		json_put_count(b, metrics, "folds", p->folds);
 	}
+	if (!p->steps) /* still preparing */
+		return metrics;
 	if (pace_rate(&r->pace) > 0)
 		json_put_number(b, metrics, "steps_per_second", pace_rate(&r->pace));
-	if (p->steps && isfinite(pace_seconds_left(&r->pace, p->steps)))
+	if (isfinite(pace_seconds_left(&r->pace, p->steps)))
 		json_put_number(b, metrics, "seconds_left", pace_seconds_left(&r->pace, p->steps));
 	return metrics;
 }
@@ -165,8 +167,6 @@ report_progress(struct run *r, const struct train_progress *p)
 	enum status s;
 
 	r->last_report = now();
-	if (r->training)
-		pace_update(&r->pace, p->step, r->last_report);
 	s = json_finish(&b, metrics_of(&b, r, p), &metrics, &e);
 	if (!s)
 		s = store_job_progress(
@@ -288,12 +288,13 @@ train(struct run *r, struct err *e)
 
 	training_progress(r->training, &p);
 	r->last_checkpoint = now();
-	pace_start(&r->pace, training_params(r->training), p.step, r->last_checkpoint);
+	pace_start(&r->pace, training_params(r->training), &p, r->last_checkpoint);
 	report_progress(r, &p); /* how many steps it will be is known from here on */
 	while (!trainer_done(trainer)) {
 		if ((s = trainer_step(trainer, e)))
 			return s;
 		training_progress(r->training, &p);
+		pace_update(&r->pace, p.step, now());
 		note_phase(r, &p);
 		if (p.step >= r->next_curve_point)
 			note_curve_point(r, &p);

@@ -3,34 +3,42 @@
 
 #include <math.h>
 
-enum { BASELINE, METHOD };
+enum kind { BASELINE, METHOD };
 
-/* The kind of the fit that the step after `step` belongs to (engine/train.h: the baseline first, then in turns). */
-static size_t
-kind_at(const struct pace *p, size_t step)
+/* The fit that the step after `step` belongs to: its kind, and the first step that does not. */
+static enum kind
+fit_at(const struct pace *p, size_t step, size_t *end)
 {
-	return p->alternates && step / p->steps_per_fit % 2 == 0 ? BASELINE : METHOD;
+	size_t pair = p->baseline_steps + p->method_steps, start = step - step % pair;
+	bool baseline = step - start < p->baseline_steps;
+
+	*end = baseline ? start + p->baseline_steps : start + pair;
+	return baseline ? BASELINE : METHOD;
 }
 
 void
-pace_start(struct pace *p, const struct params *params, size_t step, double now)
+pace_start(struct pace *p, const struct params *resolved, const struct train_progress *now_at, double now)
 {
+	size_t pair = now_at->steps / (now_at->folds + 1), method = resolved->steps ? resolved->steps : 1;
+
 	*p = (struct pace){
-		.steps_per_fit = params->steps ? params->steps : 1,
-		.alternates = params->method != METHOD_SUPERVISED,
+		.baseline_steps = pair > method ? pair - method : 0,
+		.method_steps = method,
 		.last_time = now,
-		.last_step = step,
+		.last_step = now_at->step,
 	};
 }
 
 void
 pace_update(struct pace *p, size_t step, double now)
 {
-	size_t kind = kind_at(p, p->last_step);
+	size_t end;
+	enum kind kind = fit_at(p, p->last_step, &end);
 
-	if (step <= p->last_step || now <= p->last_time)
+	if (step >= p->last_step && step < end && now - p->last_time < PACE_SECONDS)
 		return;
-	if (step / p->steps_per_fit == p->last_step / p->steps_per_fit) { /* else it is of two fits, and says nothing */
+	/* What went back to an earlier state, or spans two fits, says nothing. */
+	if (step > p->last_step && step <= end && now > p->last_time) {
 		double rate = (double)(step - p->last_step) / (now - p->last_time);
 
 		p->rate[kind] = p->rate[kind] > 0 ? 0.7 * p->rate[kind] + 0.3 * rate : rate;
@@ -42,20 +50,21 @@ pace_update(struct pace *p, size_t step, double now)
 double
 pace_rate(const struct pace *p)
 {
-	return p->rate[kind_at(p, p->last_step)];
+	size_t end;
+
+	return p->rate[fit_at(p, p->last_step, &end)];
 }
 
 double
 pace_seconds_left(const struct pace *p, size_t steps)
 {
 	double left[2] = {0, 0}, baseline = p->rate[BASELINE] > 0 ? p->rate[BASELINE] : p->rate[METHOD];
+	size_t end;
 
-	for (size_t at = p->last_step; at < steps;) {
-		size_t end = (at / p->steps_per_fit + 1) * p->steps_per_fit;
+	for (size_t at = p->last_step; at < steps; at = end) {
+		enum kind kind = fit_at(p, at, &end);
 
-		end = end < steps ? end : steps;
-		left[kind_at(p, at)] += (double)(end - at);
-		at = end;
+		left[kind] += (double)((end < steps ? end : steps) - at);
 	}
 	if (left[METHOD] > 0 && !(p->rate[METHOD] > 0))
 		return NAN;

@@ -147,7 +147,7 @@ read_labels(struct training *t, struct walk *w, struct err *e)
 		for (size_t i = 0; i < w->t.n_rows; i++) {
 			bool missing = c->code[i] == TABLE_MISSING;
 
-			if (!missing && class_of[c->code[i]] == TABLE_MISSING) {
+			if (!missing && (c->code[i] >= n_class_of || class_of[c->code[i]] == TABLE_MISSING)) {
 				status = err_set(e, ERR_CORRUPT, "damaged_dataset",
 					"a stored row has a label that the data set's list of classes lacks");
 				break;
@@ -367,26 +367,26 @@ size_t
 training_terms(const struct train_progress *p, struct training_term out[TRAINING_MAX_TERMS])
 {
 	const struct train_terms *t = &p->terms;
-	/* The generator's noise is never below 0.01: a fit without it has no density terms. */
+	/* The first three mean something in every fit; the others are 0 where the method has no such term. */
 	const struct {
 		const char *name;
 		double value;
-		bool density;
+		bool always;
 	} all[TRAINING_MAX_TERMS] = {
-		{"loss", t->loss, false},
-		{"cross_entropy", t->cross_entropy, false},
-		{"train_accuracy", t->train_accuracy, false},
-		{"log_p_difference", t->log_p_difference, true},
-		{"gradient_penalty", t->gradient_penalty, true},
-		{"conditional_entropy", t->conditional_entropy, true},
-		{"generator_loss", t->generator_loss, true},
-		{"entropy_objective", t->entropy_objective, true},
-		{"sigma", t->sigma, true},
+		{"loss", t->loss, true},
+		{"cross_entropy", t->cross_entropy, true},
+		{"train_accuracy", t->train_accuracy, true},
+		{"log_p_difference", t->log_p_difference, false},
+		{"gradient_penalty", t->gradient_penalty, false},
+		{"conditional_entropy", t->conditional_entropy, false},
+		{"generator_loss", t->generator_loss, false},
+		{"entropy_objective", t->entropy_objective, false},
+		{"sigma", t->sigma, false},
 	};
 	size_t n = 0;
 
 	for (size_t i = 0; i < TRAINING_MAX_TERMS; i++)
-		if (!all[i].density || t->sigma > 0)
+		if (all[i].always || all[i].value != 0)
 			out[n++] = (struct training_term){all[i].name, all[i].value};
 	return n;
 }

@@ -499,25 +499,29 @@ static void
 the_time_left_counts_each_kind_of_fit_at_its_own_rate(void **state)
 {
 	struct params p = quick();
+	struct train_progress run = {.steps = 300, .folds = 1}; /* baseline 50, vera 100, baseline 50, vera 100 */
 	struct pace pace;
 
 	(void)state;
-	p.steps = 100; /* fits: baseline, vera, baseline, vera */
-	pace_start(&pace, &p, 0, 50);
-	assert_true(isnan(pace_seconds_left(&pace, 400)));
-	pace_update(&pace, 50, 51);
-	assert_true(fabs(pace_rate(&pace) - 50) < 1e-9);
-	assert_true(isnan(pace_seconds_left(&pace, 400))); /* nobody knows yet what VERA costs */
-	pace_update(&pace, 120, 52);                       /* across a border: of neither fit */
-	pace_update(&pace, 130, 53);
+	p.steps = 100;
+	pace_start(&pace, &p, &run, 50);
+	assert_true(isnan(pace_seconds_left(&pace, 300)));
+	pace_update(&pace, 40, 51);
+	assert_true(fabs(pace_rate(&pace) - 40) < 1e-9);
+	assert_true(isnan(pace_seconds_left(&pace, 300))); /* nobody knows yet what VERA costs */
+	pace_update(&pace, 60, 52);                        /* across a border: of neither fit */
+	pace_update(&pace, 61, 52.01);                     /* too soon to say anything */
+	pace_update(&pace, 70, 53);
 	assert_true(fabs(pace_rate(&pace) - 10) < 1e-9);
-	/* 70 and 100 steps at 10 a second, 100 at 50 a second */
-	assert_true(fabs(pace_seconds_left(&pace, 400) - (7 + 10 + 2)) < 1e-9);
-	pace_update(&pace, 400, 99);
-	assert_true(pace_seconds_left(&pace, 400) == 0);
+	/* 80 and 100 steps at 10 a second, 50 at 40 a second */
+	assert_true(fabs(pace_seconds_left(&pace, 300) - (8 + 10 + 1.25)) < 1e-9);
+	pace_update(&pace, 60, 54); /* back to an earlier state */
+	assert_true(fabs(pace_seconds_left(&pace, 300) - (9 + 10 + 1.25)) < 1e-9);
+	pace_update(&pace, 300, 99);
+	assert_true(pace_seconds_left(&pace, 300) == 0);
 
-	p.method = METHOD_SUPERVISED;
-	pace_start(&pace, &p, 40, 0); /* resumed: its first steps are no rate */
+	run = (struct train_progress){.step = 40, .steps = 200, .folds = 1}; /* resumed, and without a baseline */
+	pace_start(&pace, &p, &run, 0);
 	pace_update(&pace, 60, 1);
 	assert_true(fabs(pace_seconds_left(&pace, 200) - 7) < 1e-9);
 }
