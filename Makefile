@@ -121,6 +121,21 @@ format:
 check-format:
 	$(Q)clang-format-14 --dry-run -Werror $(FORMATTED)
 
+# How well it learns, on a folder of real tables: make bench-accuracy DATA=FOLDER; see tests/bench/README.md. Without a
+# build id, equal code is an equal program, whose results are kept.
+BENCH_ROOMS := $(patsubst %,$(BUILD)/tests/bench/%.o,dataset protocol runs)
+$(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BENCH_ROOMS) $(BUILD)/libverad.a
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(LDFLAGS) -Wl,--build-id=none -o $@ $^ $(LDLIBS) -lz
+
+$(BUILD)/.setup-bench: deploy/setup.sh
+	$(Q)deploy/setup.sh build bench
+	@mkdir -p $(@D) && touch $@
+
+bench-accuracy bench-ood: bench-%: $(BUILD)/.setup-bench
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/tests/bench/bench_$*
+	$(Q)mkdir -p $(BUILD)/bench && OUT=$(BUILD)/bench $(BUILD)/tests/bench/bench_$*
+
 install: all
 	install -D -m 755 $(BUILD)/verad $(DESTDIR)$(PREFIX)/bin/verad
 	install -D -m 644 deploy/verad.service $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.service
@@ -129,6 +144,6 @@ install: all
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-analysis
 
-.PHONY: all tests demo test check asan tsan layers analysis format check-format install clean
+.PHONY: bench-accuracy bench-ood all tests demo test check asan tsan layers analysis format check-format install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
