@@ -657,7 +657,7 @@ read_column(struct reader *in, const struct encoder *c, struct encoder_column *c
 		return OK;
 	if (type) {
 		s = read_texts(in, column, c->max_categories, e);
-		varies = column->category.n > 1;
+		varies = column->category.n + column->n_rest > 1;
 	} else {
 		s = scale_read(in, c->scaling, &column->scale, e);
 		varies = scale_varies(&column->scale);

@@ -125,8 +125,24 @@ choose_request_id(struct exchange *x)
 struct framing {
 	const char *length, *encoding;
 	unsigned n_hosts;
-	bool conflict, bad_text;
+	bool conflict, bad_name, bad_text;
 };
+
+/* As RFC 9110 spells a field's name. The library lets "Content-Length " through as a header that it does not know. */
+static bool
+is_token(const char *text, size_t n)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (size_t i = 0; i < n; i++) {
+		char c = text[i];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+			(!c || !strchr(others, c)))
+			return false;
+	}
+	return n > 0;
+}
 
 static enum MHD_Result
 note_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
@@ -134,8 +150,8 @@ note_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size
 	struct framing *f = cls;
 
 	(void)kind;
-	if (strlen(key) != key_size || (value && strlen(value) != value_size))
-		f->bad_text = true;
+	f->bad_name = f->bad_name || !is_token(key, key_size);
+	f->bad_text = f->bad_text || (value && strlen(value) != value_size);
 	if (!strcasecmp(key, "Host"))
 		f->n_hosts++;
 	if (!strcasecmp(key, "Transfer-Encoding")) {
@@ -163,12 +179,17 @@ check_framing(struct exchange *x, const char *version, struct err *e)
 	if (f.encoding && (strcasecmp(f.encoding, "chunked") || strcmp(version, "HTTP/1.1")))
 		return err_set(e, ERR_SYNTAX, "bad_framing",
 			"of the Transfer-Encodings only \"chunked\" is served, and from HTTP/1.1 clients");
+	if (f.bad_name)
+		return err_set(e, ERR_SYNTAX, "bad_framing",
+			"the name of a header has a character that none may have; is there a space before the colon?");
 	if (f.encoding) {
 		x->request.content_length = UINT64_MAX;
 		x->has_body = true;
 	} else if (f.length) {
 		x->request.content_length = strtoull(f.length, NULL, 10); /* the library has checked it */
 		x->has_body = x->request.content_length > 0;
+		if (x->request.content_length == UINT64_MAX) /* stands for none here, and in the library as well */
+			return err_set(e, ERR_SYNTAX, "bad_framing", "no body is %s bytes long", f.length);
 	}
 	if (f.bad_text)
 		return err_set(e, ERR_SYNTAX, "bad_header", "a header has a NUL character in it");

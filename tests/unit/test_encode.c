@@ -657,6 +657,30 @@ try_bytes(const void *bytes, size_t n, const struct table *t)
 	encoder_free(c);
 }
 
+/* One category and the rest bucket: the column varies, though its categories do not. */
+static void
+an_encoder_of_a_single_category_can_be_read_back(void **state)
+{
+	static const char *const cell[] = {"a", "b", "a", "c"};
+	const struct encoder_options o = {SCALING_MINMAX, 1, 1};
+	struct table t;
+	struct encoder *c, *again = NULL;
+	struct buf a = {0};
+	struct reader in;
+
+	(void)state;
+	make_column(&t, "t", cell, COUNT(cell));
+	c = fit(&o, &t);
+	encoder_bytes(c, &a);
+	in = reader_over(a.data, a.len);
+	assert_int_equal(encoder_read(&in, &again, &err), OK);
+	assert_int_equal(encoder_n_features(again), 2);
+	buf_release(&a);
+	encoder_free(c);
+	encoder_free(again);
+	table_release(&t);
+}
+
 static void
 damaged_bytes_are_refused_or_harmless(void **state)
 {
@@ -711,6 +735,7 @@ main(void)
 		cmocka_unit_test(the_same_rows_fit_the_same_however_they_are_cut),
 		cmocka_unit_test(rows_not_taken_leave_no_trace),
 		cmocka_unit_test(an_encoder_read_back_encodes_the_same),
+		cmocka_unit_test(an_encoder_of_a_single_category_can_be_read_back),
 		cmocka_unit_test(damaged_bytes_are_refused_or_harmless),
 	};
 

@@ -452,6 +452,9 @@ framing_in_doubt_is_refused_and_ends_the_connection(void **state)
 		"gzip\r\n\r\n0\r\n\r\n",
 		"POST /small HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		"GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"GET /hello HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\nabcde",
+		"POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\nContent-Length: 2\r\n\r\nab",
+		"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\nab",
 	};
 	const struct fixture *f = *state;
 
