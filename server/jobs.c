@@ -58,7 +58,7 @@ struct run {
 	double last_report, last_checkpoint;
 	struct pace pace;
 	char phase[32];
-	size_t fold;
+	size_t fold, recoveries;
 	size_t next_curve_point;
 };
 
@@ -104,6 +104,8 @@ metrics_of(struct json_build *b, const struct run *r, const struct train_progres
 		json_put_count(b, metrics, "fold", p->fold);
 		json_put_count(b, metrics, "folds", p->folds);
 	}
+	if (p->recoveries)
+		json_put_count(b, metrics, "recoveries", p->recoveries);
 	if (!p->steps) /* still preparing */
 		return metrics;
 	if (pace_rate(&r->pace) > 0)
@@ -136,6 +138,23 @@ note_phase(struct run *r, const struct train_progress *p)
 		snprintf(message, sizeof message, "%s", p->phase);
 	}
 	event(r, "info", "progress", message, &b, data);
+}
+
+/* The trainer got over a divergence by itself: nothing is lost, but whoever chose the parameters should know. */
+static void
+note_recovery(struct run *r, const struct train_progress *p)
+{
+	struct json_build b = {0};
+	cJSON *data;
+
+	if (p->recoveries <= r->recoveries)
+		return;
+	r->recoveries = p->recoveries;
+	data = json_object(&b);
+	json_put_count(&b, data, "step", p->step);
+	json_put_count(&b, data, "recoveries", p->recoveries);
+	event(r, "warning", "recovered", "training diverged and goes on from an earlier state, with smaller steps", &b,
+		data);
 }
 
 static void
@@ -288,6 +307,7 @@ train(struct run *r, struct err *e)
 
 	training_progress(r->training, &p);
 	r->last_checkpoint = now();
+	r->recoveries = p.recoveries;
 	pace_start(&r->pace, training_params(r->training), &p, r->last_checkpoint);
 	report_progress(r, &p); /* how many steps it will be is known from here on */
 	while (!trainer_done(trainer)) {
@@ -296,6 +316,7 @@ train(struct run *r, struct err *e)
 		training_progress(r->training, &p);
 		pace_update(&r->pace, p.step, now());
 		note_phase(r, &p);
+		note_recovery(r, &p);
 		if (p.step >= r->next_curve_point)
 			note_curve_point(r, &p);
 		if ((s = look_around(r, &p, e)))

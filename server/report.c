@@ -216,6 +216,14 @@ put_warnings(struct json_build *b, cJSON *to, const struct report_facts *f, cons
 			reference->n, f->params->target_fpr, 1 / (double)reference->n);
 		warn(b, to, "small_reference", NULL, NULL, text);
 	}
+	if (f->n_recoveries) {
+		snprintf(text, sizeof text,
+			"training diverged and went on from an earlier state %zu times: a smaller learning_rate or a "
+			"larger "
+			"gamma would make it steadier",
+			f->n_recoveries);
+		warn(b, to, "recovered", NULL, NULL, text);
+	}
 	if (r->evaluated && r->baseline && r->baseline_measures.accuracy > r->measures.accuracy) {
 		snprintf(text, sizeof text,
 			"the supervised baseline did better in cross-fitting (accuracy %.3f against %.3f): consider "
@@ -255,6 +263,7 @@ report_build(const struct report_facts *f, char **json, struct err *e)
 	} else {
 		json_put_null(&b, root, "baseline"); /* the method is the baseline */
 	}
+	json_put_count(&b, root, "recoveries", f->n_recoveries);
 	put_thresholds(&b, json_put_object(&b, root, "thresholds"), f->result->model);
 	part = json_put_object(&b, root, "calibration");
 	json_put_bool(&b, part, "calibrated", false);

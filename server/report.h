@@ -18,8 +18,9 @@ struct report_facts {                /* all borrowed */
 	const struct dataset_summary *summary;
 	const struct encoder *encoder;
 	const struct train_result *result;
-	size_t n_held_out; /* rows kept out of training */
-	size_t n_folds;    /* of the evaluation that was run */
+	size_t n_held_out;   /* rows kept out of training */
+	size_t n_folds;      /* of the evaluation that was run */
+	size_t n_recoveries; /* from divergence, as struct train_progress counts them */
 };
 
 /* The report as text into *json (owned, free()). */

@@ -320,6 +320,7 @@ training_finish(struct training *t, struct bundle **out, struct err *e)
 		goto out;
 	facts.result = &result;
 	facts.n_folds = progress.folds;
+	facts.n_recoveries = progress.recoveries;
 	if (!(b = calloc(1, sizeof *b)) || !(b->label = calloc(s->n_classes, sizeof *b->label)) ||
 		!(b->label_column = strdup(s->column[s->label_column].name))) {
 		status = err_nomem(e);

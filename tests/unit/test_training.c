@@ -223,6 +223,7 @@ the_report_says_what_was_done_and_how_well(void **state)
 	assert_int_equal(at(at(r, "thresholds"), "reference_rows")->valueint, 6);
 	assert_true(cJSON_IsNumber(at(at(r, "thresholds"), "gradient_norm")));
 	assert_true(cJSON_IsFalse(at(at(r, "calibration"), "calibrated")));
+	assert_int_equal(at(r, "recoveries")->valueint, 0);
 	assert_non_null(warning(r, "small_reference")); /* 6 rows cannot give a threshold at 5% */
 	cJSON_Delete(r);
 	buf_release(&bytes);
