@@ -2,8 +2,8 @@
 # Runs every test program given, each under a time limit, and ends with one line: `N passed, N failed`.
 #
 # A program that writes TAP (cmocka's do) counts with each of its tests; any other counts as one, by its exit status.
-# A skipped test has shown nothing and counts as failed. A program that crashes, runs out of time, or stops before it
-# has run all that it planned counts as one failure more. Output is shown only where something failed.
+# A skipped test counts neither way, but is named. A program that crashes, runs out of time, or stops before it has run
+# all that it planned counts as one failure more. Output is shown only where something failed.
 #
 # TEST_TIMEOUT=SECONDS  for each program (default 240)
 set -u
@@ -30,8 +30,9 @@ for program in "$@"; do
 	counts=$(awk '
 		/^1\.\.[0-9]+$/ { planned += substr($0, 4); tap = 1 }
 		/^ok [0-9]+/ { ok++ }
+		/^not ok [0-9]+ # SKIP/ { skipped++; next }
 		/^not ok [0-9]+/ { not_ok++ }
-		END { print ok + 0, not_ok + 0, tap ? planned - ok - not_ok : -1 }' "$log")
+		END { print ok + 0, not_ok + 0, tap ? planned - ok - not_ok - skipped : -1 }' "$log")
 	read -r ok not_ok lost <<-END
 		$counts
 	END
@@ -50,6 +51,7 @@ for program in "$@"; do
 	passed=$((passed + ok))
 	failed=$((failed + not_ok))
 	printf '%-44s %4d passed, %d failed %4d s\n' "$program" "$ok" "$not_ok" "$seconds"
+	sed -n 's/^not ok [0-9]* # SKIP /    skipped: /p' "$log"
 
 	if [ "$not_ok" -gt 0 ]; then
 		case $status in
