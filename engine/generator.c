@@ -124,13 +124,15 @@ widest(const struct generator_shape *s)
 void
 generator_workspace(struct generator *g, const struct generator_shape *s, size_t n, size_t samples, struct arena *c)
 {
+	const size_t n_probe = samples ? n : 0;
+
 	*g = (struct generator){.shape = *s, .n = n, .samples = samples};
 	carve_pass(c, &g->sample, s, n, true);
 	carve_pass(c, &g->posterior, s, samples * n, false);
-	carve_pass(c, &g->probe, s, n, true);
+	carve_pass(c, &g->probe, s, n_probe, true);
 	g->eps_x = arena_take(c, n * s->n_out);
 	g->eps_importance = arena_take(c, samples * n * s->noise_dim);
-	g->eps_posterior = arena_take(c, n * s->noise_dim);
+	g->eps_posterior = arena_take(c, n_probe * s->noise_dim);
 	g->x = arena_take(c, n * s->n_out);
 	g->score = arena_take(c, n * s->n_out);
 	g->weight = arena_take(c, samples * n);
@@ -146,7 +148,7 @@ generator_draw(struct generator *g, struct rng *rng)
 	rng_normal(rng, g->sample.h, g->n * z);
 	rng_normal(rng, g->eps_x, g->n * g->shape.n_out);
 	rng_normal(rng, g->eps_importance, g->samples * g->n * z);
-	rng_normal(rng, g->eps_posterior, g->n * z);
+	rng_normal(rng, g->eps_posterior, g->samples ? g->n * z : 0);
 }
 
 /* ---- Passes through g ---------------------------------------------------------------------------------------------

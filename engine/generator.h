@@ -5,7 +5,8 @@
  * g has hidden layers of Linear without bias, batch norm (always the statistics of the rows passed), softplus, and a
  * last linear layer. One block holds its parameters: per hidden layer weights [out][in], scale [out], shift [out]; then
  * the last weights and biases; then log sigma. log eta [Z], the scales of the posterior, are a block of their own,
- * because they ascend another objective. A step, in order: fill noise, sample, score, posterior_gradient, gradient.
+ * because they ascend another objective. A step of VERA, in order: fill noise, sample, score,
+ * posterior_gradient, gradient; other estimates of the entropy's gradient put theirs into `score`.
  * Thread rule: kernel's.
  */
 #ifndef VERAD_ENGINE_GENERATOR_H
@@ -57,11 +58,12 @@ struct generator { /* a workspace for batches of n rows and S samples */
 	real *delta[2];       /* [n][widest] */
 };
 
-/* Lays the workspace out in an arena; with one that only counts, all pointers are NULL. */
+/* Lays the workspace out in an arena; with one that only counts, all pointers are NULL. samples 0: for sample and
+ * gradient alone, without what the approximate posterior needs. */
 void generator_workspace(
 	struct generator *g, const struct generator_shape *s, size_t n, size_t samples, struct arena *arena);
 
-/* Draws h, eps_x, eps_importance and eps_posterior. */
+/* Draws h and eps_x; for the posterior, eps_importance and eps_posterior. */
 void generator_draw(struct generator *g, struct rng *rng);
 
 /* x from sample.h and eps_x. */

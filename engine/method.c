@@ -9,6 +9,10 @@
 static const struct method_ops *const fit_methods[N_METHODS] = {
 	[METHOD_VERA] = &method_vera,
 	[METHOD_SUPERVISED] = &method_supervised,
+	[METHOD_VAT] = &method_vat,
+	[METHOD_JEM] = &method_jem,
+	[METHOD_VERA_HMC] = &method_vera_hmc,
+	[METHOD_MEG] = &method_meg,
 };
 
 const struct method_ops *
@@ -22,7 +26,6 @@ fit_layout(struct fit *f, struct arena *state, struct arena *scratch)
 {
 	const struct params *p = f->params;
 	size_t n = net_trained_size(&f->shape), n_draw;
-	bool generates = f->method->uses_unlabelled;
 
 	f->trained = arena_take(state, n);
 	f->moment = arena_take(state, n);
@@ -32,8 +35,8 @@ fit_layout(struct fit *f, struct arena *state, struct arena *scratch)
 	n_draw = p->batch_size > p->labelled_batch_size ? p->batch_size : p->labelled_batch_size;
 	f->draw = (uint32_t *)arena_take(scratch, n_draw); /* a real is at least as wide and as aligned */
 	f->y = (int32_t *)arena_take(scratch, n_draw);
-	jem_workspace(&f->jem, &f->shape, generates ? p->batch_size : 0, generates ? p->batch_size : 0,
-		p->labelled_batch_size, scratch);
+	jem_workspace(&f->jem, &f->shape, f->method->uses_unlabelled ? p->batch_size : 0,
+		f->method->contrasts ? p->batch_size : 0, p->labelled_batch_size, scratch);
 	f->method->layout(f, state, scratch);
 }
 
@@ -43,6 +46,7 @@ fit_start(struct fit *f, uint64_t stream)
 	size_t n = net_trained_size(&f->shape);
 
 	f->step = 0;
+	f->rate = 1;
 	rng_init(&f->rng, f->params->seed, stream);
 	net_init(&f->shape, f->trained, &f->rng);
 	memset(f->moment, 0, n * sizeof *f->moment);
@@ -94,6 +98,42 @@ fit_draw_labelled(struct fit *f, real *x, size_t n)
 		f->y[i] = f->data->label[f->draw[i]];
 }
 
+struct train_terms
+fit_terms(const struct jem_terms *t)
+{
+	return (struct train_terms){
+		.loss = t->loss,
+		.log_p_difference = t->log_p_difference,
+		.gradient_penalty = t->gradient_penalty,
+		.conditional_entropy = t->conditional_entropy,
+		.cross_entropy = t->cross_entropy,
+		.train_accuracy = t->accuracy,
+	};
+}
+
+void
+fit_contrast(struct fit *f, const real *generated, struct train_terms *terms)
+{
+	const struct params *p = f->params;
+	const size_t n = p->batch_size, n_labelled = p->labelled_batch_size;
+	const struct jem_weights weights = {
+		.contrast = 1, .gamma = (real)p->gamma, .beta = (real)p->beta, .alpha = (real)p->alpha};
+	struct jem_terms t;
+
+	fit_draw_data(f, jem_input(&f->jem, 0), n);
+	memcpy(jem_input(&f->jem, n), generated, n * f->shape.size[0] * sizeof *generated);
+	fit_draw_labelled(f, jem_input(&f->jem, 2 * n), n_labelled);
+	jem_step(&f->jem, fit_weights(f), n, n, n_labelled, f->y, &weights, f->gradient, &t, f->threads);
+	fit_update(f);
+	*terms = fit_terms(&t);
+}
+
+real
+fit_rate(const struct fit *f, double rate)
+{
+	return (real)(rate * f->rate);
+}
+
 real
 adam_correction(double beta2, size_t t)
 {
@@ -109,6 +149,6 @@ fit_update(struct fit *f)
 
 	net_effective_backward(&f->shape, f->trained, f->gradient, f->gradient);
 	kernel_adam(f->trained, f->moment, f->average, f->gradient, net_trained_size(&f->shape),
-		(real)f->params->learning_rate, (real)f->method->beta2, adam_correction(f->method->beta2, f->step),
-		ADAM_EPSILON, (real)decay, f->threads);
+		fit_rate(f, f->params->learning_rate), (real)f->method->beta2,
+		adam_correction(f->method->beta2, f->step), ADAM_EPSILON, (real)decay, f->threads);
 }

@@ -24,6 +24,7 @@ struct fit {
 	const uint32_t *labelled_index; /* rows whose labels it may see too */
 	size_t n_data, n_labelled;
 	int threads;
+	double rate; /* factor of every learning rate: 1, and less after a recovery (train.c) */
 
 	struct net_shape shape;
 	struct jem jem;
@@ -42,15 +43,16 @@ struct fit {
 struct method_ops {
 	const char *name;
 	size_t own_size;
-	bool uses_unlabelled;
-	double beta2; /* of Adam, for the energy network */
+	bool uses_unlabelled; /* its steps have data rows */
+	bool contrasts;       /* and as many generated ones against them */
+	double beta2;         /* of Adam, for the energy network */
 	/* Lays out the method's state and scratch; called twice, first with arenas that count. */
 	void (*layout)(struct fit *f, struct arena *state, struct arena *scratch);
 	void (*init)(struct fit *f); /* starting values of its own state */
 	void (*step)(struct fit *f, struct train_terms *terms);
 };
 
-extern const struct method_ops method_vera, method_supervised;
+extern const struct method_ops method_vera, method_supervised, method_vat, method_jem, method_vera_hmc, method_meg;
 const struct method_ops *method_of(enum method m);
 
 /* Fills `own`, the pointers and the index fields stay the caller's. */
@@ -66,6 +68,15 @@ void fit_draw_data(struct fit *f, real *x, size_t n);
 void fit_draw_labelled(struct fit *f, real *x, size_t n);
 /* Adam on the trained block with f->gradient (in the plain block), and the moving average. */
 void fit_update(struct fit *f);
+/*
+ * The energy network's step of every method that contrasts data with rows of its own making, `generated`
+ * [batch_size][d]: draws data and labelled rows, takes the gradient of L_e (section 2 of the method page), updates.
+ */
+void fit_contrast(struct fit *f, const real *generated, struct train_terms *terms);
+/* The terms that all methods report, from those of a step of the energy network. */
+struct train_terms fit_terms(const struct jem_terms *t);
+/* A learning rate of the parameters as it is to be used now. */
+real fit_rate(const struct fit *f, double rate);
 /* Adam's bias correction of the second moment at step t = 1, 2, … */
 real adam_correction(double beta2, size_t t);
 

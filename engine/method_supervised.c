@@ -23,7 +23,7 @@ supervised_step(struct fit *f, struct train_terms *terms)
 	fit_draw_labelled(f, jem_input(&f->jem, 0), n);
 	jem_step(&f->jem, fit_weights(f), 0, 0, n, f->y, &weights, f->gradient, &t, f->threads);
 	fit_update(f);
-	*terms = (struct train_terms){.loss = t.loss, .cross_entropy = t.cross_entropy, .train_accuracy = t.accuracy};
+	*terms = fit_terms(&t);
 }
 
 const struct method_ops method_supervised = {

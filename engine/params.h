@@ -14,7 +14,7 @@
 
 enum { PARAMS_MAX_LAYERS = 8 };
 
-enum method { METHOD_VERA, METHOD_SUPERVISED, N_METHODS };
+enum method { METHOD_VERA, METHOD_SUPERVISED, METHOD_VAT, METHOD_JEM, METHOD_VERA_HMC, METHOD_MEG, N_METHODS };
 enum scaling { SCALING_MINMAX, SCALING_STANDARD, SCALING_QUANTILE, N_SCALINGS };
 enum ood_score { OOD_ENERGY, OOD_MAX_PROBABILITY, OOD_GRADIENT_NORM, N_OOD_SCORES };
 
@@ -40,6 +40,15 @@ struct params {
 	double max_sigma;
 	double ema_decay;
 	double input_noise; /* standard deviation added to scaled inputs in training */
+
+	/* Of single methods: vat, jem, vera_hmc. */
+	double vat_xi, vat_epsilon; /* epsilon 0: by the table */
+	size_t vat_power_iterations;
+	size_t sgld_steps;
+	double sgld_step_size, sgld_noise_std;
+	size_t replay_buffer; /* rows */
+	double replay_restart;
+	size_t hmc_leapfrog_steps, hmc_burn_in, hmc_samples;
 
 	size_t scaling;        /* enum scaling */
 	size_t max_categories; /* one-hot features of a text column before the rest bucket */

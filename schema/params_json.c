@@ -111,13 +111,15 @@ value_to_json(const struct params *p, const struct param *d)
 {
 	const void *at = (const char *)p + d->at;
 	size_t count;
+	double real;
 
 	switch (d->type) {
 	case PARAM_COUNT:
 		count = *(const size_t *)at;
 		return !count && d->min > 0 ? cJSON_CreateString("auto") : number_to_json(p, d, (double)count);
 	case PARAM_REAL:
-		return number_to_json(p, d, *(const double *)at);
+		real = *(const double *)at;
+		return real == 0 && d->min > 0 ? cJSON_CreateString("auto") : number_to_json(p, d, real);
 	case PARAM_BOOL:
 		return cJSON_CreateBool(*(const bool *)at);
 	case PARAM_CHOICE:

@@ -14,43 +14,9 @@
 #include "engine/generator.h"
 #include "engine/jem.h"
 #include "engine/kernel.h"
-
-#ifdef VERAD_DOUBLE
-#define STEP 1e-6
-#define TOLERANCE 1e-7
-#else
-#define STEP 4e-3
-#define TOLERANCE 2e-2
-#endif
+#include "tests/unit/differences.h"
 
 enum { THREADS = 2, N = 6, N_LABELLED = 5, D = 5, K = 4, Z = 3, MAX = 4096, ARENA = 1 << 18 };
-
-typedef double loss_function(void *ctx, const real *x);
-
-/* gradient [n] at x against (f(x + step e_i) - f(x - step e_i)) / (2 step), relative to the largest component. */
-static void
-check(loss_function *f, void *ctx, real *x, const real *gradient, size_t n)
-{
-	double top = 0;
-
-	for (size_t i = 0; i < n; i++)
-		top = fmax(top, fabs((double)gradient[i]));
-	assert_true(top > 0);
-	for (size_t i = 0; i < n; i++) {
-		real old = x[i], up, down;
-		double high, low, slope;
-
-		x[i] = up = old + (real)STEP;
-		high = f(ctx, x);
-		x[i] = down = old - (real)STEP;
-		low = f(ctx, x);
-		x[i] = old;
-		slope = (high - low) / ((double)up - (double)down);
-		if (!(fabs(slope - (double)gradient[i]) <= TOLERANCE * top))
-			fail_msg("component %zu: %.12g, by differences %.12g (largest %g)", i, (double)gradient[i],
-				slope, top);
-	}
-}
 
 /* ---- The joint energy model -----------------------------------------------------------------------------------------
  */
@@ -113,7 +79,7 @@ check_energy(bool weight_norm, struct jem_weights weights)
 
 	energy_loss(t, t->trained);
 	net_effective_backward(&t->shape, t->trained, t->gradient, gradient);
-	check(energy_loss, t, t->trained, gradient, net_trained_size(&t->shape));
+	check_differences(energy_loss, t, t->trained, gradient, net_trained_size(&t->shape));
 	energy_free(t);
 }
 
@@ -181,7 +147,7 @@ log_p_has_its_gradient_in_the_input(void **state)
 	(void)state;
 	memcpy(jem_input(&t->jem, 0), t->x, sizeof t->x);
 	memcpy(gradient, jem_input_gradient(&t->jem, t->trained, N, THREADS), sizeof gradient);
-	check(sum_log_p, t, t->x, gradient, N * D);
+	check_differences(sum_log_p, t, t->x, gradient, N * D);
 	energy_free(t);
 }
 
@@ -240,7 +206,7 @@ the_sample_has_its_gradient_in_every_parameter(void **state)
 	(void)state;
 	generator_sample(&t->g, t->w, THREADS);
 	generator_gradient(&t->g, t->w, t->dx, gradient, THREADS);
-	check(projected_sample, t, t->w, gradient, generator_size(&t->shape));
+	check_differences(projected_sample, t, t->w, gradient, generator_size(&t->shape));
 	sampler_free(t);
 }
 
@@ -276,7 +242,7 @@ the_posterior_has_the_gradient_of_its_elbo(void **state)
 	(void)state;
 	generator_sample(&t->g, t->w, THREADS);
 	generator_posterior_gradient(&t->g, t->w, t->log_eta, gradient, THREADS);
-	check(minus_elbo, t, t->log_eta, gradient, Z);
+	check_differences(minus_elbo, t, t->log_eta, gradient, Z);
 	sampler_free(t);
 }
 
