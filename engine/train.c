@@ -15,6 +15,11 @@ enum { STREAM_FITS = 16 };
 /* A loss beyond this is an explosion on its way to infinity; standardised inputs and sane nets stay far below. */
 #define EXPLODED 1e6
 
+/* The divergence guard keeps a state to go back to, made anew every so many steps while no term is even near exploding;
+ * a fit may go back so many times. */
+#define CALM (EXPLODED / 1e3)
+enum { SNAPSHOT_STEPS = 200, MAX_RETRIES = 3 };
+
 /* ---- The plan -------------------------------------------------------------------------------------------------------
  */
 
@@ -27,6 +32,13 @@ struct planned_fit {
 
 /* A supervised fit has converged long before the others: its labelled rows are few. */
 enum { BASELINE_MIN_STEPS = 1000 };
+
+struct snapshot { /* of the present fit */
+	size_t step;
+	struct rng rng;
+	struct train_terms terms;
+	real *state; /* [n_state] */
+};
 
 struct trainer {
 	struct params params;
@@ -49,9 +61,10 @@ struct trainer {
 	real *done[2];   /* plain weights of the finished baseline and method fits on all labelled rows */
 	float *cross[2]; /* [n_labelled][K]: cross-fitted probabilities of both */
 	struct train_terms terms;
+	size_t retries, recoveries; /* of the present fit; of the run */
+	struct snapshot sound;
 
 	real *scratch;
-	bool diverged;
 };
 
 /* Baseline first: it is quick, and says early what there is to beat. */
@@ -141,8 +154,9 @@ allocate(struct trainer *t, struct err *e)
 		n_scratch = scratch.used > n_scratch ? scratch.used : n_scratch;
 	}
 	t->state = aligned_alloc(64, t->n_state * sizeof *t->state);
+	t->sound.state = aligned_alloc(64, t->n_state * sizeof *t->state);
 	t->scratch = aligned_alloc(64, n_scratch * sizeof *t->scratch);
-	if (!t->state || !t->scratch)
+	if (!t->state || !t->sound.state || !t->scratch)
 		return err_nomem(e);
 	memset(t->state, 0, t->n_state * sizeof *t->state);
 	memset(t->scratch, 0, n_scratch * sizeof *t->scratch);
@@ -188,10 +202,28 @@ open_fit(struct trainer *t)
 }
 
 static void
+take_snapshot(struct trainer *t)
+{
+	t->sound.step = t->fit.step;
+	t->sound.rng = t->fit.rng;
+	t->sound.terms = t->terms;
+	memcpy(t->sound.state, t->state, t->n_state * sizeof *t->state);
+}
+
+/* Each retry halves the learning rates. */
+static double
+rate_of(const struct trainer *t)
+{
+	return ldexp(1, -(int)t->retries);
+}
+
+static void
 start_fit(struct trainer *t)
 {
 	open_fit(t);
 	fit_start(&t->fit, STREAM_FITS + t->at);
+	t->retries = 0;
+	take_snapshot(t);
 }
 
 /* ---- A run ----------------------------------------------------------------------------------------------------------
@@ -232,6 +264,7 @@ trainer_free(struct trainer *t)
 	free(t->fit_labelled);
 	free(t->fit.own);
 	free(t->state);
+	free(t->sound.state);
 	free(t->scratch);
 	for (size_t i = 0; i < 2; i++) {
 		free(t->done[i]);
@@ -259,6 +292,7 @@ trainer_progress(const struct trainer *t, struct train_progress *out)
 		.step = trainer_done(t) ? 0 : t->fit.step,
 		.fold = p->fold,
 		.folds = t->n_folds,
+		.recoveries = t->recoveries,
 		.terms = t->terms,
 	};
 	for (size_t i = 0; i < t->n_fits; i++) {
@@ -267,26 +301,49 @@ trainer_progress(const struct trainer *t, struct train_progress *out)
 	}
 }
 
+/* Not finite is never below. */
 static bool
-sane(double v)
+terms_below(const struct train_terms *m, double bound)
 {
-	return isfinite(v) && fabs(v) < EXPLODED;
+	return fabs(m->loss) < bound && fabs(m->log_p_difference) < bound && fabs(m->gradient_penalty) < bound &&
+	       fabs(m->generator_loss) < bound && isfinite(m->entropy_objective);
 }
 
+/* What the last step left: terms always, and at the end of the fit the weights that come of it. */
 static enum status
-check_terms(const struct trainer *t, struct err *e)
+check_step(const struct trainer *t, bool last, struct err *e)
 {
 	const struct train_terms *m = &t->terms;
 
-	if (sane(m->loss) && sane(m->log_p_difference) && sane(m->gradient_penalty) && sane(m->generator_loss) &&
-		isfinite(m->entropy_objective))
-		return OK;
-	return err_set(e, ERR_DIVERGED, "diverged",
-		"training by %s diverged at step %zu of %zu: loss %.3g, log p of data minus generated %.3g, gradient "
-		"penalty "
-		"%.3g, generator loss %.3g; a smaller learning_rate or a larger gamma may help",
-		t->fit.method->name, t->fit.step, t->plan[t->at].steps, m->loss, m->log_p_difference,
-		m->gradient_penalty, m->generator_loss);
+	if (!terms_below(m, EXPLODED))
+		return err_set(e, ERR_DIVERGED, "diverged",
+			"training by %s diverged at step %zu of %zu, after %zu retries: loss %.3g, log p difference "
+			"%.3g, "
+			"gradient penalty %.3g, generator loss %.3g; a smaller learning_rate or a larger gamma may "
+			"help",
+			t->fit.method->name, t->fit.step, t->plan[t->at].steps, t->retries, m->loss,
+			m->log_p_difference, m->gradient_penalty, m->generator_loss);
+	if (last && !kernel_finite(t->state, t->n_state))
+		return err_set(e, ERR_DIVERGED, "diverged",
+			"training by %s ended with weights that are not finite, after %zu retries; a smaller "
+			"learning_rate may help",
+			t->fit.method->name, t->retries);
+	return OK;
+}
+
+/* Back to the last sound state, with smaller steps and other draws: those that led astray must not come again. */
+static void
+recover(struct trainer *t)
+{
+	struct fit *f = &t->fit;
+
+	t->retries++;
+	t->recoveries++;
+	memcpy(t->state, t->sound.state, t->n_state * sizeof *t->state);
+	t->terms = t->sound.terms;
+	f->step = t->sound.step;
+	f->rate = rate_of(t);
+	rng_init(&f->rng, t->params.seed, (STREAM_FITS + t->at) | (uint64_t)t->retries << 32);
 }
 
 /* Class probabilities of labelled row numbers l with fold_of[l] == fold - 1, by the averaged weights. */
@@ -316,9 +373,6 @@ close_fit(struct trainer *t, struct err *e)
 	const real *w = net_effective(&t->shape, t->fit.average, t->fit.plain);
 	enum status s = OK;
 
-	if (!kernel_finite(w, net_size(&t->shape)))
-		return err_set(e, ERR_DIVERGED, "diverged", "training by %s ended with weights that are not finite",
-			t->fit.method->name);
 	if (p->fold)
 		s = predict_fold(t, w, p->fold, t->cross[p->baseline ? 0 : 1], e);
 	else
@@ -334,11 +388,21 @@ enum status
 trainer_step(struct trainer *t, struct err *e)
 {
 	enum status s;
+	bool last;
 
 	fit_step(&t->fit, &t->terms);
-	if ((s = check_terms(t, e)))
+	last = t->fit.step == t->plan[t->at].steps;
+	s = check_step(t, last, e);
+	if (s && t->retries == MAX_RETRIES)
 		return s;
-	return t->fit.step == t->plan[t->at].steps ? close_fit(t, e) : OK;
+	if (s)
+		recover(t);
+	else if (last)
+		return close_fit(t, e);
+	else if (t->fit.step % SNAPSHOT_STEPS == 0 && terms_below(&t->terms, CALM) &&
+		 kernel_finite(t->state, t->n_state))
+		take_snapshot(t);
+	return OK;
 }
 
 /* ---- The result -----------------------------------------------------------------------------------------------------
@@ -423,8 +487,9 @@ trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
 struct saved_head {
 	char magic[8];
 	uint64_t n_state, n_weights, n_cross, n_rows, seed, steps;
-	uint64_t at, step;
-	struct rng rng;
+	uint64_t at, step, retries, recoveries, sound_step;
+	struct rng rng, sound_rng;
+	struct train_terms terms, sound_terms;
 };
 
 static struct saved_head
@@ -451,9 +516,16 @@ trainer_save(const struct trainer *t, struct buf *out, struct err *e)
 
 	h.at = t->at;
 	h.step = t->fit.step;
+	h.retries = t->retries;
+	h.recoveries = t->recoveries;
+	h.sound_step = t->sound.step;
 	h.rng = t->fit.rng;
+	h.sound_rng = t->sound.rng;
+	h.terms = t->terms;
+	h.sound_terms = t->sound.terms;
 	buf_put(out, &h, sizeof h);
 	buf_put(out, t->state, t->n_state * sizeof *t->state);
+	buf_put(out, t->sound.state, t->n_state * sizeof *t->state);
 	for (size_t i = 0; i < 2; i++) {
 		buf_put(out, t->done[i], h.n_weights * sizeof *t->done[i]);
 		buf_put(out, t->cross[i], h.n_cross * sizeof *t->cross[i]);
@@ -469,30 +541,46 @@ bad_checkpoint(struct err *e)
 	return err_set(e, ERR_CORRUPT, "corrupt_checkpoint", "the checkpoint is damaged or belongs to another run");
 }
 
+/* Whether this trainer could have saved such a head. The checksum has already told damage; this tells other runs. */
+static bool
+head_fits(const struct trainer *t, const struct saved_head *h)
+{
+	struct saved_head want = head_of(t);
+
+	return !memcmp(h->magic, want.magic, sizeof want.magic) && h->n_state == want.n_state &&
+	       h->n_weights == want.n_weights && h->n_cross == want.n_cross && h->n_rows == want.n_rows &&
+	       h->seed == want.seed && h->steps == want.steps && h->at <= t->n_fits && h->step <= want.steps &&
+	       h->sound_step <= h->step && h->retries <= MAX_RETRIES;
+}
+
 enum status
 trainer_restore(struct trainer *t, const void *bytes, size_t n, struct err *e)
 {
-	struct saved_head want = head_of(t), h;
+	const size_t n_state = t->n_state * sizeof *t->state;
+	struct saved_head h = head_of(t);
 	struct reader in = reader_over(bytes, n), tail;
-	size_t body = sizeof h + want.n_state * sizeof *t->state +
-		      2 * (want.n_weights * sizeof *t->done[0] + want.n_cross * sizeof *t->cross[0]);
+	size_t body = sizeof h + 2 * n_state + 2 * (h.n_weights * sizeof *t->done[0] + h.n_cross * sizeof *t->cross[0]);
 
 	if (n != body + sizeof(uint64_t))
 		return bad_checkpoint(e);
 	tail = reader_over((const unsigned char *)bytes + body, sizeof(uint64_t));
 	memcpy(&h, reader_take(&in, sizeof h), sizeof h);
-	want.at = h.at;
-	want.step = h.step;
-	want.rng = h.rng;
-	if (reader_u64(&tail) != checksum64(bytes, body) || memcmp(&h, &want, sizeof h) || h.at > t->n_fits ||
-		h.step > t->params.steps)
+	if (reader_u64(&tail) != checksum64(bytes, body) || !head_fits(t, &h))
 		return bad_checkpoint(e);
 	t->at = h.at;
 	if (!trainer_done(t))
 		open_fit(t);
+	t->retries = h.retries;
+	t->recoveries = h.recoveries;
+	t->terms = h.terms;
 	t->fit.step = h.step;
 	t->fit.rng = h.rng;
-	memcpy(t->state, reader_take(&in, t->n_state * sizeof *t->state), t->n_state * sizeof *t->state);
+	t->fit.rate = rate_of(t);
+	t->sound.step = h.sound_step;
+	t->sound.rng = h.sound_rng;
+	t->sound.terms = h.sound_terms;
+	memcpy(t->state, reader_take(&in, n_state), n_state);
+	memcpy(t->sound.state, reader_take(&in, n_state), n_state);
 	for (size_t i = 0; i < 2; i++) {
 		size_t n_weights = h.n_weights * sizeof *t->done[i], n_cross = h.n_cross * sizeof *t->cross[i];
 

@@ -38,6 +38,7 @@ struct train_progress {
 	const char *phase;  /* "baseline", "training", "evaluating", "scoring"; static storage */
 	size_t step, steps; /* of the whole run */
 	size_t fold, folds; /* of the evaluation; fold 0 = the fit on all labelled rows */
+	size_t recoveries;  /* times that this run, so far, diverged and went on from an earlier state */
 	struct train_terms terms;
 };
 
@@ -60,8 +61,11 @@ void trainer_free(struct trainer *t);
 bool trainer_done(const struct trainer *t);
 void trainer_progress(const struct trainer *t, struct train_progress *out);
 
-/* One step of the present fit. ERR_DIVERGED when an energy, gradient or loss is not finite or explodes: the run is
- * over then, and the message has the numbers. */
+/*
+ * One step of the present fit. When an energy, gradient or loss is not finite or explodes, the fit goes back to its
+ * last sound state and on from there with half the learning rates and other random numbers; after the third time in one
+ * fit ERR_DIVERGED: the run is over then, and the message has the numbers.
+ */
 enum status trainer_step(struct trainer *t, struct err *e);
 
 /* Builds the result of a run that is done. Once only. */
