@@ -97,7 +97,7 @@ work(void *ctx, size_t i, struct json_build *build, cJSON *result, struct err *e
 		(s = protocol_train(&d, role, true, &b->runs.params, &t, e)) ||
 		(s = measure(t.bundle, &d, role, build, result, e)))
 		goto out;
-	json_put_count(build, result, "split", b->split_of[i]);
+	json_put_count(build, result, "index", b->split_of[i]);
 	json_put_text(build, result, "method", t.method);
 	json_put_count(build, result, "n_rows", t.n_rows);
 	json_put_count(build, result, "n_labelled", t.n_labelled);
@@ -122,46 +122,16 @@ out:
 /* Figures of a set -------------------------------------------------------------------------------------------------
  */
 
-/* A member of a split's result; of a run whose method is the baseline itself, the run's own figure. */
-static double
-figure(const cJSON *result, bool of_baseline, const char *name)
-{
-	const cJSON *baseline = json_member(result, "baseline");
-
-	return result_number(of_baseline && baseline ? baseline : result, name);
-}
-
 static double
 mean(const struct set *set, bool of_baseline, const char *name)
 {
-	const cJSON *result;
-	double sum = 0;
-	size_t n = 0;
-
-	cJSON_ArrayForEach(result, set->result)
-	{
-		sum += figure(result, of_baseline, name);
-		n++;
-	}
-	return n ? sum / (double)n : (double)NAN;
+	return results_mean(set->result, of_baseline ? "baseline" : NULL, name);
 }
 
 static double
 deviation(const struct set *set, bool of_baseline, const char *name)
 {
-	const double centre = mean(set, of_baseline, name);
-	const cJSON *result;
-	double sum = 0;
-	size_t n = 0;
-
-	cJSON_ArrayForEach(result, set->result)
-	{
-		double v = figure(result, of_baseline, name) - centre;
-
-		sum += v * v;
-		n++;
-	}
-	return n ? sqrt(sum / (double)n) : (double)NAN;
+	return results_deviation(set->result, of_baseline ? "baseline" : NULL, name);
 }
 
 static const cJSON *
@@ -169,8 +139,8 @@ best_peer(const struct set *set)
 {
 	const cJSON *peer, *best = NULL;
 
-	cJSON_ArrayForEach(peer,
-		set->peers) if (!best || result_number(peer, "accuracy") > result_number(best, "accuracy")) best = peer;
+	cJSON_ArrayForEach(peer, set->peers) if (!best || result_number(peer, NULL, "accuracy") >
+								  result_number(best, NULL, "accuracy")) best = peer;
 	return best;
 }
 
@@ -185,7 +155,7 @@ rank_of(const struct set *set, size_t *n)
 	*n = 1;
 	cJSON_ArrayForEach(peer, set->peers)
 	{
-		rank += result_number(peer, "accuracy") > accuracy;
+		rank += result_number(peer, NULL, "accuracy") > accuracy;
 		++*n;
 	}
 	return rank;
@@ -216,8 +186,8 @@ print_set(const struct set *set)
 	printf("%-16s %6zu %8.4f %6.4f %5s  ", set->name, set->n_splits, accuracy, deviation(set, false, "accuracy"),
 		best ? place : "-");
 	if (best)
-		printf("%-20s %6.4f %+6.1f ", best->string, result_number(best, "accuracy"),
-			100 * (accuracy - result_number(best, "accuracy")));
+		printf("%-20s %6.4f %+6.1f ", best->string, result_number(best, NULL, "accuracy"),
+			100 * (accuracy - result_number(best, NULL, "accuracy")));
 	else
 		printf("%-20s %6s %6s ", "-", "", "");
 	printf("%8.4f %+6.1f %8.4f %8.4f %6.4f %7.0f\n", baseline, 100 * (accuracy - baseline),
@@ -226,30 +196,17 @@ print_set(const struct set *set)
 	fflush(stdout);
 }
 
-/* In the splits' order, whatever the order in which they end: sums, too, are to be the same every time. */
-static void
-insert(cJSON *results, cJSON *result)
-{
-	const cJSON *other;
-	int at = 0;
-
-	cJSON_ArrayForEach(other, results) at += result_number(other, "split") < result_number(result, "split");
-	cJSON_InsertItemInArray(results, at, result);
-}
-
 static void
 done(void *ctx, size_t i, const cJSON *result, const char *code, const char *message)
 {
 	struct bench *b = ctx;
 	struct set *set = &b->set[b->set_of[i]];
-	cJSON *copy;
 
 	set->n_done++;
-	if (result && (copy = cJSON_Duplicate(result, true))) {
-		insert(set->result, copy);
+	if (result && results_insert(set->result, result)) {
 		fprintf(stderr, "  %s, split %zu: %.4f, baseline %.4f, %.0f s\n", set->name, b->split_of[i] + 1,
-			figure(result, false, "accuracy"), figure(result, true, "accuracy"),
-			result_number(result, "seconds"));
+			result_number(result, NULL, "accuracy"), result_number(result, "baseline", "accuracy"),
+			result_number(result, NULL, "seconds"));
 	} else {
 		set->n_failed++;
 		b->n_failed++;
@@ -314,10 +271,11 @@ compare(const struct bench *b, struct json_build *build, cJSON *root)
 		own += accuracy;
 		baseline += mean(set, true, "accuracy");
 		ece += mean(set, false, "ece");
-		of_best += result_number(best, "accuracy");
-		wins += accuracy > result_number(best, "accuracy");
-		ties += accuracy == result_number(best, "accuracy");
-		cJSON_ArrayForEach(peer, set->peers) add(list, &n_list, peer->string, result_number(peer, "accuracy"));
+		of_best += result_number(best, NULL, "accuracy");
+		wins += accuracy > result_number(best, NULL, "accuracy");
+		ties += accuracy == result_number(best, NULL, "accuracy");
+		cJSON_ArrayForEach(peer, set->peers)
+			add(list, &n_list, peer->string, result_number(peer, NULL, "accuracy"));
 	}
 	if (!n)
 		return;

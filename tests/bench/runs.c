@@ -119,14 +119,6 @@ text_of(const cJSON *object, const char *name)
 	return cJSON_IsString(member) ? member->valuestring : "";
 }
 
-double
-result_number(const cJSON *result, const char *name)
-{
-	const cJSON *member = json_member(result, name);
-
-	return cJSON_IsNumber(member) ? member->valuedouble : (double)NAN;
-}
-
 /* A line that is no record (the end of one that was being written) is passed over. */
 static enum status
 read_ledger(struct runs *r, struct err *e)
@@ -434,4 +426,61 @@ runs_write(const struct runs *r, const char *name, struct json_build *b, cJSON *
 		printf("\nAll figures are in %s\n", path);
 	free(text);
 	return s;
+}
+
+double
+result_number(const cJSON *result, const char *part, const char *name)
+{
+	const cJSON *inner = part ? json_member(result, part) : NULL,
+		    *member = json_member(inner ? inner : result, name);
+
+	return cJSON_IsNumber(member) ? member->valuedouble : (double)NAN;
+}
+
+bool
+results_insert(cJSON *results, const cJSON *result)
+{
+	cJSON *copy = cJSON_Duplicate(result, true);
+	const cJSON *other;
+	int at = 0;
+
+	cJSON_ArrayForEach(other, results)
+		at += result_number(other, NULL, "index") < result_number(result, NULL, "index");
+	if (copy && cJSON_InsertItemInArray(results, at, copy))
+		return true;
+	cJSON_Delete(copy);
+	return false;
+}
+
+double
+results_mean(const cJSON *results, const char *part, const char *name)
+{
+	const cJSON *result;
+	double sum = 0;
+	size_t n = 0;
+
+	cJSON_ArrayForEach(result, results)
+	{
+		sum += result_number(result, part, name);
+		n++;
+	}
+	return n ? sum / (double)n : (double)NAN;
+}
+
+double
+results_deviation(const cJSON *results, const char *part, const char *name)
+{
+	const double centre = results_mean(results, part, name);
+	const cJSON *result;
+	double sum = 0;
+	size_t n = 0;
+
+	cJSON_ArrayForEach(result, results)
+	{
+		double v = result_number(result, part, name) - centre;
+
+		sum += v * v;
+		n++;
+	}
+	return n ? sqrt(sum / (double)n) : (double)NAN;
 }

@@ -62,7 +62,16 @@ void runs_describe(const struct runs *r, struct json_build *b, struct cJSON *to)
 /* OUT/NAME.json: the tree, which is deleted in any case. Says where it went. */
 enum status runs_write(const struct runs *r, const char *name, struct json_build *b, struct cJSON *root, struct err *e);
 
-/* Members of a result: NaN where there is none. */
-double result_number(const struct cJSON *result, const char *name);
+/*
+ * Results: a member `name` of the object `part` within a result, or of the result itself where it has no such part or
+ * `part` is NULL; NaN where there is none. (A run whose method is the baseline has no part "baseline": it is its own.)
+ */
+double result_number(const struct cJSON *result, const char *part, const char *name);
+
+/* A copy into an array that is kept in the order of the results' member "index", whatever the order in which they come:
+ * sums are to be the same every time. False: no memory. */
+bool results_insert(struct cJSON *results, const struct cJSON *result);
+double results_mean(const struct cJSON *results, const char *part, const char *name);
+double results_deviation(const struct cJSON *results, const char *part, const char *name);
 
 #endif
