@@ -77,6 +77,8 @@ $(TESTS): %: %.o $(SUPPORT) $(BUILD)/libverad.a
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
+$(BUILD)/tests/unit/test_allocation: $(BUILD)/tests/bench/allocations.o
+
 $(TESTS64): $(BUILD)/tests/double/%: $(BUILD)/double/tests/unit/%.o $(BUILD)/libengine64.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
@@ -136,6 +138,17 @@ bench-accuracy bench-ood: bench-%: $(BUILD)/.setup-bench
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/tests/bench/bench_$*
 	$(Q)mkdir -p $(BUILD)/bench && OUT=$(BUILD)/bench $(BUILD)/tests/bench/bench_$*
 
+# How fast it learns, beside PyTorch, and what size costs: make bench-train bench-scale.
+TIMING_ROOMS := $(patsubst %,$(BUILD)/tests/bench/%.o,allocations stepper plot)
+$(BUILD)/tests/bench/bench_train $(BUILD)/tests/bench/bench_scale: %: %.o $(TIMING_ROOMS) $(BUILD)/libverad.a
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+bench-train bench-scale: bench-%: $(SETUP)
+	$(Q)$(if $(filter train,$*),deploy/setup.sh torch || echo "  without PyTorch")
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/tests/bench/bench_$*
+	$(Q)mkdir -p $(BUILD)/bench && OUT=$(BUILD)/bench $(BUILD)/tests/bench/bench_$*
+
 install: all
 	install -D -m 755 $(BUILD)/verad $(DESTDIR)$(PREFIX)/bin/verad
 	install -D -m 644 deploy/verad.service $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.service
@@ -144,6 +157,6 @@ install: all
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-analysis
 
-.PHONY: bench-accuracy bench-ood all tests demo test check asan tsan layers analysis format check-format install clean
+.PHONY: bench-accuracy bench-ood bench-train bench-scale all tests demo test check asan tsan layers analysis format check-format install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -5,6 +5,7 @@
 #   deploy/setup.sh build        what compiles and links the program
 #   deploy/setup.sh build test   and what `make test` and `make demo` run with
 #   deploy/setup.sh bench        and what `make bench-accuracy` and `make bench-ood` run with
+#   deploy/setup.sh torch        and what `make bench-train` compares with (large)
 #   deploy/setup.sh dev          and what `make format` and `make analysis` run with
 #   deploy/setup.sh run          only what a compiled verad needs
 set -eu
@@ -18,10 +19,11 @@ for set in "$@"; do
 		;;
 	test) packages="$packages libcmocka-dev curl jq" ;;
 	bench) packages="$packages zlib1g-dev python3-sklearn" ;;
+	torch) packages="$packages python3-torch python3-numpy" ;;
 	dev) packages="$packages clang-format-14 clang-tidy-14" ;;
 	run) packages="$packages libmicrohttpd12 libcjson1 libsqlite3-0 libcsv3 libopenblas0-pthread libgomp1" ;;
 	*)
-		echo "setup: \"$set\" is none of build, test, bench, dev, run" >&2
+		echo "setup: \"$set\" is none of build, test, bench, torch, dev, run" >&2
 		exit 2
 		;;
 	esac

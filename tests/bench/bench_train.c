@@ -1,0 +1,589 @@
+/*
+ * bench_train: how fast a VERA-JEM step is, beside the processor's matrix multiplication and beside PyTorch.
+ *
+ * For each shape, in every repetition, one after the other: a large sgemm, this program's steps with one thread and
+ * with two, and the same step of torch_step.py with as many. So what else the machine does falls on all alike, and
+ * ratios are taken within a repetition; their median and spread over the repetitions are what is printed. Without
+ * PyTorch its columns stay empty. Memory: bytes asked of malloc in a step (allocations.h), and the peak that is
+ * resident.
+ *
+ * SHAPES=NAMES  of those below, "d523b64 defaults"  REPS=N     repetitions, 7
+ * SECONDS=S     of each measurement, 0.5            PYTHON=P   an interpreter with torch, /usr/bin/python3
+ * Writes OUT/train.json. The only <cblas.h> outside the engine, for the yardstick.
+ */
+#include <cblas.h>
+#include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/kernel.h"
+#include "server/json_build.h"
+#include "tests/bench/allocations.h"
+#include "tests/bench/stepper.h"
+
+enum { N_ROWS = 10000, MAX_THREADS = 2, PEAK_SIZE = 2048 };
+
+/* ---- Shapes ---------------------------------------------------------------------------------------------------------
+ */
+
+struct shape {
+	const char *name;
+	size_t d, n_classes, batch;
+	bool paper; /* the networks of the paper; else those of the defaults */
+};
+
+static const struct shape shapes[] = {
+	{"d15b64", 15, 2, 64, true},
+	{"d15b200", 15, 2, 200, true},
+	{"d174b64", 174, 7, 64, true},
+	{"d174b200", 174, 7, 200, true},
+	{"d523b64", 523, 6, 64, true},
+	{"d523b200", 523, 6, 200, true},
+	{"d784b64", 784, 10, 64, true},
+	{"d784b200", 784, 10, 200, true},
+	{"defaults", 64, 10, 64, false},
+};
+enum { N_SHAPES = sizeof shapes / sizeof *shapes };
+
+static struct params
+params_of(const struct shape *s)
+{
+	struct params p;
+
+	params_defaults(&p);
+	p.batch_size = p.labelled_batch_size = s->batch;
+	if (s->paper) {
+		p.hidden_layers = (struct layer_sizes){.n = 6, .size = {1000, 500, 500, 250, 250, 250}};
+		p.generator_layers = (struct layer_sizes){.n = 3, .size = {500, 500, 500}};
+		p.noise_dim = 128;
+		p.importance_samples = 20;
+		p.learning_rate = p.generator_learning_rate = 1e-4;
+	} else {
+		p.hidden_layers = (struct layer_sizes){.n = 3, .size = {256, 256, 256}};
+		p.generator_layers = (struct layer_sizes){.n = 2, .size = {256, 256}};
+		p.noise_dim = 32;
+		p.importance_samples = 4;
+	}
+	return p;
+}
+
+/* Is it in SHAPES, a list of names? */
+static bool
+chosen(const char *list, const char *name)
+{
+	size_t n = strlen(name), len;
+
+	if (!list || !*list)
+		return true;
+	for (const char *at = list; *at; at += len + (at[len] != '\0')) {
+		len = strcspn(at, " ,");
+		if (len == n && memcmp(at, name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- PyTorch, on the other end of two pipes -------------------------------------------------------------------------
+ */
+
+struct torch {
+	pid_t pid; /* 0: none */
+	FILE *ask, *answer;
+	char version[32];
+};
+
+/* The answer to a line, or to none (NULL); owned; NULL where it does not come, and then the child is given up. */
+static cJSON *
+torch_ask(struct torch *t, char *line)
+{
+	char *reply = NULL;
+	size_t cap = 0;
+	cJSON *json = NULL;
+
+	if (t->pid && (!line || (fprintf(t->ask, "%s\n", line) > 0 && fflush(t->ask) == 0)) &&
+		getline(&reply, &cap, t->answer) > 0)
+		json = cJSON_Parse(reply);
+	free(reply);
+	if (!json && t->pid) {
+		fclose(t->ask);
+		fclose(t->answer);
+		waitpid(t->pid, NULL, 0);
+		*t = (struct torch){0};
+	}
+	return json;
+}
+
+static double
+number_of(const cJSON *json, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, name);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : (double)NAN;
+}
+
+/*
+ * A process for each number of threads: PyTorch, OpenMP and the BLAS each have a number of their own, and only the
+ * environment at their start sets them all.
+ */
+static void
+torch_start(struct torch *t, int threads)
+{
+	const char *python = getenv("PYTHON") && *getenv("PYTHON") ? getenv("PYTHON") : "/usr/bin/python3";
+	char omp[32], blas[32], interpreter[1024], count[8], script[] = "tests/bench/torch_step.py", env[] = "env";
+	char *argv[] = {env, omp, blas, interpreter, script, count, NULL};
+	int down[2] = {-1, -1}, up[2] = {-1, -1};
+	posix_spawn_file_actions_t actions;
+	cJSON *hello;
+
+	*t = (struct torch){0};
+	snprintf(omp, sizeof omp, "OMP_NUM_THREADS=%d", threads);
+	snprintf(blas, sizeof blas, "OPENBLAS_NUM_THREADS=%d", threads);
+	snprintf(interpreter, sizeof interpreter, "%s", python);
+	snprintf(count, sizeof count, "%d", threads);
+	if (pipe2(down, O_CLOEXEC) || pipe2(up, O_CLOEXEC)) {
+		perror("pipe");
+		exit(1);
+	}
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, down[0], STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, up[1], STDOUT_FILENO);
+	if (posix_spawnp(&t->pid, "env", &actions, NULL, argv, environ))
+		t->pid = 0;
+	posix_spawn_file_actions_destroy(&actions);
+	close(down[0]);
+	close(up[1]);
+	t->ask = fdopen(down[1], "w");
+	t->answer = fdopen(up[0], "r");
+	if (!t->ask || !t->answer) {
+		perror("fdopen");
+		exit(1);
+	}
+	if ((hello = torch_ask(t, NULL))) {
+		const cJSON *version = cJSON_GetObjectItemCaseSensitive(hello, "torch");
+
+		snprintf(t->version, sizeof t->version, "%s", cJSON_IsString(version) ? version->valuestring : "");
+	}
+	cJSON_Delete(hello);
+}
+
+static void
+torch_stop(struct torch *t)
+{
+	if (!t->pid)
+		return;
+	fclose(t->ask); /* the end of its input is the end of it */
+	fclose(t->answer);
+	waitpid(t->pid, NULL, 0);
+	*t = (struct torch){0};
+}
+
+static void
+put_sizes(struct json_build *b, cJSON *to, const char *name, const struct layer_sizes *sizes)
+{
+	cJSON *array = json_put_array(b, to, name);
+
+	for (size_t l = 0; l < sizes->n; l++)
+		json_add_number(b, array, (double)sizes->size[l]);
+}
+
+static void
+put_shape(struct json_build *b, cJSON *to, const struct params *p, const struct shape *s)
+{
+	json_put_count(b, to, "d", s->d);
+	json_put_count(b, to, "k", s->n_classes);
+	json_put_count(b, to, "z", p->noise_dim);
+	json_put_count(b, to, "batch", p->batch_size);
+	json_put_count(b, to, "labelled", p->labelled_batch_size);
+	json_put_count(b, to, "samples", p->importance_samples);
+	put_sizes(b, to, "hidden", &p->hidden_layers);
+	put_sizes(b, to, "generator", &p->generator_layers);
+	json_put_count(b, to, "rows", N_ROWS);
+}
+
+static void
+torch_shape(struct torch *t, const struct params *p, const struct shape *s)
+{
+	struct json_build b = {0};
+	cJSON *root = json_object(&b);
+	char *line = NULL;
+	struct err e;
+
+	put_shape(&b, json_put_object(&b, root, "shape"), p, s);
+	if (json_finish(&b, root, &line, &e) == OK)
+		cJSON_Delete(torch_ask(t, line));
+	free(line);
+}
+
+/* NaN: there is no PyTorch. */
+static struct duration
+torch_run(struct torch *t, size_t steps)
+{
+	struct duration d;
+	char line[64];
+	cJSON *json;
+
+	snprintf(line, sizeof line, "{\"steps\": %zu}", steps);
+	json = torch_ask(t, line);
+	d = (struct duration){.wall = number_of(json, "wall"), .cpu = number_of(json, "cpu")};
+	cJSON_Delete(json);
+	return d;
+}
+
+static double
+torch_resident(struct torch *t)
+{
+	char line[] = "{\"steps\": 0}";
+	cJSON *json = torch_ask(t, line);
+	double v = number_of(json, "rss");
+
+	cJSON_Delete(json);
+	return v;
+}
+
+/* As stepper_steps. */
+static size_t
+torch_steps(struct torch *t, double wanted)
+{
+	torch_run(t, 1);
+	for (size_t steps = 1;; steps *= 2) {
+		double took = torch_run(t, steps).wall, n = wanted / took * (double)steps;
+
+		if (isnan(took))
+			return 0;
+		if (took >= wanted / 4 || took >= 0.1)
+			return n < 1 ? 1 : (size_t)n;
+	}
+}
+
+/* ---- Measuring ------------------------------------------------------------------------------------------------------
+ */
+
+/* GFLOP/s of one thread at a large square product. */
+static double
+sgemm_peak(const float *a, const float *b, float *c)
+{
+	struct timespec from, to;
+	const blasint n = PEAK_SIZE;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, n, 1, a, n, b, n, 0, c, n);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	return 2.0 * n * n * n / ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec));
+}
+
+struct side { /* of one number of threads; milliseconds a step */
+	struct series wall, cpu;
+	size_t steps; /* of each measurement */
+};
+
+struct result {
+	const struct shape *shape;
+	struct arithmetic arithmetic;
+	struct series peak; /* GFLOP/s of one thread */
+	struct side verad[MAX_THREADS], torch[MAX_THREADS];
+	struct series gflops[MAX_THREADS], share[MAX_THREADS], share_needed[MAX_THREADS];
+	struct series ratio[MAX_THREADS], ratio_cpu[MAX_THREADS], ratio_best[MAX_THREADS];
+	struct series speed_up;    /* of two threads over one */
+	double allocated, by_blas; /* bytes a step, of all steps measured */
+	double resident, torch_resident;
+};
+
+struct bench {
+	size_t reps;
+	double seconds;
+	int max_threads;
+	struct torch torch[MAX_THREADS];
+	float *a, *b, *c; /* of the yardstick */
+};
+
+static double
+add_side(struct side *s, struct duration d)
+{
+	if (isnan(d.wall))
+		return d.wall;
+	series_add(&s->wall, d.wall / (double)s->steps * 1e3);
+	series_add(&s->cpu, d.cpu / (double)s->steps * 1e3);
+	return d.wall / (double)s->steps;
+}
+
+static void
+add_ratio(struct series *s, double ratio)
+{
+	if (isfinite(ratio))
+		series_add(s, ratio);
+}
+
+static void
+repeat(struct bench *b, struct stepper *steps, struct result *r)
+{
+	double peak = sgemm_peak(b->a, b->b, b->c), first = 0, best = (double)INFINITY, verad[MAX_THREADS];
+
+	series_add(&r->peak, peak);
+	for (int i = 0; i < b->max_threads; i++) {
+		struct allocations before = allocations_so_far(), after;
+		struct duration mine = stepper_run(steps, r->verad[i].steps, i + 1), theirs;
+		double t, t_torch;
+
+		after = allocations_so_far();
+		r->allocated += (double)(after.bytes - before.bytes);
+		r->by_blas += (double)(after.blas_bytes - before.blas_bytes);
+		verad[i] = t = add_side(&r->verad[i], mine);
+		first = i ? first : t;
+		series_add(&r->gflops[i], r->arithmetic.passes / t * 1e-9);
+		series_add(&r->share[i], r->arithmetic.passes / t * 1e-9 / (peak * (i + 1)));
+		series_add(&r->share_needed[i], r->arithmetic.needed / t * 1e-9 / (peak * (i + 1)));
+		if (i == 1)
+			series_add(&r->speed_up, first / t);
+
+		theirs = r->torch[i].steps ? torch_run(&b->torch[i], r->torch[i].steps)
+					   : (struct duration){.wall = (double)NAN, .cpu = (double)NAN};
+		t_torch = add_side(&r->torch[i], theirs);
+		best = t_torch < best ? t_torch : best;
+		add_ratio(&r->ratio[i], t_torch / t);
+		add_ratio(&r->ratio_cpu[i],
+			theirs.cpu / (double)r->torch[i].steps / (mine.cpu / (double)r->verad[i].steps));
+	}
+	for (int i = 0; i < b->max_threads; i++)
+		add_ratio(&r->ratio_best[i], best / verad[i]);
+}
+
+static enum status
+measure(struct bench *b, const struct shape *shape, struct result *r, struct err *e)
+{
+	struct params params = params_of(shape);
+	struct rows rows = {0};
+	struct stepper steps = {0};
+	struct train_data data = {.rows = &rows, .n_classes = shape->n_classes};
+	int32_t *label = NULL;
+	size_t n_steps = 0;
+	enum status s;
+
+	*r = (struct result){.shape = shape};
+	peak_reset();
+	if ((s = stepper_table(&rows, &label, N_ROWS, shape->d, shape->n_classes, e)))
+		goto out;
+	data.label = label;
+	if ((s = stepper_init(&steps, &params, &data, N_ROWS, e)))
+		goto out;
+	r->arithmetic = stepper_arithmetic(&steps);
+	for (int i = 0; i < b->max_threads; i++) {
+		r->verad[i].steps = stepper_steps(&steps, b->seconds, i + 1);
+		torch_shape(&b->torch[i], &params, shape);
+		r->torch[i].steps = torch_steps(&b->torch[i], b->seconds);
+		n_steps += r->verad[i].steps * b->reps;
+	}
+	for (size_t i = 0; i < b->reps; i++)
+		repeat(b, &steps, r);
+	r->allocated /= (double)n_steps;
+	r->by_blas /= (double)n_steps;
+	r->resident = peak_resident();
+	r->torch_resident = torch_resident(&b->torch[0]);
+	if (!stepper_sane(&steps))
+		s = err_set(e, ERR_DIVERGED, "diverged", "the weights are not finite any more: no step to be timed");
+out:
+	stepper_release(&steps);
+	rows_release(&rows);
+	free(label);
+	return s;
+}
+
+/* ---- What is said of it ---------------------------------------------------------------------------------------------
+ */
+
+static void
+print_cell(const struct series *s, const char *format, const char *empty)
+{
+	if (s->n)
+		printf(format, series_median(s));
+	else
+		fputs(empty, stdout);
+}
+
+/* Half the distance of the quartiles, in percent of the median. */
+static double
+spread(const struct series *s)
+{
+	return (series_quantile(s, 0.75) - series_quantile(s, 0.25)) / 2 / series_median(s) * 100;
+}
+
+static void
+print_head(void)
+{
+	printf("%-9s %7s %8s %15s %8s %8s %9s %15s %7s %8s %8s\n", "shape", "threads", "steps/s", "ms a step",
+		"GFLOP/s", "of peak", "(needed)", "PyTorch ms", "ratio", "to best", "speed-up");
+}
+
+static void
+print_result(const struct result *r, int max_threads)
+{
+	for (int i = 0; i < max_threads; i++) {
+		const struct series *mine = &r->verad[i].wall, *theirs = &r->torch[i].wall;
+
+		printf("%-9s %7d %8.1f %8.3f ±%4.1f%% %8.1f %7.0f%% %8.0f%%", r->shape->name, i + 1,
+			1e3 / series_median(mine), series_median(mine), spread(mine), series_median(&r->gflops[i]),
+			100 * series_median(&r->share[i]), 100 * series_median(&r->share_needed[i]));
+		if (theirs->n)
+			printf(" %8.3f ±%4.1f%%", series_median(theirs), spread(theirs));
+		else
+			printf(" %15s", "-");
+		print_cell(&r->ratio[i], " %6.2fx", "       -");
+		print_cell(&r->ratio_best[i], " %7.2fx", "        -");
+		if (i)
+			print_cell(&r->speed_up, " %7.2fx", "        -");
+		putchar('\n');
+	}
+	printf("          sgemm of one thread %.1f GFLOP/s; allocated in a step: %.0f bytes, by the BLAS %.0f; peak "
+	       "resident "
+	       "%.0f MB",
+		series_median(&r->peak), r->allocated, r->by_blas, r->resident * 1e-6);
+	if (isfinite(r->torch_resident))
+		printf(" (PyTorch, over all shapes so far: %.0f MB)", r->torch_resident * 1e-6);
+	putchar('\n');
+	fflush(stdout);
+}
+
+static void
+put_series(struct json_build *b, cJSON *to, const char *name, const struct series *s)
+{
+	cJSON *o = json_put_object(b, to, name), *all;
+
+	json_put_number(b, o, "median", series_median(s));
+	json_put_number(b, o, "quartile_1", series_quantile(s, 0.25));
+	json_put_number(b, o, "quartile_3", series_quantile(s, 0.75));
+	all = json_put_array(b, o, "sorted");
+	for (size_t i = 0; i < s->n; i++)
+		json_add_number(b, all, s->v[i]);
+}
+
+static void
+put_result(struct json_build *b, cJSON *array, const struct result *r, int max_threads)
+{
+	struct params p = params_of(r->shape);
+	cJSON *o = json_add_object(b, array), *threads;
+
+	json_put_text(b, o, "name", r->shape->name);
+	put_shape(b, json_put_object(b, o, "shape"), &p, r->shape);
+	json_put_number(b, o, "gflop_by_passes", r->arithmetic.passes * 1e-9);
+	json_put_number(b, o, "gflop_needed", r->arithmetic.needed * 1e-9);
+	put_series(b, o, "sgemm_gflops", &r->peak);
+	json_put_number(b, o, "allocated_bytes_per_step", r->allocated);
+	json_put_number(b, o, "allocated_bytes_per_step_by_blas", r->by_blas);
+	json_put_number(b, o, "peak_resident_bytes", r->resident);
+	json_put_number(b, o, "torch_peak_resident_bytes", r->torch_resident);
+	put_series(b, o, "speed_up_of_two_threads", &r->speed_up);
+	threads = json_put_array(b, o, "threads");
+	for (int i = 0; i < max_threads; i++) {
+		cJSON *t = json_add_object(b, threads);
+
+		json_put_count(b, t, "threads", (size_t)i + 1);
+		put_series(b, t, "ms", &r->verad[i].wall);
+		put_series(b, t, "cpu_ms", &r->verad[i].cpu);
+		put_series(b, t, "gflops", &r->gflops[i]);
+		put_series(b, t, "share_of_sgemm", &r->share[i]);
+		put_series(b, t, "share_of_sgemm_needed", &r->share_needed[i]);
+		put_series(b, t, "torch_ms", &r->torch[i].wall);
+		put_series(b, t, "torch_cpu_ms", &r->torch[i].cpu);
+		put_series(b, t, "ratio", &r->ratio[i]);
+		put_series(b, t, "ratio_of_cpu_time", &r->ratio_cpu[i]);
+		put_series(b, t, "ratio_to_best_of_torch", &r->ratio_best[i]);
+	}
+}
+
+static enum status
+write_json(const struct bench *b, const struct result *r, size_t n, struct err *e)
+{
+	const char *folder = getenv("OUT") && *getenv("OUT") ? getenv("OUT") : ".";
+	struct json_build build = {0};
+	cJSON *root = json_object(&build), *array;
+	double load[3] = {0};
+	char path[1024], *text = NULL;
+	FILE *file = NULL;
+	enum status s;
+
+	if (getloadavg(load, 3) < 0)
+		load[0] = (double)NAN;
+	json_put_text(&build, root, "blas_core", kernel_blas_core());
+	json_put_text(&build, root, "torch", b->torch[0].pid ? b->torch[0].version : NULL);
+	json_put_count(&build, root, "repetitions", b->reps);
+	json_put_number(&build, root, "load_average", load[0]);
+	array = json_put_array(&build, root, "shapes");
+	for (size_t i = 0; i < n; i++)
+		put_result(&build, array, &r[i], b->max_threads);
+	if ((s = json_finish(&build, root, &text, e)))
+		return s;
+	snprintf(path, sizeof path, "%s/train.json", folder);
+	file = fopen(path, "w");
+	if (!file || fprintf(file, "%s\n", text) < 0)
+		s = err_set(e, ERR_IO, "io", "%s cannot be written", path);
+	if (file && fclose(file) && !s)
+		s = err_set(e, ERR_IO, "io", "%s cannot be written", path);
+	if (!s)
+		printf("\nwritten: %s\n", path);
+	free(text);
+	return s;
+}
+
+int
+main(void)
+{
+	static struct result result[N_SHAPES];
+	struct bench b = {
+		.reps = (size_t)setting("REPS", 7, 1, SERIES_MAX), .seconds = setting("SECONDS", 0.5, 0, 600)};
+	const char *list = getenv("SHAPES");
+	long n_processors = sysconf(_SC_NPROCESSORS_ONLN);
+	const size_t n_peak = (size_t)PEAK_SIZE * PEAK_SIZE;
+	size_t n = 0;
+	struct err e = {0};
+	enum status s;
+
+	signal(SIGPIPE, SIG_IGN);
+	b.max_threads = n_processors < MAX_THREADS ? 1 : MAX_THREADS;
+	if ((s = kernel_init(&e)))
+		goto out;
+	b.a = calloc(n_peak, sizeof *b.a);
+	b.b = calloc(n_peak, sizeof *b.b);
+	b.c = calloc(n_peak, sizeof *b.c);
+	if (!b.a || !b.b || !b.c) {
+		s = err_nomem(&e);
+		goto out;
+	}
+	for (size_t i = 0; i < n_peak; i++)
+		b.a[i] = b.b[i] = (float)(i % 17) / 17;
+	for (int i = 0; i < b.max_threads; i++)
+		torch_start(&b.torch[i], i + 1);
+	printf("VERA-JEM steps, float32, %s; %zu repetitions of %.2f s; median and half the distance of the "
+	       "quartiles\n",
+		kernel_blas_core(), b.reps, b.seconds);
+	if (b.torch[0].pid)
+		printf("beside them PyTorch %s with as many threads, in turns\n\n", b.torch[0].version);
+	else
+		printf("no PyTorch here (deploy/setup.sh torch installs Debian's): without it\n\n");
+	print_head();
+	for (size_t i = 0; i < N_SHAPES && !s; i++)
+		if (chosen(list, shapes[i].name)) {
+			s = measure(&b, &shapes[i], &result[n], &e);
+			if (!s)
+				print_result(&result[n++], b.max_threads);
+		}
+	if (!s && !n)
+		s = err_set(&e, ERR_INVALID, "unknown_shape", "SHAPES=%s has none of the shapes' names", list);
+	if (!s)
+		s = write_json(&b, result, n, &e);
+out:
+	for (int i = 0; i < b.max_threads; i++)
+		torch_stop(&b.torch[i]);
+	free(b.a);
+	free(b.b);
+	free(b.c);
+	if (s)
+		fprintf(stderr, "bench_train: %s\n", e.msg);
+	return s != OK;
+}
