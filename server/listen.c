@@ -3,11 +3,21 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* getaddrinfo would take port 99999 for 34463. */
+static bool
+is_port(const char *text)
+{
+	size_t n = strlen(text);
+
+	return n && n <= 5 && strspn(text, "0123456789") == n && strtoul(text, NULL, 10) <= UINT16_MAX;
+}
 
 enum status
 listen_on(const char *address, int *out, struct err *e)
@@ -24,9 +34,11 @@ listen_on(const char *address, int *out, struct err *e)
 	} else if (memchr(address, ':', n)) {
 		colon = NULL; /* an IPv6 address without brackets: where does its port start? */
 	}
-	if (!colon || !colon[1] || n >= sizeof host)
+	if (!colon || !is_port(colon + 1) || n >= sizeof host)
 		return err_set(e, ERR_INVALID, "bad_listen_address",
-			"\"%.100s\" is no address to listen on: use HOST:PORT, as 127.0.0.1:8080 or [::1]:8080",
+			"\"%.100s\" is no address to listen on: use HOST:PORT, as 127.0.0.1:8080 or [::1]:8080, and a "
+			"port "
+			"of at most 65535",
 			address);
 	memcpy(host, from, n);
 	host[n] = '\0';

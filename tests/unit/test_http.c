@@ -859,8 +859,8 @@ stopping_answers_what_is_under_way(void **state)
 static void
 an_address_that_cannot_be_listened_on_is_named(void **state)
 {
-	static const char *const bad[] = {
-		"8080", "127.0.0.1", "127.0.0.1:", "::1:80", "nowhere.invalid:80", "127.0.0.1:http"};
+	static const char *const bad[] = {"8080", "127.0.0.1", "127.0.0.1:", "::1:80", "nowhere.invalid:80",
+		"127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "[::1]:"};
 	const struct fixture *f = *state;
 	struct http_options o = {0};
 	struct http *h = NULL;
