@@ -4,6 +4,7 @@
 #   make demo       what it does, in one run         make analysis         static analysis
 #   make test       every test                       make format           clang-format over all sources
 #   make asan tsan  every test under sanitizers      make check-format     is there anything to format?
+#   make fuzz       every parser, FUZZ_SECONDS each  make bench-…          see tests/bench/README.md
 #   make install    PREFIX=/usr/local, DESTDIR=      make V=1 …            with the commands
 
 ifeq ($(origin CC),default)
@@ -33,6 +34,7 @@ DOUBLE_TESTS := golden golden_methods gradients
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c tests/api/test_*.c))
 TESTS64  := $(patsubst %,$(BUILD)/tests/double/test_%,$(filter $(DOUBLE_TESTS),$(TESTS:$(BUILD)/tests/unit/test_%=%)))
+FUZZERS  := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FORMATTED = $(wildcard engine/*.[ch] schema/*.[ch] server/*.[ch] tests/*.h tests/*/*.[ch])
 
 Q := $(if $(V),,@)
@@ -116,6 +118,20 @@ analysis: $(BUILD)/migrations.h
 	$(Q)printf '%s\n' $(filter-out engine/err.c,$(SOURCES)) server/main.c | xargs -P $$(nproc) -I@ \
 		clang-tidy-14 --quiet @ -- -std=c11 -D_GNU_SOURCE -D__SANITIZE_THREAD__ -I. -I$(BUILD) \
 		-include tests/analysis.h 2>&1 | { ! grep -v 'warnings\? generated'; }
+
+# A fuzzer a parser, with libFuzzer. What they find stays in build/fuzz; so does what they have learnt to try.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@mkdir -p $(foreach t,$(FUZZERS),$(BUILD)/fuzz/$(t).corpus)
+	$(Q)set -e; for t in $(FUZZERS); do \
+		echo "  FUZZ    $$t"; \
+		clang-14 -std=c11 -D_GNU_SOURCE -D__SANITIZE_ADDRESS__ -I. -O1 -g -w -pthread \
+			-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $(BUILD)/fuzz/$$t \
+			tests/fuzz/fuzz_$$t.c $(ENGINE) $(wildcard schema/*.c) -lcjson -lcsv -lopenblas -lm; \
+		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=20 -artifact_prefix=$(BUILD)/fuzz/$$t- \
+			$(BUILD)/fuzz/$$t.corpus >$(BUILD)/fuzz/$$t.log 2>&1 || { tail -n 60 $(BUILD)/fuzz/$$t.log; exit 1; }; \
+		grep '^Done' $(BUILD)/fuzz/$$t.log; \
+	done
 
 format:
 	$(Q)clang-format-14 -i $(FORMATTED)

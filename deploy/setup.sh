@@ -6,7 +6,7 @@
 #   deploy/setup.sh build test   and what `make test` and `make demo` run with
 #   deploy/setup.sh bench        and what `make bench-accuracy` and `make bench-ood` run with
 #   deploy/setup.sh torch        and what `make bench-train` compares with (large)
-#   deploy/setup.sh dev          and what `make format` and `make analysis` run with
+#   deploy/setup.sh dev          and what `make format`, `make analysis` and `make fuzz` run with
 #   deploy/setup.sh run          only what a compiled verad needs
 set -eu
 
@@ -20,7 +20,7 @@ for set in "$@"; do
 	test) packages="$packages libcmocka-dev curl jq" ;;
 	bench) packages="$packages zlib1g-dev python3-sklearn" ;;
 	torch) packages="$packages python3-torch python3-numpy" ;;
-	dev) packages="$packages clang-format-14 clang-tidy-14" ;;
+	dev) packages="$packages clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev" ;;
 	run) packages="$packages libmicrohttpd12 libcjson1 libsqlite3-0 libcsv3 libopenblas0-pthread libgomp1" ;;
 	*)
 		echo "setup: \"$set\" is none of build, test, bench, torch, dev, run" >&2
