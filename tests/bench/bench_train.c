@@ -539,6 +539,7 @@ main(void)
 		.reps = (size_t)setting("REPS", 7, 1, SERIES_MAX), .seconds = setting("SECONDS", 0.5, 0, 600)};
 	const char *list = getenv("SHAPES");
 	long n_processors = sysconf(_SC_NPROCESSORS_ONLN);
+	double load;
 	const size_t n_peak = (size_t)PEAK_SIZE * PEAK_SIZE;
 	size_t n = 0;
 	struct err e = {0};
@@ -562,6 +563,9 @@ main(void)
 	printf("VERA-JEM steps, float32, %s; %zu repetitions of %.2f s; median and half the distance of the "
 	       "quartiles\n",
 		kernel_blas_core(), b.reps, b.seconds);
+	if (getloadavg(&load, 1) == 1 && load > 0.5)
+		printf("the machine is busy (load average %.1f): times are long, two threads wait for each other\n",
+			load);
 	if (b.torch[0].pid)
 		printf("beside them PyTorch %s with as many threads, in turns\n\n", b.torch[0].version);
 	else
