@@ -484,9 +484,9 @@ generates(size_t method)
 
 /*
  * The published 3 is for some sixty standardised columns. Distances between rows grow with the root of the number of
- * features, and are about half as large where numbers are scaled to [-1, 1]. Measured there, with ten labels a class:
- * 1 to 1.5 is best for optdigits (62 features), 0.25 to 0.5 for credit_approval (about 40), at most 0.25 for penguins
- * (about 10), and too large a value costs more than one too small.
+ * features, and are about half as large where numbers are scaled to [-1, 1]. A compromise, with ten labels a class
+ * there: optdigits is best at 1 to 1.5, credit_approval, with as many features but most of them one-hot, at 0.25 to
+ * 0.5.
  */
 static double
 vat_epsilon_by_table(size_t d, size_t scaling)
