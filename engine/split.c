@@ -81,30 +81,34 @@ split_folds(const int32_t *label, const uint32_t *index, size_t n, size_t n_clas
 	uint32_t *fold, size_t *n_folds, struct err *e)
 {
 	uint32_t *order = malloc((n ? n : 1) * sizeof *order);
-	size_t *count = calloc(n_classes + 1, sizeof *count);
-	size_t smallest = n, seen = 0;
+	size_t *next = calloc(
+		n_classes + 1, sizeof *next); /* of each class: how many, then the place of its next row */
+	size_t smallest = n, before = 0;
 	struct rng rng;
 
-	if (!order || !count) {
+	if (!order || !next) {
 		free(order);
-		free(count);
+		free(next);
 		return err_nomem(e);
 	}
 	for (size_t i = 0; i < n; i++)
-		count[label[index[i]]]++;
-	for (size_t c = 0; c < n_classes; c++)
-		smallest = count[c] < smallest ? count[c] : smallest;
+		next[label[index[i]]]++;
+	for (size_t c = 0; c < n_classes; c++) {
+		size_t count = next[c];
+
+		smallest = count < smallest ? count : smallest;
+		next[c] = before;
+		before += count;
+	}
 	*n_folds = wanted < smallest ? wanted : smallest;
 	if (*n_folds < 2)
 		*n_folds = 0;
 	rng_init(&rng, seed, STREAM_FOLDS);
 	rng_permutation(&rng, order, n);
 	/* Class by class, going on with the next fold where the last class stopped: folds differ by one row at most. */
-	for (size_t c = 0; c < n_classes && *n_folds; c++)
-		for (size_t i = 0; i < n; i++)
-			if ((size_t)label[index[order[i]]] == c)
-				fold[order[i]] = (uint32_t)(seen++ % *n_folds);
+	for (size_t i = 0; i < n && *n_folds; i++)
+		fold[order[i]] = (uint32_t)(next[label[index[order[i]]]]++ % *n_folds);
 	free(order);
-	free(count);
+	free(next);
 	return OK;
 }

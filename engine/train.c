@@ -20,6 +20,9 @@ enum { STREAM_FITS = 16 };
 #define CALM (EXPLODED / 1e3)
 enum { SNAPSHOT_STEPS = 200, MAX_RETRIES = 3 };
 
+/* Cross-fitted probabilities of a method, and of its baseline again: 1 GiB each. */
+#define MAX_CROSS ((size_t)1 << 28)
+
 /* ---- The plan -------------------------------------------------------------------------------------------------------
  */
 
@@ -119,6 +122,24 @@ index_rows(struct trainer *t, struct err *e)
 		t->params.seed, t->fold_of, &t->n_folds, e);
 }
 
+/* Numbers in each block of cross-fitted probabilities, which every checkpoint holds as well: none without folds. */
+static size_t
+n_cross(const struct trainer *t)
+{
+	return t->n_folds ? t->n_labelled * t->data.n_classes : 0;
+}
+
+static enum status
+check_cross(const struct trainer *t, struct err *e)
+{
+	if (!t->n_folds || t->n_labelled <= MAX_CROSS / t->data.n_classes)
+		return OK;
+	return err_set(e, ERR_INVALID, "parameter_combination",
+		"the probabilities of %zu labelled rows for %zu classes do not fit into the memory of a run: set "
+		"evaluation_folds to 0",
+		t->n_labelled, t->data.n_classes);
+}
+
 /* The arenas are sized for the larger of the methods in the plan. */
 static void
 layout_fit(struct trainer *t, enum method method, struct arena *state, struct arena *scratch)
@@ -162,7 +183,7 @@ allocate(struct trainer *t, struct err *e)
 	memset(t->scratch, 0, n_scratch * sizeof *t->scratch);
 	for (size_t i = 0; i < 2; i++) {
 		t->done[i] = calloc(n_weights, sizeof *t->done[i]);
-		t->cross[i] = calloc(t->n_labelled * t->data.n_classes + 1, sizeof *t->cross[i]);
+		t->cross[i] = calloc(n_cross(t) + 1, sizeof *t->cross[i]);
 		if (!t->done[i] || !t->cross[i])
 			return err_nomem(e);
 	}
@@ -242,7 +263,7 @@ trainer_new(
 	t->data = *data;
 	t->fit.threads = n_threads;
 	t->shape = net_shape_of(data->rows->d, &params->hidden_layers, data->n_classes, params->weight_norm);
-	if ((s = index_rows(t, e)) || (s = make_plan(t, e)) || (s = allocate(t, e))) {
+	if ((s = index_rows(t, e)) || (s = check_cross(t, e)) || (s = make_plan(t, e)) || (s = allocate(t, e))) {
 		trainer_free(t);
 		return s;
 	}
@@ -499,7 +520,7 @@ head_of(const struct trainer *t)
 		.magic = "VERADCKP",
 		.n_state = t->n_state,
 		.n_weights = net_size(&t->shape),
-		.n_cross = t->n_labelled * t->data.n_classes,
+		.n_cross = n_cross(t),
 		.n_rows = t->data.rows->n,
 		.seed = t->params.seed,
 		.steps = t->params.steps,
@@ -582,10 +603,10 @@ trainer_restore(struct trainer *t, const void *bytes, size_t n, struct err *e)
 	memcpy(t->state, reader_take(&in, n_state), n_state);
 	memcpy(t->sound.state, reader_take(&in, n_state), n_state);
 	for (size_t i = 0; i < 2; i++) {
-		size_t n_weights = h.n_weights * sizeof *t->done[i], n_cross = h.n_cross * sizeof *t->cross[i];
+		size_t of_weights = h.n_weights * sizeof *t->done[i], of_cross = h.n_cross * sizeof *t->cross[i];
 
-		memcpy(t->done[i], reader_take(&in, n_weights), n_weights);
-		memcpy(t->cross[i], reader_take(&in, n_cross), n_cross);
+		memcpy(t->done[i], reader_take(&in, of_weights), of_weights);
+		memcpy(t->cross[i], reader_take(&in, of_cross), of_cross);
 	}
 	return OK;
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "engine/kernel.h"
+#include "engine/metric.h"
 #include "tests/unit/clouds.h"
 
 static void
@@ -268,6 +269,55 @@ folds_spread_each_class_evenly(void **state)
 }
 
 static void
+cross_fitting_that_memory_cannot_hold_is_refused(void **state)
+{
+	enum { CLASSES = 12000, ROWS = 2 * CLASSES };
+	static int32_t label[ROWS];
+	struct train_data data = {.label = label, .n_classes = CLASSES};
+	struct params params;
+	struct trainer *t = NULL;
+	struct rows rows;
+	struct err e;
+
+	(void)state;
+	params_defaults(&params);
+	params.evaluation_folds = 2;
+	assert_int_equal(rows_init(&rows, ROWS, 1, 0, NULL, &e), OK);
+	for (size_t i = 0; i < ROWS; i++)
+		label[i] = (int32_t)(i % CLASSES);
+	data.rows = &rows;
+	assert_int_equal(trainer_new(&params, &data, 1, &t, &e), ERR_INVALID);
+	assert_string_equal(e.code, "parameter_combination");
+	assert_non_null(strstr(e.msg, "evaluation_folds to 0"));
+	rows_release(&rows);
+}
+
+/* Few positives are counted in pairs, many are sorted; three copies of everything have the area of one. */
+static void
+an_area_under_the_curve_is_the_same_counted_or_sorted(void **state)
+{
+	enum { ROWS = 40, FEW = 9, COPIES = 3 };
+	double score[COPIES * ROWS], one, three;
+	unsigned char positive[COPIES * ROWS];
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < COPIES * ROWS; i++) {
+		score[i] = (double)(i % ROWS * 7 % 13); /* many ties */
+		positive[i] = i % ROWS * 11 % ROWS < FEW;
+	}
+	assert_int_equal(metric_auroc(score, positive, ROWS, &one, &e), OK);
+	assert_int_equal(metric_auroc(score, positive, COPIES * ROWS, &three, &e), OK);
+	assert_true(one > 0 && one < 1 && one == three);
+	memset(positive, 0, sizeof positive);
+	assert_int_equal(metric_auroc(score, positive, ROWS, &one, &e), OK);
+	assert_true(isnan(one));
+	memset(positive, 1, sizeof positive);
+	assert_int_equal(metric_auroc(score, positive, FEW, &one, &e), OK);
+	assert_true(isnan(one));
+}
+
+static void
 the_holdout_prefers_unlabelled_rows_and_spares_small_classes(void **state)
 {
 	int32_t label[100];
@@ -404,6 +454,8 @@ main(void)
 		cmocka_unit_test(divergence_is_an_error_with_its_numbers),
 		cmocka_unit_test(the_supervised_method_has_no_baseline_beside_it),
 		cmocka_unit_test(folds_spread_each_class_evenly),
+		cmocka_unit_test(cross_fitting_that_memory_cannot_hold_is_refused),
+		cmocka_unit_test(an_area_under_the_curve_is_the_same_counted_or_sorted),
 		cmocka_unit_test(the_holdout_prefers_unlabelled_rows_and_spares_small_classes),
 		cmocka_unit_test(p_values_and_thresholds_follow_the_reference),
 		cmocka_unit_test(a_row_is_answered_alike_alone_and_in_any_company),
