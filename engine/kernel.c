@@ -107,7 +107,7 @@ kernel_blas_core(void)
 
 struct job {
 	real *y, *y2, *y3;
-	const real *x, *w, *b, *a, *b2;
+	const real *x, *w, *a, *b, *b2, *b3;
 	size_t m, m_bias, n, k;
 	enum activation activation;
 	real sigma, rate, beta2, correction, epsilon, decay;
@@ -149,18 +149,45 @@ column_sums(real *sum, const real *x, size_t ld, size_t m, size_t n)
 			sum[j] += x[i * ld + j];
 }
 
+/*
+ * A tile of a layer's output is some of its columns; of a tall output, some of its rows, so that the rows are packed
+ * once and not again for every tile (measured on 4000 x 500 x 500: 70 GFLOP/s by columns, 92 by rows).
+ */
 static void
-affine_tile(const struct job *t, size_t first, size_t last)
+run_blocks(tile_function *by_columns, tile_function *by_rows, const struct job *job, size_t m, size_t n, size_t k,
+	int threads)
 {
-	size_t width = last - first;
+	if (m >= 2 * n)
+		run_tiles(by_rows, job, m, tile_width(n, m, k), m * n * k, threads);
+	else
+		run_tiles(by_columns, job, n, tile_width(m, n, k), m * n * k, threads);
+}
 
-	gemm(CblasNoTrans, CblasTrans, t->m, width, t->k, t->x, t->k, t->w + first * t->k, t->k, t->y + first, t->n);
+static void
+affine_block(const struct job *t, size_t row, size_t m, size_t column, size_t width)
+{
+	size_t at = row * t->n + column;
+	real *y = t->y + at;
+
+	gemm(CblasNoTrans, CblasTrans, m, width, t->k, t->x + row * t->k, t->k, t->w + column * t->k, t->k, y, t->n);
 	if (t->b && t->activation == ACTIVATION_LEAKY_RELU)
-		add_bias_leaky_relu(t->y + first, t->n, t->b + first, t->m, width);
+		add_bias_leaky_relu(y, t->n, t->b + column, m, width);
 	else if (t->b)
-		add_bias(t->y + first, t->n, t->b + first, t->m, width);
+		add_bias(y, t->n, t->b + column, m, width);
 	if (t->a)
-		apply_mask(t->y + first, t->a + first, t->n, t->m, width);
+		apply_mask(y, t->a + at, t->n, m, width);
+}
+
+static void
+affine_columns(const struct job *t, size_t first, size_t last)
+{
+	affine_block(t, 0, t->m, first, last - first);
+}
+
+static void
+affine_rows(const struct job *t, size_t first, size_t last)
+{
+	affine_block(t, first, last - first, 0, t->n);
 }
 
 void
@@ -170,7 +197,7 @@ kernel_affine(real *y, const real *x, const real *w, const real *b, size_t m, si
 	struct job job = {.y = y, .x = x, .w = w, .b = b, .m = m, .n = n, .k = k, .activation = activation};
 
 	if (m)
-		run_tiles(affine_tile, &job, n, tile_width(m, n, k), m * n * k, threads);
+		run_blocks(affine_columns, affine_rows, &job, m, n, k, threads);
 }
 
 void
@@ -179,17 +206,29 @@ kernel_affine_tangent(real *y, const real *x, const real *w, const real *a, size
 	struct job job = {.y = y, .x = x, .w = w, .a = a, .m = m, .n = n, .k = k};
 
 	if (m)
-		run_tiles(affine_tile, &job, n, tile_width(m, n, k), m * n * k, threads);
+		run_blocks(affine_columns, affine_rows, &job, m, n, k, threads);
 }
 
 static void
-backward_input_tile(const struct job *t, size_t first, size_t last)
+backward_input_block(const struct job *t, size_t row, size_t m, size_t column, size_t width)
 {
-	size_t width = last - first;
+	size_t at = row * t->k + column;
 
-	gemm(CblasNoTrans, CblasNoTrans, t->m, width, t->n, t->x, t->n, t->w + first, t->k, t->y + first, t->k);
+	gemm(CblasNoTrans, CblasNoTrans, m, width, t->n, t->x + row * t->n, t->n, t->w + column, t->k, t->y + at, t->k);
 	if (t->a)
-		apply_mask(t->y + first, t->a + first, t->k, t->m, width);
+		apply_mask(t->y + at, t->a + at, t->k, m, width);
+}
+
+static void
+backward_input_columns(const struct job *t, size_t first, size_t last)
+{
+	backward_input_block(t, 0, t->m, first, last - first);
+}
+
+static void
+backward_input_rows(const struct job *t, size_t first, size_t last)
+{
+	backward_input_block(t, first, last - first, 0, t->k);
 }
 
 void
@@ -199,7 +238,7 @@ kernel_affine_backward_input(
 	struct job job = {.y = dx, .x = dy, .w = w, .a = a, .m = m, .n = n, .k = k};
 
 	if (m)
-		run_tiles(backward_input_tile, &job, k, tile_width(m, k, n), m * n * k, threads);
+		run_blocks(backward_input_columns, backward_input_rows, &job, m, k, n, threads);
 }
 
 static void
@@ -259,13 +298,19 @@ batch_norm_softplus_strip(
 }
 
 static void
-batch_norm_tile(const struct job *t, size_t first, size_t last)
+batch_norm_strips(const struct job *t, size_t first, size_t last)
 {
-	gemm(CblasNoTrans, CblasTrans, t->m, last - first, t->k, t->x, t->k, t->w + first * t->k, t->k, t->y + first,
-		t->n);
 	for (size_t j = first; j < last; j += STRIP)
-		batch_norm_softplus_strip(t->y + j, t->y2 + j, t->y3 + j, t->b + j, t->b2 + j, t->m, t->n,
+		batch_norm_softplus_strip(t->y + j, t->y2 + j, t->y3 + j, t->b2 + j, t->b3 + j, t->m, t->n,
 			last - j < STRIP ? last - j : STRIP);
+}
+
+/* A column needs all of its rows: where the product is cut by columns, the rest follows on the spot. */
+static void
+batch_norm_columns(const struct job *t, size_t first, size_t last)
+{
+	affine_columns(t, first, last);
+	batch_norm_strips(t, first, last);
 }
 
 void
@@ -273,9 +318,14 @@ kernel_batch_norm_softplus(real *y, real *xhat, real *inv_std, const real *x, co
 	const real *shift, size_t m, size_t n, size_t k, int threads)
 {
 	struct job job = {
-		.y = y, .y2 = xhat, .y3 = inv_std, .x = x, .w = w, .b = scale, .b2 = shift, .m = m, .n = n, .k = k};
+		.y = y, .y2 = xhat, .y3 = inv_std, .x = x, .w = w, .b2 = scale, .b3 = shift, .m = m, .n = n, .k = k};
 
-	run_tiles(batch_norm_tile, &job, n, tile_width(m, n, k + 16), m * n * (k + 16), threads);
+	if (m >= 2 * n) {
+		run_tiles(affine_rows, &job, m, tile_width(n, m, k), m * n * k, threads);
+		run_tiles(batch_norm_strips, &job, n, STRIP, m * n * 16, threads);
+	} else {
+		run_tiles(batch_norm_columns, &job, n, tile_width(m, n, k + 16), m * n * (k + 16), threads);
+	}
 }
 
 SIMD_CLONES static void

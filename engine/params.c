@@ -55,7 +55,7 @@ const struct param params_table[] = {
 		"Adam's rate for the generator."},
 	{"posterior_learning_rate", PARAM_REAL, AT(posterior_learning_rate), 0.02, 1e-8, 1, NULL,
 		"Adam's rate for the scales of the approximate posterior of the generator's noise."},
-	{"alpha", PARAM_REAL, AT(alpha), 1, 0, 1000, NULL,
+	{"alpha", PARAM_REAL, AT(alpha), 10, 0, 1000, NULL,
 		"Weight of the labelled rows' cross-entropy."},
 	{"beta", PARAM_REAL, AT(beta), 0.3, 0, 1000, NULL,
 		"Weight of the conditional entropy of the class given an unlabelled row."},
