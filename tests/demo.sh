@@ -108,6 +108,7 @@ awk -F, -v OFS=, '
 	}' "$data/optdigits_train.csv" "$data/optdigits_train.csv" >"$tmp/train.csv"
 sed 's/,[^,]*$//' "$data/optdigits_test.csv" >"$tmp/test.csv" # the models get no labels to see
 
+: >"$tmp/daemon.log"
 "$verad" serve --data "$tmp/data" --listen 127.0.0.1:0 >"$tmp/daemon.log" 2>&1 &
 daemon=$!
 url=
