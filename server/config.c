@@ -69,8 +69,8 @@ const struct option_table config_options = {.option = options, .n = sizeof optio
 bool
 config_is_loopback(const char *listen)
 {
-	const char *colon = strrchr(listen, ':');
-	size_t len = colon ? (size_t)(colon - listen) : strlen(listen);
+	const char *colon = strrchr(listen, ':'), *bracket = strrchr(listen, ']');
+	size_t len = colon && (!bracket || colon > bracket) ? (size_t)(colon - listen) : strlen(listen);
 	struct in6_addr six;
 	struct in_addr four;
 	char host[64];

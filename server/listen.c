@@ -36,9 +36,7 @@ listen_on(const char *address, int *out, struct err *e)
 	}
 	if (!colon || !is_port(colon + 1) || n >= sizeof host)
 		return err_set(e, ERR_INVALID, "bad_listen_address",
-			"\"%.100s\" is no address to listen on: use HOST:PORT, as 127.0.0.1:8080 or [::1]:8080, and a "
-			"port "
-			"of at most 65535",
+			"\"%.100s\" is no address to listen on: use HOST:PORT, as 127.0.0.1:8080 or [::1]:8080",
 			address);
 	memcpy(host, from, n);
 	host[n] = '\0';

@@ -38,8 +38,8 @@ training_check(const struct dataset_summary *s, struct err *e)
 			s->column[s->label_column].name, s->n_rows);
 	if (s->n_classes < 2)
 		return err_set(e, ERR_DATA, "one_class",
-			"all %zu labels are \"%.90s\": a classifier needs labels of at least two classes",
-			s->n_labelled, s->classes[0].label);
+			"%zu of %zu rows have a label, always \"%.90s\": a classifier needs at least two classes",
+			s->n_labelled, s->n_rows, s->classes[0].label);
 	if (s->n_rows < TRAINING_MIN_ROWS)
 		return err_set(e, ERR_DATA, "too_few_rows", "the table has %zu rows; training needs at least %d",
 			s->n_rows, TRAINING_MIN_ROWS);

@@ -584,7 +584,7 @@ the_environment_stands_for_options_and_options_win(void **state)
 static void
 only_the_loopback_is_taken_for_it(void **state)
 {
-	static const char *const local[] = {"127.0.0.1:80", "127.8.8.8:0", "[::1]:80", "localhost:80"};
+	static const char *const local[] = {"127.0.0.1:80", "127.8.8.8:0", "[::1]:80", "localhost:80", "[::1]"};
 	static const char *const remote[] = {"0.0.0.0:80", ":80", "[::]:80", "10.0.0.1:80", "127.0.0.1.example.org:80",
 		"localhost.example.org:80", ""};
 
