@@ -11,15 +11,15 @@
 
 #include "engine/err.h"
 
-struct buf { /* {0} is an empty one */
+struct buf {                 /* {0} is an empty one */
 	unsigned char *data; /* owned */
 	size_t len, cap;
 	bool failed;
 };
 
-void buf_release(struct buf *b);                          /* accepts a zeroed struct; leaves one */
-void buf_clear(struct buf *b);                            /* length 0, memory and failure kept */
-bool buf_reserve(struct buf *b, size_t more);             /* room for `more` bytes behind len */
+void buf_release(struct buf *b);              /* accepts a zeroed struct; leaves one */
+void buf_clear(struct buf *b);                /* length 0, memory and failure kept */
+bool buf_reserve(struct buf *b, size_t more); /* room for `more` bytes behind len */
 void buf_put(struct buf *b, const void *bytes, size_t n);
 void buf_puts(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -30,7 +30,7 @@ void buf_put_f32(struct buf *b, float v);
 void buf_put_f64(struct buf *b, double v);
 void buf_put_f32s(struct buf *b, const float *v, size_t n);
 void buf_put_f64s(struct buf *b, const double *v, size_t n);
-void buf_put_text(struct buf *b, const char *s, size_t n); /* u32 length, then the bytes */
+void buf_put_text(struct buf *b, const char *s, size_t n);  /* u32 length, then the bytes */
 enum status buf_status(const struct buf *b, struct err *e); /* OK, or ERR_NOMEM */
 
 struct reader {
@@ -49,7 +49,7 @@ double reader_f64(struct reader *r);
 void reader_f32s(struct reader *r, float *v, size_t n);
 void reader_f64s(struct reader *r, double *v, size_t n);
 char *reader_text(struct reader *r, size_t *len); /* owned, NUL-terminated; NULL past the end or on an embedded NUL;
-                                                     len may be NULL */
+						     len may be NULL */
 /* How many items of at least `size` bytes each can still follow: a bound to check a count against before allocating. */
 size_t reader_max_items(const struct reader *r, size_t size);
 

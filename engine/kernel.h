@@ -2,10 +2,10 @@
  * kernel: the passes that touch every number. Matrix products with their element-wise epilogues, batch norm, softmax.
  * The only <cblas.h>, and the only room with threads.
  *
- * All matrices are row-major, rows are examples, weights are [out][in]. Each function is cut into tiles whose number and
- * borders depend on the shapes alone; a tile is one single-threaded sgemm and whatever follows on its output while that
- * is in the cache. Tiles are shared out over up to `threads` OpenMP threads, so the result is the same, bit for bit,
- * for any number of threads. No allocation. Pointers must not overlap unless said.
+ * All matrices are row-major, rows are examples, weights are [out][in]. Each function is cut into tiles whose number
+ * and borders depend on the shapes alone; a tile is one single-threaded sgemm and whatever follows on its output while
+ * that is in the cache. Tiles are shared out over up to `threads` OpenMP threads, so the result is the same, bit for
+ * bit, for any number of threads. No allocation. Pointers must not overlap unless said.
  */
 #ifndef VERAD_ENGINE_KERNEL_H
 #define VERAD_ENGINE_KERNEL_H
@@ -34,22 +34,22 @@ void kernel_affine(real *y, const real *x, const real *w, const real *b, size_t 
 	enum activation activation, int threads);
 
 /*
- * y [m][n] = mask * (x [m][k] w^T): the tangent of kernel_affine. a [m][n] is the output of the activation; the mask is 1
- * where it is positive and LEAKY_SLOPE elsewhere. a NULL: no mask.
+ * y [m][n] = mask * (x [m][k] w^T): the tangent of kernel_affine. a [m][n] is the output of the activation; the mask is
+ * 1 where it is positive and LEAKY_SLOPE elsewhere. a NULL: no mask.
  */
-void kernel_affine_tangent(real *y, const real *x, const real *w, const real *a, size_t m, size_t n, size_t k,
-	int threads);
+void kernel_affine_tangent(
+	real *y, const real *x, const real *w, const real *a, size_t m, size_t n, size_t k, int threads);
 
 /* dx [m][k] = mask * (dy [m][n] w): the delta one layer down. a [m][k] is the activation that made x, or NULL. */
-void kernel_affine_backward_input(real *dx, const real *dy, const real *w, const real *a, size_t m, size_t n, size_t k,
-	int threads);
+void kernel_affine_backward_input(
+	real *dx, const real *dy, const real *w, const real *a, size_t m, size_t n, size_t k, int threads);
 
 /*
  * dw [n][k] = dy^T x, over m rows; db [n] (or NULL) = the sums of dy's columns over its first m_bias rows. Rows behind
  * m_bias are the outer products of the gradient penalty, which has no part in the biases.
  */
-void kernel_affine_backward_weights(real *dw, real *db, const real *dy, const real *x, size_t m, size_t m_bias,
-	size_t n, size_t k, int threads);
+void kernel_affine_backward_weights(
+	real *dw, real *db, const real *dy, const real *x, size_t m, size_t m_bias, size_t n, size_t k, int threads);
 
 /*
  * The generator's hidden layer. z = x w^T; xhat = (z - mean) * inv_std over the m rows; y = softplus(scale * xhat +
@@ -65,7 +65,8 @@ void kernel_batch_norm_softplus(real *y, real *xhat, real *inv_std, const real *
 void kernel_batch_norm_softplus_backward(real *dy, const real *y, const real *xhat, const real *inv_std,
 	const real *scale, real *dscale, real *dshift, size_t m, size_t n, int threads);
 
-/* p [m][n] = softmax of each row of logits / temperature, lse [m] = logsumexp of each row of logits. Either may be NULL. */
+/* p [m][n] = softmax of each row of logits / temperature, lse [m] = logsumexp of each row of logits. Either may be
+ * NULL. */
 void kernel_softmax(real *p, real *lse, const real *logits, real temperature, size_t m, size_t n);
 
 /* Squared Euclidean length of each row. */
@@ -73,8 +74,8 @@ void kernel_row_norms(real *norm2, const real *x, size_t m, size_t n);
 
 /*
  * One step of Adam (Kingma & Ba 2015) with beta1 = 0, and the moving average of the weights, in one pass:
- * v = beta2 v + (1 - beta2) g^2;  w -= rate g / (sqrt(v / correction) + epsilon);  average += (1 - decay) (w - average).
- * average may be NULL.
+ * v = beta2 v + (1 - beta2) g^2;  w -= rate g / (sqrt(v / correction) + epsilon);  average += (1 - decay) (w -
+ * average). average may be NULL.
  */
 void kernel_adam(real *w, real *v, real *average, const real *g, size_t n, real rate, real beta2, real correction,
 	real epsilon, real decay, int threads);

@@ -21,9 +21,9 @@ struct rng {
 
 void rng_init(struct rng *r, uint64_t seed, uint64_t stream);
 
-void rng_uniform(struct rng *r, real *out, size_t n);                     /* in (0, 1), both ends excluded */
-void rng_normal(struct rng *r, real *out, size_t n);                      /* N(0, 1), by Box and Muller; |z| < 6 */
-void rng_below(struct rng *r, uint32_t bound, uint32_t *out, size_t n);   /* each of 0 .. bound - 1; bound >= 1 */
-void rng_permutation(struct rng *r, uint32_t *out, size_t n);             /* of 0 .. n - 1; n < 2^32 */
+void rng_uniform(struct rng *r, real *out, size_t n);                   /* in (0, 1), both ends excluded */
+void rng_normal(struct rng *r, real *out, size_t n);                    /* N(0, 1), by Box and Muller; |z| < 6 */
+void rng_below(struct rng *r, uint32_t bound, uint32_t *out, size_t n); /* each of 0 .. bound - 1; bound >= 1 */
+void rng_permutation(struct rng *r, uint32_t *out, size_t n);           /* of 0 .. n - 1; n < 2^32 */
 
 #endif

@@ -13,7 +13,7 @@
 #include "engine/real.h"
 
 struct rows {
-	size_t n;         /* rows */
+	size_t n; /* rows */
 	size_t n_dense;
 	size_t n_codes;
 	size_t d;         /* n_dense + the widths of all blocks */

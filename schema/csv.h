@@ -3,10 +3,10 @@
  *
  * Feed any pieces of a file, in order; the row callback sees each record whole. Checked here, because libcsv does not:
  * byte order marks (UTF-8's is skipped, UTF-16's and UTF-32's are refused by name), valid UTF-8, NUL bytes, the width
- * of every row, duplicate and empty column names, an unterminated quote, size limits. Line numbers count physical lines,
- * blank ones and those inside quotes included. Cells keep their spaces. LF, CRLF and CR end records; blank lines are
- * skipped, except that in a file of one column an empty line is an empty cell.
- * Errors are sticky: after one, feed and finish return it again. How the bytes are cut into pieces changes nothing.
+ * of every row, duplicate and empty column names, an unterminated quote, size limits. Line numbers count physical
+ * lines, blank ones and those inside quotes included. Cells keep their spaces. LF, CRLF and CR end records; blank lines
+ * are skipped, except that in a file of one column an empty line is an empty cell. Errors are sticky: after one, feed
+ * and finish return it again. How the bytes are cut into pieces changes nothing.
  *
  * Codes, with the line and, where there is one, the column's name: ERR_DATA "ragged_row", "duplicate_column",
  * "empty_column_name", "unterminated_quote", "stray_quote", "nul_byte", "invalid_utf8", "empty_file"; ERR_UNSUPPORTED
@@ -21,9 +21,9 @@
 #include "engine/err.h"
 
 struct csv_limits {
-	size_t max_columns;   /* 0 in any of them: the default */
-	size_t max_cell;      /* bytes of one cell */
-	size_t max_record;    /* bytes of one record */
+	size_t max_columns; /* 0 in any of them: the default */
+	size_t max_cell;    /* bytes of one cell */
+	size_t max_record;  /* bytes of one record */
 };
 enum { CSV_MAX_COLUMNS = 20000, CSV_MAX_CELL = 1 << 20, CSV_MAX_RECORD = 16 << 20 };
 
@@ -44,10 +44,12 @@ struct csv_handler {
 
 struct csv;
 
-enum status csv_new(const struct csv_handler *handler, const struct csv_limits *limits, struct csv **out, struct err *e);
+enum status csv_new(
+	const struct csv_handler *handler, const struct csv_limits *limits, struct csv **out, struct err *e);
 enum status csv_feed(struct csv *c, const void *bytes, size_t n, struct err *e);
 enum status csv_finish(struct csv *c, struct err *e); /* end of input: the last record needs no newline */
-/* Of a header of one column: the delimiter that seems to be meant, as a person would name it ("';'", "tab"); else NULL. */
+/* Of a header of one column: the delimiter that seems to be meant, as a person would name it ("';'", "tab"); else NULL.
+ */
 const char *csv_other_delimiter(const char *header_text);
 void csv_reader_free(struct csv *c); /* not csv_free: that name is libcsv's; accepts NULL */
 

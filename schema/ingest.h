@@ -20,18 +20,18 @@ enum { INGEST_CHUNK_CELLS = 1 << 20, INGEST_CHUNK_ROWS = 1 << 16, INGEST_CHUNK_T
 /* A chunk ends at the first of these numbers: of cells, of rows, of bytes of distinct text. */
 
 struct column_summary {
-	char *name;             /* owned */
+	char *name; /* owned */
 	enum column_type type;
 	size_t n_missing;
-	double min, max;        /* of a number column with values; else NaN */
-	size_t n_distinct;      /* of a text column; counting stops at INGEST_MAX_DISTINCT, and sooner where the counts
-	                           of a very wide table would need more than 64 MiB together */
+	double min, max;   /* of a number column with values; else NaN */
+	size_t n_distinct; /* of a text column; counting stops at INGEST_MAX_DISTINCT, and sooner where the counts
+			      of a very wide table would need more than 64 MiB together */
 };
 enum { INGEST_MAX_DISTINCT = 100000 };
 enum { INGEST_MAX_CLASSES = 65535, INGEST_MAX_LABEL = 1024 };
 
 struct class_count {
-	char *label;            /* owned */
+	char *label; /* owned */
 	size_t count;
 };
 
@@ -41,7 +41,7 @@ struct dataset_summary {
 	struct column_summary *column; /* [n_columns], owned; label column included, in file order */
 	size_t label_column;           /* index; SIZE_MAX: none was named */
 	size_t n_classes;
-	struct class_count *classes;   /* [n_classes], owned, in byte order of the labels */
+	struct class_count *classes; /* [n_classes], owned, in byte order of the labels */
 };
 void dataset_summary_release(struct dataset_summary *s); /* accepts a zeroed struct */
 

@@ -17,8 +17,8 @@ const char *column_type_name(enum column_type t); /* "number", "text" */
 
 struct dictionary { /* distinct texts, numbered in order of first appearance */
 	size_t n;
-	const char **text;  /* [n], NUL-terminated UTF-8, owned by the dictionary, valid until the next add or release */
-	uint32_t *len;      /* [n], bytes */
+	const char **text; /* [n], NUL-terminated UTF-8, owned by the dictionary, valid until the next add or release */
+	uint32_t *len;     /* [n], bytes */
 	/* the rest is table.c's */
 	struct buf bytes;
 	uint32_t *slot;
@@ -30,24 +30,24 @@ uint32_t dictionary_find(const struct dictionary *d, const char *text, size_t le
 enum status dictionary_add(struct dictionary *d, const char *text, size_t len, uint32_t *code, struct err *e);
 
 struct column {
-	char *name;             /* owned */
+	char *name; /* owned */
 	enum column_type type;
 	size_t n_missing;
-	double *number;         /* [cap] of a number column */
-	uint32_t *code;         /* [cap] of a text column */
+	double *number; /* [cap] of a number column */
+	uint32_t *code; /* [cap] of a text column */
 	struct dictionary dictionary;
 };
 
 struct table {
 	size_t n_rows, cap;
 	size_t n_columns;
-	struct column *column;  /* [n_columns], owned */
+	struct column *column; /* [n_columns], owned */
 };
 
-enum status table_init(struct table *t, const char *const *names, const enum column_type *types, size_t n_columns,
-	struct err *e);
-void table_release(struct table *t);             /* accepts a zeroed struct */
-void table_clear(struct table *t);               /* no rows, empty dictionaries; columns and memory stay */
+enum status table_init(
+	struct table *t, const char *const *names, const enum column_type *types, size_t n_columns, struct err *e);
+void table_release(struct table *t); /* accepts a zeroed struct */
+void table_clear(struct table *t);   /* no rows, empty dictionaries; columns and memory stay */
 enum status table_reserve(struct table *t, size_t n_rows, struct err *e);
 /* Appends a row of missing cells; set its cells afterwards. */
 enum status table_add_row(struct table *t, struct err *e);
