@@ -9,9 +9,10 @@ RUN make all && make install DESTDIR=/out
 FROM debian:12-slim
 COPY deploy/setup.sh /tmp/setup.sh
 RUN /tmp/setup.sh run && rm -rf /tmp/setup.sh /var/lib/apt/lists/* \
-	&& useradd --system --uid 10001 --home-dir /var/lib/verad --create-home --shell /usr/sbin/nologin verad
+	&& useradd --uid 10001 --home-dir /var/lib/verad --no-create-home --shell /usr/sbin/nologin verad \
+	&& install -d -o verad -g verad -m 700 /var/lib/verad
 COPY --from=build /out/usr/local/bin/verad /usr/local/bin/verad
-USER verad
+USER 10001
 VOLUME /var/lib/verad
 EXPOSE 8080
 STOPSIGNAL SIGTERM
