@@ -294,6 +294,12 @@ trainer_free(struct trainer *t)
 	free(t);
 }
 
+void
+trainer_set_threads(struct trainer *t, int n_threads)
+{
+	t->fit.threads = n_threads;
+}
+
 bool
 trainer_done(const struct trainer *t)
 {
@@ -311,6 +317,7 @@ trainer_progress(const struct trainer *t, struct train_progress *out)
 			 : p->baseline   ? "baseline"
 					 : "training",
 		.step = trainer_done(t) ? 0 : t->fit.step,
+		.fit = t->at,
 		.fold = p->fold,
 		.folds = t->n_folds,
 		.recoveries = t->recoveries,

@@ -37,6 +37,7 @@ struct train_terms {             /* means over the batch, of the last step; 0 fo
 struct train_progress {
 	const char *phase;  /* "baseline", "training", "evaluating", "scoring"; static storage */
 	size_t step, steps; /* of the whole run */
+	size_t fit;         /* number of the present fit in the run: steps of one fit cost about the same */
 	size_t fold, folds; /* of the evaluation; fold 0 = the fit on all labelled rows */
 	size_t recoveries;  /* times that this run, so far, diverged and went on from an earlier state */
 	struct train_terms terms;
@@ -57,6 +58,9 @@ struct trainer;
 enum status trainer_new(
 	const struct params *params, const struct train_data *data, int n_threads, struct trainer **out, struct err *e);
 void trainer_free(struct trainer *t);
+
+/* Between two steps; changes nothing but their speed. */
+void trainer_set_threads(struct trainer *t, int n_threads);
 
 bool trainer_done(const struct trainer *t);
 void trainer_progress(const struct trainer *t, struct train_progress *out);

@@ -19,6 +19,7 @@
 #include "server/pace.h"
 #include "server/report_text.h"
 #include "server/spool.h"
+#include "server/team.h"
 #include "server/training.h"
 
 struct fit {
@@ -263,18 +264,22 @@ out:
 /* The run --------------------------------------------------------------------------------------------------------- */
 
 static enum status
-train(struct fit *f, struct training *t, struct err *e)
+train(struct fit *f, struct training *t, int threads, struct err *e)
 {
 	struct trainer *trainer = training_trainer(t);
 	struct train_progress p;
+	struct team team;
 	enum status s;
 
 	training_progress(t, &p);
+	team_start(&team, threads, now());
 	pace_start(&f->pace, training_params(t), &p, now());
 	while (!trainer_done(trainer)) {
 		if ((s = trainer_step(trainer, e)))
 			return s;
 		training_progress(t, &p);
+		if (team_update(&team, p.fit, now()))
+			trainer_set_threads(trainer, team.size);
 		show_training(f, &p);
 	}
 	return OK;
@@ -302,7 +307,7 @@ fit(struct fit *f, const char **blame, struct err *e)
 		(s = training_new(ingest_summary(g), &source, &f->params, threads, &t, e)))
 		goto out;
 	chunks_release(&chunks); /* the encoded rows are there now */
-	if ((s = train(f, t, e)) || (s = training_finish(t, &b, e)) || (s = bundle_write(b, &bytes, e)))
+	if ((s = train(f, t, threads, e)) || (s = training_finish(t, &b, e)) || (s = bundle_write(b, &bytes, e)))
 		goto out;
 	*blame = f->output;
 	if ((s = file_replace(f->output, bytes.data, bytes.len, e)))

@@ -23,6 +23,7 @@
 #include "server/log.h"
 #include "server/pace.h"
 #include "server/report.h"
+#include "server/team.h"
 #include "server/training.h"
 
 enum {
@@ -303,11 +304,13 @@ train(struct run *r, struct err *e)
 {
 	struct trainer *trainer = training_trainer(r->training);
 	struct train_progress p;
+	struct team team;
 	enum status s;
 
 	training_progress(r->training, &p);
 	r->last_checkpoint = now();
 	r->recoveries = p.recoveries;
+	team_start(&team, r->jobs->threads_per_worker, r->last_checkpoint);
 	pace_start(&r->pace, training_params(r->training), &p, r->last_checkpoint);
 	report_progress(r, &p); /* how many steps it will be is known from here on */
 	while (!trainer_done(trainer)) {
@@ -315,6 +318,8 @@ train(struct run *r, struct err *e)
 			return s;
 		training_progress(r->training, &p);
 		pace_update(&r->pace, p.step, now());
+		if (team_update(&team, p.fit, now()))
+			trainer_set_threads(trainer, team.size);
 		note_phase(r, &p);
 		note_recovery(r, &p);
 		if (p.step >= r->next_curve_point)

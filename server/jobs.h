@@ -2,8 +2,8 @@
  * jobs: worker threads. Claim a queued job, run it, checkpoint, notice cancellation and stopping, record the end.
  *
  * The jobs table is the queue; the service's wake-up only saves waiting. Each worker is niced and trains with
- * max(1, cores / workers) OpenMP threads. A stop saves a checkpoint and requeues: the next start goes on from there and
- * ends in the same model, bit for bit. A job that cannot be restored from its checkpoint starts over.
+ * at most max(1, cores / workers) OpenMP threads. A stop saves a checkpoint and requeues: the next start goes on from
+ * there and ends in the same model, bit for bit. A job that cannot be restored from its checkpoint starts over.
  */
 #ifndef VERAD_SERVER_JOBS_H
 #define VERAD_SERVER_JOBS_H

@@ -46,6 +46,7 @@ clouds_init(struct clouds *c, size_t method)
 		c->rows.code[i] = (uint16_t)(i / 7 % 2);
 	}
 	params_defaults(&c->params);
+	c->params.alpha = 1; /* these few labels need no more weight */
 	c->params.method = method;
 	c->params.steps = 300;
 	c->params.batch_size = c->params.labelled_batch_size = 32;

@@ -78,6 +78,11 @@ the_number_of_threads_does_not_change_the_model(void **state)
 	c.params.steps = 25;
 	one = trainer_of(&c, 1);
 	two = trainer_of(&c, 2);
+	for (size_t i = 0; i < 10; i++) { /* nor does a change on the way */
+		trainer_set_threads(two, (int)(i % 3) + 1);
+		run(two, 1);
+	}
+	trainer_set_threads(two, 2);
 	same_bytes(result_of(one), result_of(two));
 	trainer_free(one);
 	trainer_free(two);
