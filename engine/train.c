@@ -100,7 +100,7 @@ index_rows(struct trainer *t, struct err *e)
 {
 	const struct train_data *d = &t->data;
 
-	t->data_index = malloc(d->rows->n * sizeof *t->data_index);
+	t->data_index = calloc(d->rows->n, sizeof *t->data_index);
 	t->fit_data = malloc(d->rows->n * sizeof *t->fit_data);
 	if (!t->data_index || !t->fit_data)
 		return err_nomem(e);
