@@ -137,10 +137,14 @@ by_the_table(const struct param *d)
 	return d->def < d->min;
 }
 
-/* Shortest text that reads back as v, with a point whatever the locale. */
+/* Shortest text that reads back as v, with a point whatever the locale; a whole number in plain digits, not 1e+01. */
 static void
 format_number(char *buf, size_t n, double v)
 {
+	if (v == floor(v) && fabs(v) < 1e15) {
+		snprintf(buf, n, "%.0f", v);
+		return;
+	}
 	for (int digits = 1; digits <= 17; digits++) {
 		snprintf(buf, n, "%.*g", digits, v);
 		if (strtod(buf, NULL) == v) /* written and read in the same locale */

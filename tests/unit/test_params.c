@@ -116,6 +116,8 @@ a_value_out_of_bounds_is_refused_with_its_bounds(void **state)
 	refused("steps", "1e9", "parameter_out_of_range", "or 0 to choose by the table");
 	refused("seed", "9007199254740994", "parameter_out_of_range", "9007199254740992");
 	refused("learning_rate", "0", "parameter_out_of_range", "1e-08");
+	refused("max_sigma", "20", "parameter_out_of_range", "from 0.01 to 10, not 20");
+	refused("alpha", "2e15", "parameter_out_of_range", "from 0 to 1000, not 2e+15");
 	refused("hidden_layers", "256,0", "parameter_out_of_range", "not 0");
 	refused("hidden_layers", "2.5", "parameter_out_of_range", "not 2.5");
 	refused("hidden_layers", "1,1,1,1,1,1,1,1,1", "parameter_out_of_range", "at most 8");
