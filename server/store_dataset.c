@@ -148,46 +148,31 @@ out:
 	return read_end(s, c, status);
 }
 
+static void
+read_dataset(struct query *q, void *item)
+{
+	dataset_fields(q, item);
+}
+
+static void
+release_dataset(void *item)
+{
+	dataset_release(item);
+}
+
 enum status
 store_dataset_list(struct store *s, const char *after, size_t limit, struct dataset **out, size_t *n, struct err *e)
 {
-	struct dataset *list = NULL;
-	struct list_position at;
-	size_t n_list = 0, cap = 0;
-	struct query q;
-	struct conn *c;
-	enum status status = read_begin(s, &c, e);
+	static const struct list_kind kind = {sizeof **out, read_dataset, release_dataset};
+	void *list;
+	enum status status = list_page(s, &kind, "SELECT created, seq FROM dataset WHERE id = ?1 AND state = 'ready'",
+		"SELECT " DATASET_FIELDS " FROM dataset WHERE state = 'ready' AND (created, seq) < (?1, ?2) "
+		"ORDER BY created DESC, seq DESC LIMIT ?3",
+		after, limit, &list, n, e);
 
-	if (status)
-		return status;
-	status = list_start(c, "SELECT created, seq FROM dataset WHERE id = ?1 AND state = 'ready'", after, &at, e);
-	if (status)
-		return read_end(s, c, status);
-	q = query_new(c, "SELECT " DATASET_FIELDS " FROM dataset WHERE state = 'ready' AND (created, seq) < (?1, ?2) "
-			 "ORDER BY created DESC, seq DESC LIMIT ?3");
-	query_real(&q, at.created);
-	query_int(&q, at.seq);
-	query_limit(&q, limit);
-	while (query_row(&q)) {
-		struct dataset *grown = list_room(list, n_list, &cap, sizeof *list);
-
-		if (!grown) {
-			query_nomem(&q);
-			break;
-		}
-		list = grown;
-		dataset_fields(&q, &list[n_list++]);
-	}
-	status = query_end(&q, e);
-	if (status) {
-		while (n_list)
-			dataset_release(&list[--n_list]);
-		free(list);
-		return read_end(s, c, status);
-	}
-	*out = list;
-	*n = n_list;
-	return read_end(s, c, OK);
+	if (!status)
+		*out = list;
+	return status;
 }
 
 enum status

@@ -165,53 +165,51 @@ store_event_add(struct store *s, const char *job, const char *level, const char 
 	return write_end(s, status, e);
 }
 
+static void
+read_event(struct query *q, void *item)
+{
+	struct job_event *v = item;
+
+	v->seq = row_size(q, 0);
+	v->time = row_real(q, 1);
+	v->level = row_text(q, 2);
+	v->code = row_text(q, 3);
+	v->message = row_text(q, 4);
+	v->data = row_text(q, 5);
+}
+
+static void
+release_event(void *item)
+{
+	job_event_release(item);
+}
+
 enum status
 store_event_list(struct store *s, const char *job, uint64_t after_seq, size_t limit, struct job_event **out, size_t *n,
 	struct err *e)
 {
-	struct job_event *list = NULL;
-	size_t n_list = 0, cap = 0;
+	static const struct list_kind kind = {sizeof **out, read_event, release_event};
 	enum job_state state;
 	struct query q;
 	struct conn *c;
+	void *list;
 	int64_t seq;
 	enum status status = read_begin(s, &c, e);
 
 	if (status)
 		return status;
 	status = find_job(c, job, &seq, &state, e);
-	if (status)
-		return read_end(s, c, status);
-	q = query_new(c, "SELECT seq, time, level, code, message, data FROM job_event WHERE job = ?1 AND seq > ?2 "
-			 "ORDER BY seq LIMIT ?3");
-	query_int(&q, seq);
-	query_limit(&q, after_seq);
-	query_limit(&q, limit);
-	while (query_row(&q)) {
-		struct job_event *v = list_room(list, n_list, &cap, sizeof *list);
-
-		if (!v) {
-			query_nomem(&q);
-			break;
-		}
-		list = v;
-		v = memset(&list[n_list++], 0, sizeof *v);
-		v->seq = row_size(&q, 0);
-		v->time = row_real(&q, 1);
-		v->level = row_text(&q, 2);
-		v->code = row_text(&q, 3);
-		v->message = row_text(&q, 4);
-		v->data = row_text(&q, 5);
-	}
-	status = query_end(&q, e);
 	if (!status) {
-		*out = list;
-		*n = n_list;
-		return read_end(s, c, OK);
+		q = query_new(c,
+			"SELECT seq, time, level, code, message, data FROM job_event WHERE job = ?1 AND seq > ?2 "
+			"ORDER BY seq LIMIT ?3");
+		query_int(&q, seq);
+		query_limit(&q, after_seq);
+		query_limit(&q, limit);
+		status = list_rows(&q, &kind, &list, n, e);
 	}
-	while (n_list)
-		job_event_release(&list[--n_list]);
-	free(list);
+	if (!status)
+		*out = list;
 	return read_end(s, c, status);
 }
 
@@ -304,46 +302,31 @@ store_job_get(struct store *s, const char *id, struct job *out, struct err *e)
 	return read_end(s, c, status);
 }
 
+static void
+read_job(struct query *q, void *item)
+{
+	job_fields(q, item);
+}
+
+static void
+release_job(void *item)
+{
+	job_release(item);
+}
+
 enum status
 store_job_list(struct store *s, const char *after, size_t limit, struct job **out, size_t *n, struct err *e)
 {
-	struct job *list = NULL;
-	struct list_position at;
-	size_t n_list = 0, cap = 0;
-	struct query q;
-	struct conn *c;
-	enum status status = read_begin(s, &c, e);
+	static const struct list_kind kind = {sizeof **out, read_job, release_job};
+	void *list;
+	enum status status = list_page(s, &kind, "SELECT created, seq FROM job WHERE id = ?1",
+		"SELECT " JOB_FIELDS " FROM job WHERE (created, seq) < (?1, ?2) "
+		"ORDER BY created DESC, seq DESC LIMIT ?3",
+		after, limit, &list, n, e);
 
-	if (status)
-		return status;
-	status = list_start(c, "SELECT created, seq FROM job WHERE id = ?1", after, &at, e);
-	if (status)
-		return read_end(s, c, status);
-	q = query_new(c, "SELECT " JOB_FIELDS " FROM job WHERE (created, seq) < (?1, ?2) "
-			 "ORDER BY created DESC, seq DESC LIMIT ?3");
-	query_real(&q, at.created);
-	query_int(&q, at.seq);
-	query_limit(&q, limit);
-	while (query_row(&q)) {
-		struct job *grown = list_room(list, n_list, &cap, sizeof *list);
-
-		if (!grown) {
-			query_nomem(&q);
-			break;
-		}
-		list = grown;
-		job_fields(&q, &list[n_list++]);
-	}
-	status = query_end(&q, e);
-	if (!status) {
+	if (!status)
 		*out = list;
-		*n = n_list;
-		return read_end(s, c, OK);
-	}
-	while (n_list)
-		job_release(&list[--n_list]);
-	free(list);
-	return read_end(s, c, status);
+	return status;
 }
 
 enum status
@@ -711,49 +694,46 @@ metric_point_release(struct metric_point *p)
 	memset(p, 0, sizeof *p);
 }
 
+static void
+read_metric(struct query *q, void *item)
+{
+	struct metric_point *v = item;
+
+	v->step = row_size(q, 0);
+	v->name = row_text(q, 1);
+	v->value = row_real(q, 2);
+}
+
+static void
+release_metric(void *item)
+{
+	metric_point_release(item);
+}
+
 enum status
 store_metric_list(struct store *s, const char *job, size_t from, size_t limit, struct metric_point **out, size_t *n,
 	struct err *e)
 {
-	struct metric_point *list = NULL;
-	size_t n_list = 0, cap = 0;
+	static const struct list_kind kind = {sizeof **out, read_metric, release_metric};
 	enum job_state state;
 	struct query q;
 	struct conn *c;
+	void *list;
 	int64_t seq;
 	enum status status = read_begin(s, &c, e);
 
 	if (status)
 		return status;
 	status = find_job(c, job, &seq, &state, e);
-	if (status)
-		return read_end(s, c, status);
-	q = query_new(c, "SELECT step, name, value FROM job_metric WHERE job = ?1 AND step >= ?2 "
-			 "ORDER BY step, name LIMIT ?3");
-	query_int(&q, seq);
-	query_limit(&q, from);
-	query_limit(&q, limit);
-	while (query_row(&q)) {
-		struct metric_point *p = list_room(list, n_list, &cap, sizeof *list);
-
-		if (!p) {
-			query_nomem(&q);
-			break;
-		}
-		list = p;
-		p = &list[n_list++];
-		p->step = row_size(&q, 0);
-		p->name = row_text(&q, 1);
-		p->value = row_real(&q, 2);
-	}
-	status = query_end(&q, e);
 	if (!status) {
-		*out = list;
-		*n = n_list;
-		return read_end(s, c, OK);
+		q = query_new(c, "SELECT step, name, value FROM job_metric WHERE job = ?1 AND step >= ?2 "
+				 "ORDER BY step, name LIMIT ?3");
+		query_int(&q, seq);
+		query_limit(&q, from);
+		query_limit(&q, limit);
+		status = list_rows(&q, &kind, &list, n, e);
 	}
-	while (n_list)
-		metric_point_release(&list[--n_list]);
-	free(list);
+	if (!status)
+		*out = list;
 	return read_end(s, c, status);
 }

@@ -65,46 +65,31 @@ store_model_get(struct store *s, const char *id, struct model_record *out, struc
 	return read_end(s, c, status);
 }
 
+static void
+read_model(struct query *q, void *item)
+{
+	model_fields(q, item);
+}
+
+static void
+release_model(void *item)
+{
+	model_record_release(item);
+}
+
 enum status
 store_model_list(struct store *s, const char *after, size_t limit, struct model_record **out, size_t *n, struct err *e)
 {
-	struct model_record *list = NULL;
-	struct list_position at;
-	size_t n_list = 0, cap = 0;
-	struct query q;
-	struct conn *c;
-	enum status status = read_begin(s, &c, e);
+	static const struct list_kind kind = {sizeof **out, read_model, release_model};
+	void *list;
+	enum status status = list_page(s, &kind, "SELECT created, seq FROM model WHERE id = ?1",
+		"SELECT " MODEL_FIELDS " FROM model WHERE (created, seq) < (?1, ?2) "
+		"ORDER BY created DESC, seq DESC LIMIT ?3",
+		after, limit, &list, n, e);
 
-	if (status)
-		return status;
-	status = list_start(c, "SELECT created, seq FROM model WHERE id = ?1", after, &at, e);
-	if (status)
-		return read_end(s, c, status);
-	q = query_new(c, "SELECT " MODEL_FIELDS " FROM model WHERE (created, seq) < (?1, ?2) "
-			 "ORDER BY created DESC, seq DESC LIMIT ?3");
-	query_real(&q, at.created);
-	query_int(&q, at.seq);
-	query_limit(&q, limit);
-	while (query_row(&q)) {
-		struct model_record *grown = list_room(list, n_list, &cap, sizeof *list);
-
-		if (!grown) {
-			query_nomem(&q);
-			break;
-		}
-		list = grown;
-		model_fields(&q, &list[n_list++]);
-	}
-	status = query_end(&q, e);
-	if (!status) {
+	if (!status)
 		*out = list;
-		*n = n_list;
-		return read_end(s, c, OK);
-	}
-	while (n_list)
-		model_record_release(&list[--n_list]);
-	free(list);
-	return read_end(s, c, status);
+	return status;
 }
 
 enum status

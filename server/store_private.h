@@ -132,13 +132,23 @@ enum status store_new_id(const char *prefix, char id[STORE_ID_SIZE], struct err 
  * where they were. */
 void *list_room(void *items, size_t n, size_t *cap, size_t size);
 
-/* Lists go from the newest to the oldest: by `created` and, where that is equal, by `seq`. */
-struct list_position {
-	double created;
-	int64_t seq;
+/* What a list is made of: items of `size` bytes, zeroed, filled from a row and released one by one. */
+struct list_kind {
+	size_t size;
+	void (*read)(struct query *q, void *item);
+	void (*release)(void *item);
 };
-/* Where a list goes on after the id `after` (NULL: before all). sql: created and seq of the id ?1. */
-enum status list_start(struct conn *c, const char *sql, const char *after, struct list_position *at, struct err *e);
+
+/* The rows of a query with its parameters bound, and its end. *out is an array of *n, each to be released, then free().
+ */
+enum status list_rows(struct query *q, const struct list_kind *k, void **out, size_t *n, struct err *e);
+
+/*
+ * A page of a list that is ordered newest first, after the entry with id `after` (NULL: from the start). position: the
+ * statement that gives created and seq of the id ?1; page: the rows before (created, seq) = (?1, ?2), at most ?3.
+ */
+enum status list_page(struct store *s, const struct list_kind *k, const char *position, const char *page,
+	const char *after, size_t limit, void **out, size_t *n, struct err *e);
 
 bool is_disk_full(int system_errno);
 

@@ -464,7 +464,41 @@ list_room(void *items, size_t n, size_t *cap, size_t size)
 }
 
 enum status
-list_start(struct conn *c, const char *sql, const char *after, struct list_position *at, struct err *e)
+list_rows(struct query *q, const struct list_kind *k, void **out, size_t *n, struct err *e)
+{
+	unsigned char *list = NULL;
+	size_t n_list = 0, cap = 0;
+	enum status status;
+
+	while (query_row(q)) {
+		unsigned char *grown = list_room(list, n_list, &cap, k->size);
+
+		if (!grown) {
+			query_nomem(q);
+			break;
+		}
+		list = grown;
+		k->read(q, memset(list + n_list++ * k->size, 0, k->size));
+	}
+	status = query_end(q, e);
+	if (!status) {
+		*out = list;
+		*n = n_list;
+		return OK;
+	}
+	while (n_list)
+		k->release(list + --n_list * k->size);
+	free(list);
+	return status;
+}
+
+struct list_position {
+	double created;
+	int64_t seq;
+};
+
+static enum status
+find_position(struct conn *c, const char *sql, const char *after, struct list_position *at, struct err *e)
 {
 	struct query q;
 	enum status status;
@@ -482,4 +516,26 @@ list_start(struct conn *c, const char *sql, const char *after, struct list_posit
 		status = err_set(e, ERR_INVALID, "unknown_cursor",
 			"no entry \"%.40s\" to go on after; start again from the first page", after);
 	return status;
+}
+
+enum status
+list_page(struct store *s, const struct list_kind *k, const char *position, const char *page, const char *after,
+	size_t limit, void **out, size_t *n, struct err *e)
+{
+	struct list_position at;
+	struct query q;
+	struct conn *c;
+	enum status status = read_begin(s, &c, e);
+
+	if (status)
+		return status;
+	status = find_position(c, position, after, &at, e);
+	if (!status) {
+		q = query_new(c, page);
+		query_real(&q, at.created);
+		query_int(&q, at.seq);
+		query_limit(&q, limit);
+		status = list_rows(&q, k, out, n, e);
+	}
+	return read_end(s, c, status);
 }
