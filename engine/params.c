@@ -1,8 +1,8 @@
 /*
  * params: the table of training parameters, typed setters over it, and the choices left to the table of data.
  *
- * Everything that knows a parameter's name, type or bounds walks params_table; only params_resolve, which weighs
- * parameters against each other and against the data, names them in code. See params.h.
+ * Everything that knows a parameter's name, type or bounds walks params_table; only params_check and
+ * params_resolve, which weigh parameters against each other and against the data, name them in code. See params.h.
  */
 #include "engine/params.h"
 
@@ -550,6 +550,24 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 }
 
 enum status
+params_check(const struct params *p, struct err *e)
+{
+	if (generates(p->method) && p->batch_size < 2)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"batch_size must be at least 2 for method %s, whose generator normalises over the batch",
+			method_names[p->method]);
+	if ((p->method == METHOD_SUPERVISED || p->method == METHOD_VAT) && p->alpha == 0)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"alpha must be above 0 for method %s, which learns the classes from nothing else",
+			method_names[p->method]);
+	if (p->evaluation_folds == 1)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"evaluation_folds must be 0, for no evaluation, or at least 2: one fold leaves no labels to "
+			"learn from");
+	return OK;
+}
+
+enum status
 params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, size_t n_classes, struct err *e)
 {
 	struct params r = *p;
@@ -580,19 +598,7 @@ params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, siz
 	if (r.vat_epsilon == 0)
 		r.vat_epsilon = vat_epsilon_by_table(d, r.scaling);
 
-	if (generates(r.method) && r.batch_size < 2)
-		return err_set(e, ERR_INVALID, "parameter_combination",
-			"batch_size must be at least 2 for method %s, whose generator normalises over the batch",
-			method_names[r.method]);
-	if ((r.method == METHOD_SUPERVISED || r.method == METHOD_VAT) && r.alpha == 0)
-		return err_set(e, ERR_INVALID, "parameter_combination",
-			"alpha must be above 0 for method %s, which learns the classes from nothing else",
-			method_names[r.method]);
-	if (r.evaluation_folds == 1)
-		return err_set(e, ERR_INVALID, "parameter_combination",
-			"evaluation_folds must be 0, for no evaluation, or at least 2: one fold leaves no labels to "
-			"learn from");
-	if ((s = check_memory(&r, d, n_classes, e)))
+	if ((s = params_check(&r, e)) || (s = check_memory(&r, d, n_classes, e)))
 		return s;
 	*p = r;
 	return OK;

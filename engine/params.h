@@ -91,6 +91,9 @@ enum status params_unknown(const char *name, struct err *e); /* the refusal, wit
 /* The value as text: "256,256,256", "minmax", "0.001"; for layers and "by the table" 0 as "auto". buf of >= 128. */
 void params_get_text(const struct params *p, const struct param *d, char *buf, size_t n);
 
+/* Whether the parameters fit together whatever the table: ERR_INVALID "parameter_combination". */
+enum status params_check(const struct params *p, struct err *e);
+
 /*
  * Chooses what is left "by the table" and checks that the parts fit together and into memory. d = encoded features.
  * ERR_INVALID "parameter_combination", ERR_TOO_LARGE "too_many_features"; for data that no parameters can train on

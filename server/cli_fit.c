@@ -343,6 +343,8 @@ run(int argc, char *argv[])
 				    : "-o FILE is needed: where the model goes");
 		return cli_usage("fit", &e);
 	}
+	if (params_check(&f.params, &e))
+		return cli_usage("fit", &e);
 	f.input = operand[0];
 	f.show_progress = !f.quiet && isatty(STDERR_FILENO);
 	return fit(&f, &blame, &e) ? cli_fail("fit", blame, &e) : CLI_OK;

@@ -217,8 +217,8 @@ service_train(
 	char *text = NULL;
 	enum status s;
 
-	if ((s = store_dataset_get(v->store, dataset, &d, e)) || (s = training_check(&d.summary, e)) ||
-		(s = json_finish(&b, params_to_json(params), &text, e)) ||
+	if ((s = params_check(params, e)) || (s = store_dataset_get(v->store, dataset, &d, e)) ||
+		(s = training_check(&d.summary, e)) || (s = json_finish(&b, params_to_json(params), &text, e)) ||
 		(s = store_job_add(v->store, "train", dataset, text, v->max_queued, id, e)))
 		goto out;
 	service_wake_all(v);

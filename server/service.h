@@ -33,8 +33,8 @@ enum status service_upload_feed(struct upload *u, const void *bytes, size_t n, s
 enum status service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], struct err *e);
 void service_upload_free(struct upload *u);
 
-/* Checks that the data set can train (labels there, two classes, enough rows; ERR_DATA "no_labels", "one_class",
- * "too_few_rows"), then queues and wakes a worker. params: as checked. */
+/* Checks that the parameters fit together (params_check) and that the data set can train (labels there, two classes,
+ * enough rows; ERR_DATA "no_labels", "one_class", "too_few_rows"), then queues and wakes a worker. */
 enum status service_train(
 	struct service *v, const char *dataset, const struct params *params, char id[STORE_ID_SIZE], struct err *e);
 enum status service_job_cancel(struct service *v, const char *id, enum job_state *state, struct err *e);

@@ -453,6 +453,12 @@ job_messages_are_read_strictly(void **state)
 			"steps"},
 		{"{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{\"method\":\"magic\"}}", 422,
 			"parameter_out_of_range", "vera"},
+		{"{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{\"batch_size\":1}}", 422, "parameter_combination",
+			"batch_size"},
+		{"{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{\"evaluation_folds\":1}}", 422,
+			"parameter_combination", "evaluation_folds"},
+		{"{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{\"method\":\"vat\",\"alpha\":0}}", 422,
+			"parameter_combination", "alpha"},
 	};
 	size_t before = api_count(&d, "jobs");
 	char body[512];

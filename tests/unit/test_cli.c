@@ -133,6 +133,8 @@ called_wrongly_it_says_how_and_exits_with_2(void **state)
 		{"fit train.csv --label kind -o m --steps many", "--steps"},
 		{"fit train.csv --label kind -o m --set steps", "name=value"},
 		{"fit train.csv --label kind -o m --set stepz=3", "\"steps\""},
+		{"fit absent.csv --label kind -o m --batch-size 1", "batch_size must be at least 2"},
+		{"fit absent.csv --label kind -o m --evaluation-folds 1", "evaluation_folds must be 0"},
 		{"fit train.csv --label kind -o", "-o needs a value"},
 		{"fit train.csv --label kind -o m --threads 0", "not between 1 and"},
 		{"fit train.csv more.csv --label kind -o m", "more.csv"},

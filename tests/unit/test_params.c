@@ -247,7 +247,10 @@ resolve_refuses_parts_that_do_not_fit_together(void **state)
 
 	(void)state;
 	params_defaults(&p);
+	assert_int_equal(params_check(&p, &e), OK);
 	p.batch_size = 1;
+	assert_int_equal(params_check(&p, &e), ERR_INVALID); /* before there is a table */
+	assert_string_equal(e.code, "parameter_combination");
 	combination_refused(&p, 5, "batch_size");
 	params_defaults(&p);
 	p.method = METHOD_SUPERVISED;
