@@ -32,6 +32,9 @@ CREATE TABLE dataset_column (
 	min REAL,                           -- NULL: not a number column, or no values
 	max REAL,
 	n_distinct INTEGER NOT NULL,
+	n_numbers INTEGER NOT NULL,         -- of a text column: cells that are numbers all the same
+	text_line INTEGER NOT NULL,         -- and where the first that is none is; 0: nowhere
+	text_cell TEXT NOT NULL,
 	PRIMARY KEY (dataset, idx)
 ) STRICT, WITHOUT ROWID;
 

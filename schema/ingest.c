@@ -65,6 +65,22 @@ dataset_summary_release(struct dataset_summary *s)
 	memset(s, 0, sizeof *s);
 }
 
+bool
+dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_WARNING_SIZE])
+{
+	const struct column_summary *c = &s->column[i];
+	size_t n = s->n_rows - c->n_missing;
+
+	if (c->type != COLUMN_TEXT || i == s->label_column || !c->text_line || c->n_numbers < n - c->n_numbers)
+		return false;
+	snprintf(message, DATASET_WARNING_SIZE,
+		"column \"%.*s\" is text because of \"%s\" in line %llu, but %.0f%% of its cells are numbers; leave "
+		"missing cells empty",
+		(int)text_cut(c->name, strlen(c->name), 60), c->name, c->text_cell, (unsigned long long)c->text_line,
+		floor(100 * (double)c->n_numbers / (double)n));
+	return true;
+}
+
 /* Adds line and column to an error, the column's name cut to whole characters. */
 static enum status
 at_column(struct err *e, uint64_t line, const char *name)
@@ -287,6 +303,28 @@ put_text(struct ingest *g, size_t i, size_t row, const char *text, size_t len, s
 	return distinct_add(g, &g->distinct[i], text, len, e);
 }
 
+/* Column i, of numbers in all passes so far, meets its first text: what its warning will name. */
+static void
+note_text(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line)
+{
+	struct column_summary *s = &g->summary.column[i];
+	size_t n = text_cut(cell->text, cell->len, INGEST_TEXT_CELL);
+
+	s->text_line = line;
+	for (size_t k = 0; k < n; k++) /* it is shown within a line */
+		s->text_cell[k] = (unsigned char)cell->text[k] < ' ' ? ' ' : cell->text[k];
+	s->text_cell[n] = '\0';
+}
+
+/* A number among texts: most texts are told by their first byte. */
+static bool
+is_number(const struct csv_cell *cell)
+{
+	double v;
+
+	return strchr("0123456789+-. \t", cell->text[0]) && number_parse(cell->text, cell->len, &v);
+}
+
 /* Column i, of numbers so far, has met a text in row n_rows, which is not yet part of the table. */
 static enum status
 become_text(struct ingest *g, size_t i, struct err *e)
@@ -304,6 +342,7 @@ become_text(struct ingest *g, size_t i, struct err *e)
 	free(c->number);
 	c->number = NULL;
 	c->type = COLUMN_TEXT;
+	g->summary.column[i].n_numbers = g->t.n_rows - c->n_missing;
 	for (size_t row = 0; row < g->t.n_rows; row++) {
 		const char *text = (const char *)g->raw.data + g->raw_offset[row * g->t.n_columns + i];
 		size_t len = strlen(text);
@@ -360,13 +399,15 @@ count_label(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct
 
 /* Of a stream that is to be read again anyway: which other columns are not of numbers? */
 static enum status
-scout(struct ingest *g, const struct csv_cell *cell, size_t n)
+scout(struct ingest *g, const struct csv_cell *cell, size_t n, uint64_t line)
 {
 	double v;
 
 	for (size_t i = 0; i < n; i++)
-		if (g->types[i] == COLUMN_NUMBER && cell[i].len && !number_parse(cell[i].text, cell[i].len, &v))
+		if (g->types[i] == COLUMN_NUMBER && cell[i].len && !number_parse(cell[i].text, cell[i].len, &v)) {
 			g->types[i] = COLUMN_TEXT;
+			note_text(g, i, &cell[i], line);
+		}
 	return OK;
 }
 
@@ -378,7 +419,7 @@ on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct e
 	size_t row = t->n_rows;
 
 	if (g->again)
-		return scout(g, cell, n);
+		return scout(g, cell, n, line);
 	if (row == t->cap) {
 		size_t want = row ? row * 2 : 64;
 
@@ -398,14 +439,17 @@ on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct e
 				c->n_missing++;
 				continue;
 			}
+			note_text(g, i, &cell[i], line);
 			if (become_text(g, i, e))
 				return e->status;
 			if (g->again)
-				return scout(g, cell, n);
+				return scout(g, cell, n, line);
 		} else if (!cell[i].len) {
 			c->code[row] = TABLE_MISSING;
 			c->n_missing++;
 			continue;
+		} else if (i != g->summary.label_column) {
+			g->summary.column[i].n_numbers += is_number(&cell[i]);
 		}
 		if (put_text(g, i, row, cell[i].text, cell[i].len, e))
 			return e->status;
@@ -436,7 +480,7 @@ start(struct ingest *g, struct err *e)
 	for (size_t i = 0; i < s->n_columns; i++) {
 		free(g->distinct[i].slot);
 		g->distinct[i] = (struct distinct){0};
-		s->column[i].n_missing = s->column[i].n_distinct = 0;
+		s->column[i].n_missing = s->column[i].n_distinct = s->column[i].n_numbers = 0;
 		s->column[i].min = s->column[i].max = NAN;
 	}
 	g->n_distinct_slots = 0;

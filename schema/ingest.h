@@ -19,6 +19,8 @@
 enum { INGEST_CHUNK_CELLS = 1 << 20, INGEST_CHUNK_ROWS = 1 << 16, INGEST_CHUNK_TEXT = 8 << 20 };
 /* A chunk ends at the first of these numbers: of cells, of rows, of bytes of distinct text. */
 
+enum { INGEST_TEXT_CELL = 40 };
+
 struct column_summary {
 	char *name; /* owned */
 	enum column_type type;
@@ -26,6 +28,10 @@ struct column_summary {
 	double min, max;   /* of a number column with values; else NaN */
 	size_t n_distinct; /* of a text column; counting stops at INGEST_MAX_DISTINCT, and sooner where the counts
 			      of a very wide table would need more than 64 MiB together */
+	/* Of a text column other than the label: */
+	size_t n_numbers;                     /* cells that are numbers all the same */
+	uint64_t text_line;                   /* where its first cell is that is none; 0: there is no such cell */
+	char text_cell[INGEST_TEXT_CELL + 1]; /* and that cell, cut */
 };
 enum { INGEST_MAX_DISTINCT = 100000 };
 enum { INGEST_MAX_CLASSES = 65535, INGEST_MAX_LABEL = 1024 };
@@ -44,6 +50,12 @@ struct dataset_summary {
 	struct class_count *classes; /* [n_classes], owned, in byte order of the labels */
 };
 void dataset_summary_release(struct dataset_summary *s); /* accepts a zeroed struct */
+
+/* Whether there is something about column i that its owner should know, as a sentence: that it is text although at
+ * least half of its cells are numbers, because of a "NA", say (DATASET_WARNING). */
+#define DATASET_WARNING "numbers_among_text"
+enum { DATASET_WARNING_SIZE = 256 };
+bool dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_WARNING_SIZE]);
 
 struct ingest_sink {
 	/* A full chunk: valid during the call. Its table has every column of the file, in file order. */

@@ -38,6 +38,25 @@ put_columns(struct json_build *b, cJSON *to, const struct dataset_summary *s)
 }
 
 static void
+put_warnings(struct json_build *b, cJSON *to, const struct dataset_summary *s)
+{
+	cJSON *warnings = json_put_array(b, to, "warnings");
+	char message[DATASET_WARNING_SIZE];
+
+	for (size_t i = 0; i < s->n_columns && !b->failed; i++) {
+		cJSON *warning;
+
+		if (!dataset_warning(s, i, message))
+			continue;
+		warning = json_add_object(b, warnings);
+		json_put_text(b, warning, "column", s->column[i].name);
+		json_put_text(b, warning, "code", DATASET_WARNING);
+		json_put_count(b, warning, "line", (size_t)s->column[i].text_line);
+		json_put_text(b, warning, "message", message);
+	}
+}
+
+static void
 put_dataset(struct json_build *b, cJSON *to, const struct dataset *d)
 {
 	json_put_text(b, to, "id", d->id);
@@ -63,6 +82,7 @@ reply_with_dataset(struct api *api, const char *id, int status, struct http_repl
 	root = json_object(&b);
 	put_dataset(&b, root, &d);
 	put_columns(&b, root, &d.summary);
+	put_warnings(&b, root, &d.summary);
 	s = api_reply(reply, status, &b, root, e);
 	dataset_release(&d);
 	return s;

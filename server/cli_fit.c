@@ -94,7 +94,11 @@ static const struct option options[] = {
 		.min = 1,
 		.max = 1024,
 		.doc = "processors to use (all); the model does not depend on it"},
-	{.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .at = AT(quiet), .doc = "no progress line, no summary"},
+	{.name = "quiet",
+		.letter = 'q',
+		.type = OPTION_FLAG,
+		.at = AT(quiet),
+		.doc = "no progress line, no warnings, no summary"},
 };
 
 static const struct option_table option_table = {
@@ -261,6 +265,17 @@ out:
 	return s;
 }
 
+static void
+show_warnings(struct fit *f, const struct dataset_summary *s)
+{
+	char message[DATASET_WARNING_SIZE];
+
+	clear_line(f);
+	for (size_t i = 0; i < s->n_columns; i++)
+		if (dataset_warning(s, i, message))
+			fprintf(stderr, "verad: fit: %s: warning: %s\n", file_input_name(f->input), message);
+}
+
 /* The run --------------------------------------------------------------------------------------------------------- */
 
 static enum status
@@ -303,8 +318,11 @@ fit(struct fit *f, const char **blame, struct err *e)
 	if ((s = file_check_output(f->output, e)))
 		goto out;
 	*blame = file_input_name(f->input);
-	if ((s = ingest_new(f->label, NULL, &sink, &g, e)) || (s = read_table(f, g, e)) ||
-		(s = training_new(ingest_summary(g), &source, &f->params, threads, &t, e)))
+	if ((s = ingest_new(f->label, NULL, &sink, &g, e)) || (s = read_table(f, g, e)))
+		goto out;
+	if (!f->quiet)
+		show_warnings(f, ingest_summary(g));
+	if ((s = training_new(ingest_summary(g), &source, &f->params, threads, &t, e)))
 		goto out;
 	chunks_release(&chunks); /* the encoded rows are there now */
 	if ((s = train(f, t, threads, e)) || (s = training_finish(t, &b, e)) || (s = bundle_write(b, &bytes, e)))

@@ -58,8 +58,8 @@ damaged(struct conn *c, const char *id, const char *what, struct err *e)
 static enum status
 read_columns(struct conn *c, int64_t seq, struct dataset_summary *s, struct err *e)
 {
-	struct query q = query_new(c, "SELECT name, type, n_missing, min, max, n_distinct FROM dataset_column WHERE "
-				      "dataset = ?1 ORDER BY idx");
+	struct query q = query_new(c, "SELECT name, type, n_missing, min, max, n_distinct, n_numbers, text_line, "
+				      "text_cell FROM dataset_column WHERE dataset = ?1 ORDER BY idx");
 	size_t cap = 0;
 
 	query_int(&q, seq);
@@ -82,6 +82,9 @@ read_columns(struct conn *c, int64_t seq, struct dataset_summary *s, struct err 
 		grown->min = row_real(&q, 3);
 		grown->max = row_real(&q, 4);
 		grown->n_distinct = row_size(&q, 5);
+		grown->n_numbers = row_size(&q, 6);
+		grown->text_line = row_size(&q, 7);
+		row_short(&q, 8, grown->text_cell, sizeof grown->text_cell);
 	}
 	return query_end(&q, e);
 }

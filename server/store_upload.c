@@ -246,9 +246,9 @@ insert_summary(struct conn *c, int64_t seq, const struct dataset_summary *s, str
 	for (size_t i = 0; i < s->n_columns && !status; i++) {
 		const struct column_summary *column = &s->column[i];
 
-		q = query_new(c,
-			"INSERT INTO dataset_column (dataset, idx, name, type, n_missing, min, max, n_distinct) "
-			"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+		q = query_new(c, "INSERT INTO dataset_column (dataset, idx, name, type, n_missing, min, max, "
+				 "n_distinct, n_numbers, text_line, text_cell) "
+				 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
 		query_int(&q, seq);
 		query_size(&q, i);
 		query_text(&q, column->name);
@@ -257,6 +257,9 @@ insert_summary(struct conn *c, int64_t seq, const struct dataset_summary *s, str
 		query_real(&q, column->min);
 		query_real(&q, column->max);
 		query_size(&q, column->n_distinct);
+		query_size(&q, column->n_numbers);
+		query_size(&q, (size_t)column->text_line);
+		query_text(&q, column->text_cell);
 		status = query_run(&q, e);
 	}
 	for (size_t i = 0; i < s->n_classes && !status; i++) {

@@ -314,6 +314,21 @@ rows_sent_in_small_pieces_are_answered_as_one(void **state)
 	close(fd);
 }
 
+static void
+a_table_says_which_numbers_it_took_for_text(void **state)
+{
+	static const char csv[] = "x,y\n1,a\nNA,b\n3,a\n4,b\n";
+	struct http_answer a = http_call(
+		d.port, "POST", "/v1/datasets?name=t&label_column=y", "text/csv", csv, sizeof csv - 1);
+
+	(void)state;
+	assert_int_equal(a.status, 201);
+	assert_non_null(
+		strstr(a.body, "\"code\":\"numbers_among_text\",\"line\":3,\"message\":\"column \\\"x\\\" is text "
+			       "because of \\\"NA\\\" in line 3"));
+	http_answer_release(&a);
+}
+
 /* Refusals -------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -721,6 +736,7 @@ main(void)
 		cmocka_unit_test(ood_gives_the_scores_of_predict_alone),
 		cmocka_unit_test(what_is_served_with_doubts_is_said),
 		cmocka_unit_test(rows_sent_in_small_pieces_are_answered_as_one),
+		cmocka_unit_test(a_table_says_which_numbers_it_took_for_text),
 		cmocka_unit_test(tables_that_cannot_be_read_are_refused_with_the_place),
 		cmocka_unit_test(a_data_error_carries_line_and_column),
 		cmocka_unit_test(a_length_of_two_gigabytes_is_refused_unread),

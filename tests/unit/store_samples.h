@@ -136,7 +136,11 @@ sample_summary(struct dataset_summary *s, size_t n_columns, size_t n_rows, struc
 			.n_missing = i,
 			.min = text ? (double)NAN : -0.1 * (double)i,
 			.max = text ? (double)NAN : 1e300,
-			.n_distinct = text ? 8 : 0};
+			.n_distinct = text ? 8 : 0,
+			.n_numbers = text ? i : 0,
+			.text_line = text ? 17 + i : 0};
+		if (text)
+			strcpy(s->column[i].text_cell, "Größe");
 		s->n_columns++;
 	}
 	for (size_t i = 0; i < 3; i++)

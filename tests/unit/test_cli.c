@@ -115,6 +115,16 @@ make_files(void **state)
 	return sh("$V fit train.csv -o model.vera -q " QUICK);
 }
 
+static void
+a_column_of_numbers_and_na_is_warned_of(void **state)
+{
+	(void)state;
+	assert_int_equal(sh("sed '3s/^[^,]*/NA/' train.csv >na.csv && $V fit na.csv -o na.vera " QUICK), 0);
+	says(err_text, "na.csv: warning: column \"x\" is text because of \"NA\" in line 3, but 99% of its cells");
+	assert_int_equal(sh("$V fit na.csv -o na.vera -q " QUICK), 0);
+	assert_string_equal(err_text, "");
+}
+
 /* Calling it ------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -656,6 +666,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_column_of_numbers_and_na_is_warned_of),
 		cmocka_unit_test(called_wrongly_it_says_how_and_exits_with_2),
 		cmocka_unit_test(help_and_version_go_to_standard_output),
 		cmocka_unit_test(output_that_cannot_be_written_is_a_failure),

@@ -285,6 +285,53 @@ a_label_too_long_is_refused(void **state)
 	check("y", text, "label_too_long line 2 column 'y': line 2, column \"y\": a label of 1025 bytes;");
 }
 
+static void
+warned(const char *label, const struct buf *in, size_t i, const char *expected)
+{
+	struct seen s = {0};
+	struct ingest_sink sink = {.chunk = on_chunk, .restart = on_restart, .ctx = &s};
+	char message[DATASET_WARNING_SIZE] = "";
+	struct ingest *g = NULL;
+	struct err e = {0};
+
+	assert_int_equal(ingest_new(label, NULL, &sink, &g, &e), OK);
+	assert_int_equal(run(g, (const char *)in->data, in->len, 10007, &e), OK);
+	assert_int_equal(dataset_warning(ingest_summary(g), i, message), expected[0] != '\0');
+	assert_string_equal(message, expected);
+	ingest_free(g);
+}
+
+static void
+numbers_among_texts_are_warned_of(void **state)
+{
+	struct buf in = {0};
+
+	(void)state;
+	buf_puts(&in, "a,b,c,d,y\n1,x,,1,1\n 2,1,,2,2\n\"N\nA\",y,,3,3\n,-,,?,z\n+.5,2,,u,\n");
+	warned("y", &in, 0,
+		"column \"a\" is text because of \"N A\" in line 4, but 75% of its cells are numbers; leave missing "
+		"cells empty");
+	warned("y", &in, 1, ""); /* 2 of 5 */
+	warned("y", &in, 2, "");
+	warned("y", &in, 3,
+		"column \"d\" is text because of \"?\" in line 6, but 60% of its cells are numbers; leave missing "
+		"cells "
+		"empty");
+	warned("y", &in, 4, ""); /* labels may be what they like */
+	buf_release(&in);
+
+	buf_puts(&in, "a,b\n"); /* past the first chunk: a second pass counts anew */
+	for (int i = 0; i < INGEST_CHUNK_ROWS + 1000; i++)
+		buf_printf(&in, "%s,%s\n", i == INGEST_CHUNK_ROWS + 10 ? "nan" : "7",
+			i == INGEST_CHUNK_ROWS + 20 ? "-" : "");
+	warned(NULL, &in, 0,
+		"column \"a\" is text because of \"nan\" in line 65548, but 99% of its cells are numbers; leave "
+		"missing "
+		"cells empty");
+	warned(NULL, &in, 1, "");
+	buf_release(&in);
+}
+
 /* ---- tables of many chunks --------------------------------------------------------------------------------------- */
 
 static void
@@ -491,6 +538,7 @@ main(void)
 		cmocka_unit_test(an_unknown_label_column_is_refused_with_the_nearest_name),
 		cmocka_unit_test(a_table_without_rows_is_refused),
 		cmocka_unit_test(a_label_too_long_is_refused),
+		cmocka_unit_test(numbers_among_texts_are_warned_of),
 		cmocka_unit_test(chunks_end_at_their_rows_or_cells),
 		cmocka_unit_test(a_chunk_ends_early_where_its_texts_are_long),
 		cmocka_unit_test(a_text_after_the_first_chunk_asks_for_a_second_pass),

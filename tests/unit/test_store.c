@@ -419,6 +419,9 @@ a_summary_comes_back_whole(void **state)
 		assert_int_equal(a->type, b->type);
 		assert_int_equal(a->n_missing, b->n_missing);
 		assert_int_equal(a->n_distinct, b->n_distinct);
+		assert_int_equal(a->n_numbers, b->n_numbers);
+		assert_int_equal(a->text_line, b->text_line);
+		assert_string_equal(a->text_cell, b->text_cell);
 		assert_true(isnan(a->min) ? isnan(b->min) : a->min == b->min);
 		assert_true(isnan(a->max) ? isnan(b->max) : a->max == b->max);
 	}
