@@ -7,8 +7,7 @@
 #include "engine/elementary.h"
 #include "engine/kernel.h"
 
-/* ---- Layout -------------------------------------------------------------------------------------------------------
- */
+/* ---- Layout ------------------------------------------------------------------------------------------------- */
 
 static size_t
 inputs_of(const struct generator_shape *s, size_t layer)
@@ -96,8 +95,7 @@ generator_clamp(const struct generator_shape *s, real *w, double max_sigma)
 	*log_sigma = *log_sigma < least ? least : *log_sigma > most ? most : *log_sigma;
 }
 
-/* ---- Workspace ----------------------------------------------------------------------------------------------------
- */
+/* ---- Workspace ---------------------------------------------------------------------------------------------- */
 
 static void
 carve_pass(struct arena *c, struct generator_pass *p, const struct generator_shape *s, size_t m, bool backward)
@@ -151,8 +149,7 @@ generator_draw(struct generator *g, struct rng *rng)
 	rng_normal(rng, g->eps_posterior, g->samples ? g->n * z : 0);
 }
 
-/* ---- Passes through g ---------------------------------------------------------------------------------------------
- */
+/* ---- Passes through g --------------------------------------------------------------------------------------- */
 
 static void
 forward(const struct generator_shape *s, const real *w, struct generator_pass *p, size_t m, int threads)

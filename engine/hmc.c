@@ -12,8 +12,7 @@
  * transitions; near the target too slowly to matter to the chains' invariance. */
 #define ADAPTATION 0.1
 
-/* ---- Workspace ------------------------------------------------------------------------------------------------------
- */
+/* ---- Workspace ---------------------------------------------------------------------------------------------- */
 
 static void
 take_point(struct arena *arena, struct hmc_point *p, const struct generator_shape *s, size_t n)
@@ -42,8 +41,7 @@ hmc_workspace(struct hmc *m, const struct generator_shape *s, size_t n, struct a
 	m->coin = arena_take(arena, n);
 }
 
-/* ---- log q(x, h) ----------------------------------------------------------------------------------------------------
- */
+/* ---- log q(x, h) -------------------------------------------------------------------------------------------- */
 
 static double
 mean_of_column(const real *x, size_t m, size_t n, size_t j)
@@ -147,8 +145,7 @@ hmc_begin(struct hmc *m, const struct generator *g, const real *w, int threads)
 	hmc_evaluate(m, &m->now, threads);
 }
 
-/* ---- Chains ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Chains ------------------------------------------------------------------------------------------------- */
 
 static void
 accept(struct hmc *m, size_t i)

@@ -30,8 +30,7 @@ jem_input(const struct jem *j, size_t row)
 	return j->a[0] + row * j->shape.size[0];
 }
 
-/* ---- The gradient penalty -----------------------------------------------------------------------------------------
- */
+/* ---- The gradient penalty ----------------------------------------------------------------------------------- */
 
 /*
  * Steps 2 and 3 of section 3, for the first n rows; rows `at` .. at + n - 1 hold what is special to the penalty.
@@ -61,8 +60,7 @@ penalty_chains(struct jem *j, const real *w, size_t n, size_t at, real scale, in
 	return sum;
 }
 
-/* ---- Output seeds: the gradient of each term in the logits ----------------------------------------------------------
- */
+/* ---- Output seeds: the gradient of each term in the logits -------------------------------------------------- */
 
 /*
  * A data row. Contrast: -p. Conditional entropy H = -sum p log p: dH/df_k = -p_k (log p_k + H). Penalty, part (b):

@@ -8,8 +8,7 @@
 #include "engine/elementary.h"
 #include "engine/simd.h"
 
-/* ---- Tiles and threads --------------------------------------------------------------------------------------------
- */
+/* ---- Tiles and threads -------------------------------------------------------------------------------------- */
 
 #ifdef __SANITIZE_THREAD__
 /* libgomp's fork and join are invisible to the sanitizer; these tell it of them. What happens inside is still checked.
@@ -102,8 +101,7 @@ kernel_blas_core(void)
 	return openblas_get_corename();
 }
 
-/* ---- Affine layers ------------------------------------------------------------------------------------------------
- */
+/* ---- Affine layers ------------------------------------------------------------------------------------------ */
 
 struct job {
 	real *y, *y2, *y3;
@@ -259,8 +257,7 @@ kernel_affine_backward_weights(
 	run_tiles(backward_weights_tile, &job, n, tile_width(m, n, k), m * n * k, threads);
 }
 
-/* ---- Batch norm and softplus --------------------------------------------------------------------------------------
- */
+/* ---- Batch norm and softplus -------------------------------------------------------------------------------- */
 
 enum { STRIP = 64 }; /* columns whose sums are kept at once */
 
@@ -380,8 +377,7 @@ kernel_batch_norm_softplus_backward(real *dy, const real *y, const real *xhat, c
 	run_tiles(batch_norm_backward_tile, &job, n, STRIP, m * n * 16, threads);
 }
 
-/* ---- Rows and flat blocks -----------------------------------------------------------------------------------------
- */
+/* ---- Rows and flat blocks ----------------------------------------------------------------------------------- */
 
 SIMD_CLONES void
 kernel_softmax(real *p, real *lse, const real *logits, real temperature, size_t m, size_t n)

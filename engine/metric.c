@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Ranking --------------------------------------------------------------------------------------------------------
- */
+/* ---- Ranking ------------------------------------------------------------------------------------------------ */
 
 enum { FEW_POSITIVES = 16 }; /* up to so many it is faster to count pairs than to sort */
 
@@ -107,8 +106,7 @@ metric_auroc(const double *score, const unsigned char *positive, size_t n, doubl
 	return OK;
 }
 
-/* ---- Classification -------------------------------------------------------------------------------------------------
- */
+/* ---- Classification ----------------------------------------------------------------------------------------- */
 
 void
 metrics_release(struct metrics *m)
@@ -219,8 +217,7 @@ out:
 	return s;
 }
 
-/* ---- Out-of-distribution detection ----------------------------------------------------------------------------------
- */
+/* ---- Out-of-distribution detection -------------------------------------------------------------------------- */
 
 enum status
 metric_ood(const double *in, size_t n_in, const double *out, size_t n_out, struct metric_ood *m, struct err *e)

@@ -61,8 +61,7 @@ model_n_features(const struct model *m)
 	return m->shape.size[0];
 }
 
-/* ---- References -----------------------------------------------------------------------------------------------------
- */
+/* ---- References --------------------------------------------------------------------------------------------- */
 
 static int
 ascending(const void *a, const void *b)
@@ -114,8 +113,7 @@ model_p_value(const struct model *m, enum ood_score kind, double score)
 	return r->n ? (double)(r->n - low) / (double)r->n : 1;
 }
 
-/* ---- Answers --------------------------------------------------------------------------------------------------------
- */
+/* ---- Answers ------------------------------------------------------------------------------------------------ */
 
 /* Numbers of a workspace that are worth having: a very wide model gets fewer rows at a time instead. */
 enum { WORKSPACE_NUMBERS = 8 << 20, MAX_TILE = 256 };
@@ -249,8 +247,7 @@ model_predict(const struct model *m, const struct rows *rows, size_t first, size
 	}
 }
 
-/* ---- Bytes ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Bytes -------------------------------------------------------------------------------------------------- */
 
 enum { MAX_UNITS = 1 << 20 }; /* of a layer in untrusted bytes: above any table or parameter */
 

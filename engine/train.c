@@ -23,8 +23,7 @@ enum { SNAPSHOT_STEPS = 200, MAX_RETRIES = 3 };
 /* Cross-fitted probabilities of a method, and of its baseline again: 1 GiB each. */
 #define MAX_CROSS ((size_t)1 << 28)
 
-/* ---- The plan -------------------------------------------------------------------------------------------------------
- */
+/* ---- The plan ----------------------------------------------------------------------------------------------- */
 
 struct planned_fit {
 	enum method method;
@@ -247,8 +246,7 @@ start_fit(struct trainer *t)
 	take_snapshot(t);
 }
 
-/* ---- A run ----------------------------------------------------------------------------------------------------------
- */
+/* ---- A run -------------------------------------------------------------------------------------------------- */
 
 enum status
 trainer_new(
@@ -345,10 +343,9 @@ check_step(const struct trainer *t, bool last, struct err *e)
 
 	if (!terms_below(m, EXPLODED))
 		return err_set(e, ERR_DIVERGED, "diverged",
-			"training by %s diverged at step %zu of %zu, after %zu retries: loss %.3g, log p difference "
-			"%.3g, "
-			"gradient penalty %.3g, generator loss %.3g; a smaller learning_rate or a larger gamma may "
-			"help",
+			"training by %s diverged at step %zu of %zu, after %zu retries: loss %.3g, "
+			"log p difference %.3g, gradient penalty %.3g, generator loss %.3g; "
+			"a smaller learning_rate or a larger gamma may help",
 			t->fit.method->name, t->fit.step, t->plan[t->at].steps, t->retries, m->loss,
 			m->log_p_difference, m->gradient_penalty, m->generator_loss);
 	if (last && !kernel_finite(t->state, t->n_state))
@@ -433,8 +430,7 @@ trainer_step(struct trainer *t, struct err *e)
 	return OK;
 }
 
-/* ---- The result -----------------------------------------------------------------------------------------------------
- */
+/* ---- The result --------------------------------------------------------------------------------------------- */
 
 void
 train_result_release(struct train_result *r)
@@ -506,8 +502,7 @@ trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
 	return s;
 }
 
-/* ---- Saving and restoring -------------------------------------------------------------------------------------------
- */
+/* ---- Saving and restoring ----------------------------------------------------------------------------------- */
 
 /*
  * Native numbers: a checkpoint never leaves the machine that made it. The head says what it belongs to.

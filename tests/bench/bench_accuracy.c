@@ -41,8 +41,7 @@ struct bench {
 	size_t n_runs, n_failed;
 };
 
-/* One run, in a process of its own ---------------------------------------------------------------------------------
- */
+/* One run, in a process of its own ---------------------------------------------------------------------------- */
 
 static enum status
 measure(const struct bundle *b, const struct dataset *d, const unsigned char *role, struct json_build *build, cJSON *to,
@@ -119,8 +118,7 @@ out:
 	return s;
 }
 
-/* Figures of a set -------------------------------------------------------------------------------------------------
- */
+/* Figures of a set -------------------------------------------------------------------------------------------- */
 
 static double
 mean(const struct set *set, bool of_baseline, const char *name)
@@ -217,8 +215,7 @@ done(void *ctx, size_t i, const cJSON *result, const char *code, const char *mes
 		print_set(set);
 }
 
-/* Over the sets ----------------------------------------------------------------------------------------------------
- */
+/* Over the sets ----------------------------------------------------------------------------------------------- */
 
 struct contender {
 	const char *name;
@@ -361,8 +358,7 @@ report(const struct bench *b, struct err *e)
 	return runs_write(&b->runs, "accuracy", &build, root, e);
 }
 
-/* The plan ---------------------------------------------------------------------------------------------------------
- */
+/* The plan ---------------------------------------------------------------------------------------------------- */
 
 static enum status
 read_peers(struct bench *b, struct err *e)

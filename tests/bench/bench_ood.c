@@ -57,8 +57,7 @@ struct bench {
 	char refusal[400]; /* why training would not do without labels; "" = it did */
 };
 
-/* Peers ------------------------------------------------------------------------------------------------------------
- */
+/* Peers ------------------------------------------------------------------------------------------------------- */
 
 static void
 put_rows(struct buf *out, const struct rows *rows)
@@ -209,8 +208,7 @@ peers(const struct bench *b, const struct bundle *bundle, const struct dataset *
 	return s;
 }
 
-/* One run, in a process of its own ---------------------------------------------------------------------------------
- */
+/* One run, in a process of its own ---------------------------------------------------------------------------- */
 
 static bool
 is_normal(const struct dataset *d, size_t row)
@@ -307,8 +305,7 @@ out:
 	return s;
 }
 
-/* Figures ----------------------------------------------------------------------------------------------------------
- */
+/* Figures ----------------------------------------------------------------------------------------------------- */
 
 static bool
 complete(const struct set *set)
@@ -456,8 +453,7 @@ report(const struct bench *b, struct err *e)
 	return runs_write(&b->runs, "ood", &build, root, e);
 }
 
-/* The plan ---------------------------------------------------------------------------------------------------------
- */
+/* The plan ---------------------------------------------------------------------------------------------------- */
 
 static int
 by_text(const void *a, const void *b)

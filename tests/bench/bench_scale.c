@@ -30,8 +30,7 @@ enum { CURVE_ROWS, CURVE_COLUMNS, CURVE_BATCH, CURVE_WIDTH, N_CURVES };
 #define ALLOWED_FACTOR 1.5
 #define ALLOWED_EXTRA 200e6
 
-/* ---- Memory ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Memory ------------------------------------------------------------------------------------------------- */
 
 static enum status
 finish(struct trainer *t, struct err *e)
@@ -214,8 +213,7 @@ run_apart(struct memory *m, size_t n, int threads, struct err *e)
 	return OK;
 }
 
-/* ---- Curves ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Curves ------------------------------------------------------------------------------------------------- */
 
 struct curve {
 	const char *name, *title, *x_label;
@@ -330,8 +328,7 @@ draw_curve(struct bench *b, int curve, struct err *e)
 	return s;
 }
 
-/* ---- What is written ------------------------------------------------------------------------------------------------
- */
+/* ---- What is written ---------------------------------------------------------------------------------------- */
 
 static double
 encoded_bytes(const struct bench *b)

@@ -31,8 +31,7 @@
 
 enum { N_ROWS = 10000, MAX_THREADS = 2, PEAK_SIZE = 2048 };
 
-/* ---- Shapes ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Shapes ------------------------------------------------------------------------------------------------- */
 
 struct shape {
 	const char *name;
@@ -91,8 +90,7 @@ chosen(const char *list, const char *name)
 	return false;
 }
 
-/* ---- PyTorch, on the other end of two pipes -------------------------------------------------------------------------
- */
+/* ---- PyTorch, on the other end of two pipes ----------------------------------------------------------------- */
 
 struct torch {
 	pid_t pid; /* 0: none */
@@ -263,8 +261,7 @@ torch_steps(struct torch *t, double wanted)
 	}
 }
 
-/* ---- Measuring ------------------------------------------------------------------------------------------------------
- */
+/* ---- Measuring ---------------------------------------------------------------------------------------------- */
 
 /* GFLOP/s of one thread at a large square product. */
 static double
@@ -395,8 +392,7 @@ out:
 	return s;
 }
 
-/* ---- What is said of it ---------------------------------------------------------------------------------------------
- */
+/* ---- What is said of it ------------------------------------------------------------------------------------- */
 
 static void
 print_cell(const struct series *s, const char *format, const char *empty)

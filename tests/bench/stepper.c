@@ -12,8 +12,7 @@
 
 #include "engine/kernel.h"
 
-/* ---- Repetitions ----------------------------------------------------------------------------------------------------
- */
+/* ---- Repetitions -------------------------------------------------------------------------------------------- */
 
 void
 series_add(struct series *s, double v)
@@ -40,8 +39,7 @@ series_median(const struct series *s)
 	return series_quantile(s, 0.5);
 }
 
-/* ---- The table ------------------------------------------------------------------------------------------------------
- */
+/* ---- The table ---------------------------------------------------------------------------------------------- */
 
 enum status
 stepper_table(struct rows *rows, int32_t **label, size_t n, size_t d, size_t n_classes, struct err *e)
@@ -72,8 +70,7 @@ stepper_table(struct rows *rows, int32_t **label, size_t n, size_t d, size_t n_c
 	return OK;
 }
 
-/* ---- The steps ------------------------------------------------------------------------------------------------------
- */
+/* ---- The steps ---------------------------------------------------------------------------------------------- */
 
 enum status
 stepper_init(struct stepper *s, const struct params *p, const struct train_data *data, size_t n_rows, struct err *e)
@@ -207,8 +204,7 @@ stepper_arithmetic(const struct stepper *s)
 	return (struct arithmetic){.passes = 2 * multiplied, .needed = 2 * (multiplied - spared)};
 }
 
-/* ---- Memory and settings --------------------------------------------------------------------------------------------
- */
+/* ---- Memory and settings ------------------------------------------------------------------------------------ */
 
 void
 peak_reset(void)

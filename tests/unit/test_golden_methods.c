@@ -38,8 +38,7 @@ golden_net(const cJSON *golden, real *w)
 	return s;
 }
 
-/* ---- Virtual adversarial loss ---------------------------------------------------------------------------------------
- */
+/* ---- Virtual adversarial loss ------------------------------------------------------------------------------- */
 
 struct smooth {
 	cJSON *golden;
@@ -154,8 +153,7 @@ a_flat_network_is_perturbed_nowhere(void **state)
 	smooth_release(&t);
 }
 
-/* ---- Langevin chain, replay buffer ----------------------------------------------------------------------------------
- */
+/* ---- Langevin chain, replay buffer -------------------------------------------------------------------------- */
 
 static void
 the_langevin_chain_agrees(void **state)
@@ -222,8 +220,7 @@ the_replay_buffer_keeps_chains_and_begins_new_ones_in_its_box(void **state)
 	free(block);
 }
 
-/* ---- Hamiltonian Monte Carlo ----------------------------------------------------------------------------------------
- */
+/* ---- Hamiltonian Monte Carlo -------------------------------------------------------------------------------- */
 
 struct posterior {
 	struct generator_shape shape;
@@ -376,8 +373,7 @@ the_hamiltonian_estimate_converges_to_the_exact_score(void **state)
 	cJSON_Delete(golden);
 }
 
-/* ---- The discriminator ----------------------------------------------------------------------------------------------
- */
+/* ---- The discriminator -------------------------------------------------------------------------------------- */
 
 struct teller {
 	struct discriminator discriminator;

@@ -18,8 +18,7 @@
 
 enum { THREADS = 2, N = 6, N_LABELLED = 5, D = 5, K = 4, Z = 3, MAX = 4096, ARENA = 1 << 18 };
 
-/* ---- The joint energy model -----------------------------------------------------------------------------------------
- */
+/* ---- The joint energy model --------------------------------------------------------------------------------- */
 
 struct energy {
 	struct net_shape shape;
@@ -151,8 +150,7 @@ log_p_has_its_gradient_in_the_input(void **state)
 	energy_free(t);
 }
 
-/* ---- The generator --------------------------------------------------------------------------------------------------
- */
+/* ---- The generator ------------------------------------------------------------------------------------------ */
 
 struct sampler {
 	struct generator_shape shape;

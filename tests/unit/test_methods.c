@@ -166,8 +166,7 @@ a_restored_run_of_any_method_ends_in_the_same_model(void **state)
 	}
 }
 
-/* ---- The divergence guard -------------------------------------------------------------------------------------------
- */
+/* ---- The divergence guard ----------------------------------------------------------------------------------- */
 
 static void
 divergence_of_any_method_is_an_error_and_never_a_number(void **state)

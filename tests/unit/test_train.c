@@ -244,8 +244,7 @@ the_supervised_method_has_no_baseline_beside_it(void **state)
 	rows_release(&c.rows);
 }
 
-/* ---- Splits ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Splits ------------------------------------------------------------------------------------------------- */
 
 static void
 folds_spread_each_class_evenly(void **state)
@@ -346,8 +345,7 @@ the_holdout_prefers_unlabelled_rows_and_spares_small_classes(void **state)
 	assert_true(left[0] >= 2 && left[1] >= 64);
 }
 
-/* ---- The model alone ------------------------------------------------------------------------------------------------
- */
+/* ---- The model alone ---------------------------------------------------------------------------------------- */
 
 static struct model *
 small_model(void)
