@@ -19,7 +19,7 @@
 #define MAX_EXACT_COUNT 9007199254740992.0 /* 2^53: the largest count that JSON numbers carry without loss */
 
 static const char *const method_names[] = {"vera", "supervised", "vat", "jem", "vera_hmc", "meg", NULL};
-static const char *const scaling_names[] = {"minmax", "standard", "quantile", NULL};
+static const char *const scaling_names[] = {"by_column", "minmax", "standard", "quantile", NULL};
 static const char *const ood_score_names[] = {"energy", "max_probability", "gradient_norm", NULL};
 
 _Static_assert(sizeof method_names / sizeof *method_names == N_METHODS + 1, "a name for every method");
@@ -67,7 +67,7 @@ const struct param params_table[] = {
 		"Largest standard deviation of the noise added to generated rows."},
 	{"ema_decay", PARAM_REAL, AT(ema_decay), 0.999, 0, 0.999999, NULL,
 		"Decay of the moving average of the weights, which is the model; 0 keeps the last weights."},
-	{"input_noise", PARAM_REAL, AT(input_noise), 0, 0, 10, NULL,
+	{"input_noise", PARAM_REAL, AT(input_noise), 0.2, 0, 10, NULL,
 		"Standard deviation of the noise added to scaled inputs in training."},
 	{"vat_xi", PARAM_REAL, AT(vat_xi), 10, 1e-6, 1000, NULL,
 		"Length of the step by which method vat probes for the direction that changes its answer most."},
@@ -91,8 +91,9 @@ const struct param params_table[] = {
 		"Hamiltonian transitions of a chain before its first sample."},
 	{"hmc_samples", PARAM_COUNT, AT(hmc_samples), 2, 1, 100, NULL,
 		"Hamiltonian samples of the generator's noise behind each estimate of its entropy's gradient."},
-	{"scaling", PARAM_CHOICE, AT(scaling), SCALING_MINMAX, 0, N_SCALINGS - 1, scaling_names,
-		"How numbers are scaled: minmax to [-1, 1], standard by mean and deviation, quantile to normal scores."},
+	{"scaling", PARAM_CHOICE, AT(scaling), SCALING_BY_COLUMN, 0, N_SCALINGS - 1, scaling_names,
+		"How numbers are scaled: minmax to [-1, 1], standard by mean and deviation, quantile to normal scores; by_column takes "
+		"quantile for columns with heavy tails, minmax for the others."},
 	{"max_categories", PARAM_COUNT, AT(max_categories), 50, 1, 10000, NULL,
 		"Most frequent texts of a column that get a feature of their own; all others share one."},
 	{"evaluation_folds", PARAM_COUNT, AT(evaluation_folds), 3, 0, 10, NULL,
@@ -495,7 +496,7 @@ generates(size_t method)
 static double
 vat_epsilon_by_table(size_t d, size_t scaling)
 {
-	double epsilon = (scaling == SCALING_MINMAX ? 0.1 : 0.2) * sqrt((double)d);
+	double epsilon = (scaling == SCALING_MINMAX || scaling == SCALING_BY_COLUMN ? 0.1 : 0.2) * sqrt((double)d);
 
 	return epsilon < 3 ? epsilon : 3;
 }

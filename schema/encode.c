@@ -568,7 +568,6 @@ void
 encoder_write(const struct encoder *c, struct buf *out)
 {
 	assert(!c->fit);
-	buf_put_u8(out, (uint8_t)c->scaling);
 	buf_put_u32(out, (uint32_t)c->max_categories);
 	buf_put_u32(out, (uint32_t)c->n_columns);
 	for (size_t j = 0; j < c->n_columns; j++) {
@@ -659,7 +658,7 @@ read_column(struct reader *in, const struct encoder *c, struct encoder_column *c
 		s = read_texts(in, column, c->max_categories, e);
 		varies = column->category.n + column->n_rest > 1;
 	} else {
-		s = scale_read(in, c->scaling, &column->scale, e);
+		s = scale_read(in, &column->scale, e);
 		varies = scale_varies(&column->scale);
 	}
 	if (s)
@@ -673,21 +672,18 @@ encoder_read(struct reader *in, struct encoder **out, struct err *e)
 	const size_t smallest_column = 4 + 1 + 3; /* bytes: a name of one letter, three flags */
 	struct encoder *c = calloc(1, sizeof *c);
 	struct dictionary names = {0};
-	unsigned scaling;
 	size_t n;
 	enum status s;
 
 	if (!c)
 		return err_nomem(e);
-	scaling = reader_u8(in);
 	c->max_categories = reader_u32(in);
 	n = reader_u32(in);
-	if (in->failed || scaling >= N_SCALINGS || !c->max_categories || c->max_categories + 2 > MAX_WIDTH || !n ||
+	if (in->failed || !c->max_categories || c->max_categories + 2 > MAX_WIDTH || !n ||
 		n > reader_max_items(in, smallest_column)) {
 		s = corrupt(e);
 		goto out;
 	}
-	c->scaling = (enum scaling)scaling;
 	c->column = calloc(n, sizeof *c->column);
 	if (!c->column) {
 		s = err_nomem(e);
@@ -750,7 +746,7 @@ describe_texts(cJSON *o, const struct encoder_column *column)
 struct cJSON *
 encoder_describe(const struct encoder *c)
 {
-	static const char *const scaling_name[N_SCALINGS] = {"minmax", "standard", "quantile"};
+	static const char *const scaling_name[N_SCALINGS] = {"by_column", "minmax", "standard", "quantile"};
 	cJSON *list = cJSON_CreateArray();
 
 	for (size_t j = 0; list && j < c->n_columns; j++) {
@@ -767,8 +763,9 @@ encoder_describe(const struct encoder *c)
 		if (ok && column->use != USED)
 			ok = cJSON_AddStringToObject(o, "ignored", unused_reason[column->use]);
 		if (ok && encoder_column_wanted(c, j))
-			ok = column->type == COLUMN_TEXT ? describe_texts(o, column)
-							 : describe_numbers(o, column, scaling_name[c->scaling]);
+			ok = column->type == COLUMN_TEXT
+				     ? describe_texts(o, column)
+				     : describe_numbers(o, column, scaling_name[column->scale.kind]);
 		if (!ok) {
 			cJSON_Delete(list);
 			return NULL;

@@ -5,6 +5,8 @@
  *   standard  (x - mean) / deviation, the deviation taken as at least one hundredth of the range
  *   quantile  normal scores of the empirical distribution: at most 257 knots, straight lines between them; beyond the
  *             range the chord over the outermost unit of score goes on, so that foreign numbers stay apart
+ *   by_column quantile where the tails are heavy, minmax elsewhere: a few extreme values would leave minmax no room
+ *             for all the others. Never quantile for a column of few different values: ranks mean little there.
  *
  * Scaled values are clipped to [-10, 10]. Nothing here overflows, whatever finite numbers come. Thread rule: a fitted
  * scale is const.
@@ -33,7 +35,7 @@ void sample_release(struct sample *s);                             /* accepts a 
 enum status sample_add(struct sample *s, double v, struct err *e); /* v finite */
 
 struct scale {
-	enum scaling kind;
+	enum scaling kind;                 /* never by_column: what was chosen */
 	double min, max, mean, sd, median; /* of the numbers it was fitted on */
 	size_t n_knots;                    /* quantile only, else 0; at least 2 */
 	double *knot, *score;              /* [n_knots], owned, both ascending */
@@ -52,7 +54,7 @@ bool scale_varies(const struct scale *s); /* false: one constant value, not to b
 float scale_apply(const struct scale *s, double v, bool *clipped);
 
 void scale_write(const struct scale *s, struct buf *out);
-enum status scale_read(struct reader *in, enum scaling kind, struct scale *out, struct err *e); /* ERR_CORRUPT */
+enum status scale_read(struct reader *in, struct scale *out, struct err *e); /* ERR_CORRUPT */
 
 double normal_quantile(double p); /* p in (0, 1); absolute error below 1e-8 */
 

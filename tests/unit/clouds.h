@@ -47,6 +47,7 @@ clouds_init(struct clouds *c, size_t method)
 	}
 	params_defaults(&c->params);
 	c->params.alpha = 1; /* these few labels need no more weight */
+	c->params.input_noise = 0; /* the clouds are no wider than the usual one */
 	c->params.method = method;
 	c->params.steps = 300;
 	c->params.batch_size = c->params.labelled_batch_size = 32;

@@ -122,7 +122,7 @@ a_value_out_of_bounds_is_refused_with_its_bounds(void **state)
 	refused("hidden_layers", "2.5", "parameter_out_of_range", "not 2.5");
 	refused("hidden_layers", "1,1,1,1,1,1,1,1,1", "parameter_out_of_range", "at most 8");
 	refused("hidden_layers", "1,1,1,1,1,1,1,1,1,1,1,1", "parameter_out_of_range", "at most 8");
-	refused("scaling", "minmaxx", "parameter_out_of_range", "minmax, standard, quantile");
+	refused("scaling", "minmaxx", "parameter_out_of_range", "by_column, minmax, standard, quantile");
 }
 
 static void
