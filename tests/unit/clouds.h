@@ -46,7 +46,7 @@ clouds_init(struct clouds *c, size_t method)
 		c->rows.code[i] = (uint16_t)(i / 7 % 2);
 	}
 	params_defaults(&c->params);
-	c->params.alpha = 1; /* these few labels need no more weight */
+	c->params.alpha = 1;       /* these few labels need no more weight */
 	c->params.input_noise = 0; /* the clouds are no wider than the usual one */
 	c->params.method = method;
 	c->params.steps = 300;
