@@ -13,6 +13,9 @@
  * idle_seconds and its bytes at a modest rate. Whoever is late is disconnected. A reply that refuses an unfinished body
  * is followed by reading on for a while, so that a client that sends first and reads later still gets to see it.
  *
+ * A 200 with an ETag is answered as If-None-Match, and where the route says so Range and If-Range, have it (RFC 9110;
+ * one range; several are answered with the whole).
+ *
  * GET routes answer HEAD too. Every reply has X-Request-Id; every request is one line in the log.
  *
  * Threads: a handler runs in its connection's thread. Routes and limits are read-only after start.
@@ -39,14 +42,33 @@ struct http_request { /* borrowed by the handler until its `end` returns */
 const char *http_query(const struct http_request *r, const char *name);
 const char *http_header(const struct http_request *r, const char *name); /* NULL when absent */
 
+/*
+ * A reply that is made while it is sent, by the connection's own thread: too large for memory, or without an end. It
+ * reads positions that follow one another, from the first byte asked for.
+ */
+struct http_stream {
+	/* Up to `max` bytes from position `at`; *got = 0: the end. May block. A failure is logged and cuts the reply
+	 * short, so that the client sees that it is not whole. */
+	enum status (*read)(void *ctx, uint64_t at, void *to, size_t max, size_t *got, struct err *e);
+	void (*release)(void *ctx); /* called once in any case */
+	void *ctx;
+	uint64_t size; /* UINT64_MAX: known at the end alone */
+};
+
 struct http_reply {
-	int status;               /* 200 … */
-	const char *content_type; /* static; "application/json" by default */
-	struct buf body;          /* owned; sent and released by http */
-	char location[128];       /* "" = no header */
-	char warnings[512];       /* of the Verad-Warnings header; "" = none */
-	char allow[64];           /* "" = no header */
-	unsigned retry_after;     /* seconds; 0 = no header */
+	int status;                /* 200 … */
+	const char *content_type;  /* static; "application/json" by default */
+	struct buf body;           /* owned; sent and released by http */
+	struct http_stream stream; /* in place of the body where `read` is set; released by http */
+	char etag[72];             /* with its quotes; a 200 that has one may become a 304 */
+	bool ranges;               /* with an etag: a 200 of known size may become a 206 or 416 */
+	char file_name[128];       /* of Content-Disposition: attachment; plain ASCII without quotes; "" = no header */
+	char location[128];        /* "" = no header */
+	char warnings[512];        /* of the Verad-Warnings header; "" = none */
+	char allow[64];            /* "" = no header */
+	char preference[32];       /* of Preference-Applied; "" = no header */
+	const char *cache_control; /* static; NULL = no header */
+	unsigned retry_after;      /* seconds; 0 = no header */
 };
 
 /*

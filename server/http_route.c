@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/suggest.h"
 #include "server/json.h"
@@ -114,6 +115,74 @@ http_media_type(const char *value, char *type, size_t type_size, char *charset, 
 	}
 }
 
+bool
+http_etag_listed(const char *list, const char *etag, bool strong)
+{
+	size_t n = strlen(etag);
+
+	for (list += strspn(list, " \t,"); *list; list += strspn(list, " \t,")) {
+		bool weak = !strncmp(list, "W/", 2);
+		const char *tag = list + (weak ? 2 : 0);
+		size_t len;
+
+		if (*list == '*')
+			return true;
+		if (*tag != '"')
+			return false;
+		len = strcspn(tag + 1, "\"") + 2;
+		if (len == n && !strncmp(tag, etag, n) && !(weak && strong))
+			return true;
+		list = tag + strnlen(tag, len);
+	}
+	return false;
+}
+
+/* Digits alone, and as large a number as fits where there are more of them. */
+static const char *
+read_position(const char *text, uint64_t *out)
+{
+	*out = 0;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		uint64_t digit = (uint64_t)(*text - '0');
+
+		*out = *out > (UINT64_MAX - digit) / 10 ? UINT64_MAX : *out * 10 + digit;
+	}
+	return text;
+}
+
+enum http_range
+http_range(const char *value, uint64_t size, uint64_t *first, uint64_t *n)
+{
+	uint64_t from, to;
+	const char *dash, *end;
+
+	if (strncasecmp(value, "bytes=", 6))
+		return RANGE_NONE;
+	value += 6;
+	dash = read_position(value, &from);
+	if (*dash != '-')
+		return RANGE_NONE;
+	end = read_position(dash + 1, &to);
+	if (*end || (dash == value && end == dash + 1))
+		return RANGE_NONE;
+	if (dash == value) { /* the last so many */
+		if (!to || !size)
+			return RANGE_OUTSIDE;
+		*n = to < size ? to : size;
+		*first = size - *n;
+		return RANGE_PART;
+	}
+	if (end == dash + 1)
+		to = UINT64_MAX;
+	if (to < from)
+		return RANGE_NONE;
+	if (from >= size)
+		return RANGE_OUTSIDE;
+	*first = from;
+	*n = (to < size ? to + 1 : size) - from;
+	return RANGE_PART;
+}
+
 enum status
 http_unknown_query(const struct http_route *route, const char *name, struct err *e)
 {
@@ -152,6 +221,8 @@ static const struct phrase {
 	{201, "Created"},
 	{202, "Accepted"},
 	{204, "No Content"},
+	{206, "Partial Content"},
+	{304, "Not Modified"},
 	{400, "Bad Request"},
 	{404, "Not Found"},
 	{405, "Method Not Allowed"},
@@ -159,6 +230,7 @@ static const struct phrase {
 	{411, "Length Required"},
 	{413, "Content Too Large"},
 	{415, "Unsupported Media Type"},
+	{416, "Range Not Satisfiable"},
 	{422, "Unprocessable Content"},
 	{429, "Too Many Requests"},
 	{431, "Request Header Fields Too Large"},
@@ -185,6 +257,7 @@ static const struct exception {
 	{"method_not_allowed", 405},
 	{"length_required", 411},
 	{"headers_too_large", 431},
+	{"range_not_satisfiable", 416},
 	{"queue_full", 429},
 	{"unknown_cursor", 400},
 };

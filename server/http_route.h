@@ -27,6 +27,16 @@ void http_media_type(const char *value, char *type, size_t type_size, char *char
 /* ERR_SYNTAX "unknown_query_parameter" with the nearest name that the route has, or all of them. */
 enum status http_unknown_query(const struct http_route *route, const char *name, struct err *e);
 
+/* Whether the list of an If-None-Match or If-Range header has the tag ("*" has every one). strong: W/ tags do not
+ * count.
+ */
+bool http_etag_listed(const char *list, const char *etag, bool strong);
+
+/* "bytes=0-499", "bytes=500-", "bytes=-500" of `size` bytes. Several ranges, or what is no range at all, are as if
+ * nothing had been asked. */
+enum http_range { RANGE_NONE, RANGE_PART, RANGE_OUTSIDE };
+enum http_range http_range(const char *value, uint64_t size, uint64_t *first, uint64_t *n);
+
 const char *http_status_phrase(int status); /* "Not Found" */
 
 #endif
