@@ -20,6 +20,8 @@ enum { STREAM_FITS = 16 };
 #define CALM (EXPLODED / 1e3)
 enum { SNAPSHOT_STEPS = 200, MAX_RETRIES = 3 };
 
+enum { ASK_ROWS = 64 }; /* predicted between two questions whether to stop */
+
 /* Cross-fitted probabilities of a method, and of its baseline again: 1 GiB each. */
 #define MAX_CROSS ((size_t)1 << 28)
 
@@ -67,6 +69,10 @@ struct trainer {
 	struct snapshot sound;
 
 	real *scratch;
+	size_t n_scratch;
+
+	bool (*stop)(void *ctx); /* NULL: nobody asks */
+	void *stop_ctx;
 };
 
 /* Baseline first: it is quick, and says early what there is to beat. */
@@ -153,7 +159,7 @@ static enum status
 allocate(struct trainer *t, struct err *e)
 {
 	enum method methods[] = {METHOD_SUPERVISED, (enum method)t->params.method};
-	size_t n_scratch = 0, own = 1, n_weights = net_size(&t->shape);
+	size_t own = 1, n_weights = net_size(&t->shape);
 
 	for (size_t i = 0; i < 2; i++)
 		own = method_of(methods[i])->own_size > own ? method_of(methods[i])->own_size : own;
@@ -171,15 +177,15 @@ allocate(struct trainer *t, struct err *e)
 
 		layout_fit(t, methods[i], &state, &scratch);
 		t->n_state = state.used > t->n_state ? state.used : t->n_state;
-		n_scratch = scratch.used > n_scratch ? scratch.used : n_scratch;
+		t->n_scratch = scratch.used > t->n_scratch ? scratch.used : t->n_scratch;
 	}
 	t->state = aligned_alloc(64, t->n_state * sizeof *t->state);
 	t->sound.state = aligned_alloc(64, t->n_state * sizeof *t->state);
-	t->scratch = aligned_alloc(64, n_scratch * sizeof *t->scratch);
+	t->scratch = aligned_alloc(64, t->n_scratch * sizeof *t->scratch);
 	if (!t->state || !t->sound.state || !t->scratch)
 		return err_nomem(e);
 	memset(t->state, 0, t->n_state * sizeof *t->state);
-	memset(t->scratch, 0, n_scratch * sizeof *t->scratch);
+	memset(t->scratch, 0, t->n_scratch * sizeof *t->scratch);
 	for (size_t i = 0; i < 2; i++) {
 		t->done[i] = calloc(n_weights, sizeof *t->done[i]);
 		t->cross[i] = calloc(n_cross(t) + 1, sizeof *t->cross[i]);
@@ -292,6 +298,30 @@ trainer_free(struct trainer *t)
 	free(t);
 }
 
+size_t
+trainer_bytes(const struct trainer *t)
+{
+	return (2 * t->n_state + t->n_scratch + 2 * net_size(&t->shape)) * sizeof(real) +
+	       2 * (n_cross(t) + 1) * sizeof *t->cross[0] + 2 * t->data.rows->n * sizeof *t->data_index +
+	       3 * t->n_labelled * sizeof *t->labelled_index;
+}
+
+void
+trainer_ask(struct trainer *t, bool (*stop)(void *ctx), void *ctx)
+{
+	t->stop = stop;
+	t->stop_ctx = ctx;
+}
+
+/* Row `i` of many, each a prediction, is about to be done. */
+static enum status
+may_go_on(const struct trainer *t, size_t i, struct err *e)
+{
+	if (i % ASK_ROWS == 0 && t->stop && t->stop(t->stop_ctx))
+		return err_set(e, ERR_CANCELLED, "stopped", "the run was stopped");
+	return OK;
+}
+
 void
 trainer_set_threads(struct trainer *t, int n_threads)
 {
@@ -383,7 +413,7 @@ predict_fold(struct trainer *t, const real *w, size_t fold, float *p, struct err
 	if (!s)
 		s = model_workspace_new(model, &workspace, e);
 	for (size_t l = 0; l < t->n_labelled && !s; l++)
-		if (t->fold_of[l] == fold - 1)
+		if (!(s = may_go_on(t, l, e)) && t->fold_of[l] == fold - 1)
 			model_predict(model, t->data.rows, t->labelled_index[l], 1, OOD_ENERGY, workspace,
 				p + l * t->data.n_classes, NULL);
 	model_workspace_free(workspace);
@@ -415,6 +445,8 @@ trainer_step(struct trainer *t, struct err *e)
 	enum status s;
 	bool last;
 
+	if (t->fit.step == t->plan[t->at].steps) /* it was stopped on its way out of the fit */
+		return close_fit(t, e);
 	fit_step(&t->fit, &t->terms);
 	last = t->fit.step == t->plan[t->at].steps;
 	s = check_step(t, last, e);
@@ -453,11 +485,12 @@ set_references(const struct trainer *t, struct model *m, struct err *e)
 	for (size_t kind = 0; kind < N_OOD_SCORES && !s; kind++) {
 		size_t n = 0;
 
-		for (size_t i = 0; i < t->data.rows->n; i++)
-			if (t->data.held_out && t->data.held_out[i])
+		for (size_t i = 0; i < t->data.rows->n && !s; i++)
+			if (t->data.held_out && t->data.held_out[i] && !(s = may_go_on(t, n, e)))
 				model_predict(
 					m, t->data.rows, i, 1, (enum ood_score)kind, workspace, NULL, &score[n++]);
-		s = model_set_reference(m, (enum ood_score)kind, score, n, t->params.target_fpr, e);
+		if (!s)
+			s = model_set_reference(m, (enum ood_score)kind, score, n, t->params.target_fpr, e);
 	}
 	m->ood_score = t->params.ood_score;
 	model_workspace_free(workspace);

@@ -59,6 +59,14 @@ enum status trainer_new(
 	const struct params *params, const struct train_data *data, int n_threads, struct trainer **out, struct err *e);
 void trainer_free(struct trainer *t);
 
+/* What a run holds, the rows and labels it borrows apart. */
+size_t trainer_bytes(const struct trainer *t);
+
+/* Some work takes longer than a step: predictions at the end of a fit, the scores of trainer_finish. There `stop` is
+ * asked time and again; true ends the call with ERR_CANCELLED "stopped", and what was begun is done anew when the
+ * trainer, or one restored from its state, is called once more. */
+void trainer_ask(struct trainer *t, bool (*stop)(void *ctx), void *ctx);
+
 /* Between two steps; changes nothing but their speed. */
 void trainer_set_threads(struct trainer *t, int n_threads);
 
@@ -72,7 +80,7 @@ void trainer_progress(const struct trainer *t, struct train_progress *out);
  */
 enum status trainer_step(struct trainer *t, struct err *e);
 
-/* Builds the result of a run that is done. Once only. */
+/* Builds the result of a run that is done. Once only, unless it was stopped. */
 enum status trainer_finish(struct trainer *t, struct train_result *out, struct err *e);
 
 /* The whole state between two steps, and its return into a trainer made with equal parameters and data. */

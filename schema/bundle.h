@@ -85,6 +85,11 @@ enum status csv_predictor_finish(struct csv_predictor *p, struct buf *out, size_
 enum status csv_predictor_warnings(const struct csv_predictor *p, struct warning **out, size_t *n, struct err *e);
 void csv_predictor_free(struct csv_predictor *p);
 
+/* The lines that a csv_predictor writes, for answers that come another way. Without labels where the answers have none.
+ */
+void answers_csv_header(const struct bundle *b, bool want_labels, struct buf *out);
+void answers_csv_rows(const struct bundle *b, const struct answers *a, struct buf *out);
+
 /*
  * JSON in, JSON out: the whole body {"rows":[{column:value,...},...]} to {"predictions":[...],"warnings":[...]} (or
  * {"scores":[...],...}). A prediction is {"label","probabilities":{class:p},"ood":{"score","p_value","is_ood"}}, a

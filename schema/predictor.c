@@ -377,51 +377,57 @@ struct csv_predictor {
 	size_t n_rows;
 };
 
-static enum status
-put_header(const struct csv_predictor *p, struct err *e)
+void
+answers_csv_header(const struct bundle *b, bool want_labels, struct buf *out)
 {
 	struct buf name = {0};
 
-	buf_puts(p->out, p->want_labels ? "label," : "");
-	for (size_t k = 0; p->want_labels && k < p->bundle->n_classes; k++) {
+	buf_puts(out, want_labels ? "label," : "");
+	for (size_t k = 0; want_labels && k < b->n_classes; k++) {
 		buf_clear(&name);
 		buf_puts(&name, "probability.");
-		buf_puts(&name, p->bundle->label[k]);
+		buf_puts(&name, b->label[k]);
 		if (!name.failed)
-			csv_put_cell(p->out, (const char *)name.data, name.len);
-		buf_puts(p->out, ",");
+			csv_put_cell(out, (const char *)name.data, name.len);
+		buf_puts(out, ",");
 	}
-	buf_puts(p->out, "ood.score,ood.p_value,ood.is_ood\n");
-	p->out->failed |= name.failed;
+	buf_puts(out, "ood.score,ood.p_value,ood.is_ood\n");
+	out->failed |= name.failed;
 	buf_release(&name);
-	return buf_status(p->out, e);
+}
+
+void
+answers_csv_rows(const struct bundle *b, const struct answers *a, struct buf *out)
+{
+	char text[32];
+
+	for (size_t i = 0; i < a->n; i++) {
+		if (a->label) {
+			const char *label = b->label[a->label[i]];
+
+			csv_put_cell(out, label, strlen(label));
+			buf_puts(out, ",");
+			for (size_t k = 0; k < a->n_classes; k++) {
+				buf_put(out, text, number_format_float(text, a->probability[i * a->n_classes + k]));
+				buf_puts(out, ",");
+			}
+		}
+		buf_put(out, text, number_format(text, a->score[i]));
+		buf_puts(out, ",");
+		buf_put(out, text, number_format(text, a->p_value[i]));
+		buf_puts(out, a->is_ood[i] ? ",true\n" : ",false\n");
+	}
 }
 
 static enum status
 put_answers(struct csv_predictor *p, struct err *e)
 {
 	struct answers a;
-	char text[32];
 	enum status s;
 
 	if ((s = predictor_answer(p->predictor, p->want_labels, &a, e)))
 		return s;
-	for (size_t i = 0; i < a.n; i++) {
-		if (p->want_labels) {
-			const char *label = p->bundle->label[a.label[i]];
-
-			csv_put_cell(p->out, label, strlen(label));
-			buf_puts(p->out, ",");
-			for (size_t k = 0; k < a.n_classes; k++) {
-				buf_put(p->out, text, number_format_float(text, a.probability[i * a.n_classes + k]));
-				buf_puts(p->out, ",");
-			}
-		}
-		buf_put(p->out, text, number_format(text, a.score[i]));
-		buf_puts(p->out, ",");
-		buf_put(p->out, text, number_format(text, a.p_value[i]));
-		buf_puts(p->out, a.is_ood[i] ? ",true\n" : ",false\n");
-	}
+	answers_csv_rows(p->bundle, &a, p->out);
 	return buf_status(p->out, e);
 }
 
@@ -448,7 +454,10 @@ on_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e)
 		err_at(e, 1, NULL);
 	}
 	free(names);
-	return s ? s : put_header(p, e);
+	if (s)
+		return s;
+	answers_csv_header(p->bundle, p->want_labels, p->out);
+	return buf_status(p->out, e);
 }
 
 static enum status

@@ -120,6 +120,52 @@ a_restored_run_ends_in_the_same_model(void **state)
 	rows_release(&c.rows);
 }
 
+static bool
+at_the_nth(void *ctx)
+{
+	return !--*(int *)ctx;
+}
+
+static void
+a_run_stopped_within_its_scoring_ends_in_the_same_model(void **state)
+{
+	struct clouds c;
+	bool stopped_in_step = false, stopped_in_finish = false;
+
+	(void)state;
+	clouds_init(&c, METHOD_VERA);
+	c.params.steps = 30;
+	for (int nth = 1; !stopped_in_finish; nth++) {
+		struct trainer *whole = trainer_of(&c, 1), *first = trainer_of(&c, 1), *second = trainer_of(&c, 1);
+		struct train_result r = {0};
+		struct buf saved = {0};
+		struct err e = {0};
+		int left = nth;
+		enum status s = OK;
+
+		trainer_ask(first, at_the_nth, &left);
+		while (!trainer_done(first) && !(s = trainer_step(first, &e)))
+			;
+		stopped_in_step |= s != OK;
+		if (!s) {
+			s = trainer_finish(first, &r, &e);
+			stopped_in_finish = true;
+		}
+		assert_int_equal(s, ERR_CANCELLED);
+		assert_null(r.model);
+		assert_int_equal(trainer_save(first, &saved, &e), OK);
+		assert_int_equal(trainer_restore(second, saved.data, saved.len, &e), OK);
+		same_bytes(result_of(whole), result_of(second));
+		same_bytes(result_of(second), result_of(first)); /* and so does the stopped one itself */
+		trainer_free(whole);
+		trainer_free(first);
+		trainer_free(second);
+		buf_release(&saved);
+	}
+	assert_true(stopped_in_step);
+	rows_release(&c.rows);
+}
+
 static void
 a_damaged_or_foreign_checkpoint_is_refused(void **state)
 {
@@ -451,6 +497,7 @@ main(void)
 		cmocka_unit_test(vera_learns_three_clouds_and_knows_what_is_far),
 		cmocka_unit_test(the_number_of_threads_does_not_change_the_model),
 		cmocka_unit_test(a_restored_run_ends_in_the_same_model),
+		cmocka_unit_test(a_run_stopped_within_its_scoring_ends_in_the_same_model),
 		cmocka_unit_test(a_damaged_or_foreign_checkpoint_is_refused),
 		cmocka_unit_test(another_seed_gives_another_model),
 		cmocka_unit_test(held_out_rows_take_no_part_in_training),
