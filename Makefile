@@ -21,7 +21,7 @@ PREFIX   ?= /usr/local
 CFLAGS   += -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) $(OPT) $(WARN) $(WERROR) $(SANITIZE) -ffp-contract=off -fno-math-errno \
 	-fno-trapping-math -fvect-cost-model=dynamic -fopenmp -pthread -MMD -MP
 LDFLAGS  += $(SANITIZE) -fopenmp -pthread
-LDLIBS   := -lmicrohttpd -lcjson -lsqlite3 -lcsv -lopenblas -lm
+LDLIBS   := -lmicrohttpd -lcjson -lsqlite3 -lcsv -lz -lzstd -lopenblas -lm
 
 ENGINE   := $(wildcard engine/*.c)
 SOURCES  := $(ENGINE) $(wildcard schema/*.c) $(filter-out server/main.c,$(wildcard server/*.c))
@@ -144,7 +144,7 @@ check-format:
 BENCH_ROOMS := $(patsubst %,$(BUILD)/tests/bench/%.o,dataset protocol runs)
 $(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BENCH_ROOMS) $(BUILD)/libverad.a
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(LDFLAGS) -Wl,--build-id=none -o $@ $^ $(LDLIBS) -lz
+	$(Q)$(CC) $(LDFLAGS) -Wl,--build-id=none -o $@ $^ $(LDLIBS)
 
 $(BUILD)/.setup-bench: deploy/setup.sh
 	$(Q)deploy/setup.sh build bench

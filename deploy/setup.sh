@@ -15,13 +15,13 @@ for set in "$@"; do
 	case $set in
 	build)
 		packages="$packages gcc libc6-dev make libmicrohttpd-dev libcjson-dev libsqlite3-dev libcsv-dev"
-		packages="$packages libopenblas-pthread-dev"
+		packages="$packages libopenblas-pthread-dev zlib1g-dev libzstd-dev"
 		;;
 	test) packages="$packages libcmocka-dev curl jq" ;;
-	bench) packages="$packages zlib1g-dev python3-sklearn" ;;
+	bench) packages="$packages python3-sklearn" ;;
 	torch) packages="$packages python3-torch python3-numpy" ;;
 	dev) packages="$packages clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev" ;;
-	run) packages="$packages libmicrohttpd12 libcjson1 libsqlite3-0 libcsv3 libopenblas0-pthread libgomp1" ;;
+	run) packages="$packages libmicrohttpd12 libcjson1 libsqlite3-0 libcsv3 libopenblas0-pthread libgomp1 zlib1g libzstd1" ;;
 	*)
 		echo "setup: \"$set\" is none of build, test, bench, torch, dev, run" >&2
 		exit 2

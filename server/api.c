@@ -178,9 +178,6 @@ api_body_type(const struct http_request *r, const char *const *types, size_t n, 
 		return err_set(e, ERR_UNSUPPORTED, "unsupported_encoding",
 			"the text is said to be in %.30s: convert it to UTF-8, the only encoding served",
 			r->content_charset);
-	if (r->content_encoding[0])
-		return err_set(e, ERR_UNSUPPORTED, "unsupported_content_encoding",
-			"Content-Encoding %.30s is not served: send the body as it is", r->content_encoding);
 	*which = i;
 	return OK;
 }

@@ -28,6 +28,7 @@
 #include "schema/utf8.h"
 #include "server/connections.h"
 #include "server/http_route.h"
+#include "server/inflate.h"
 #include "server/json.h"
 #include "server/listen.h"
 #include "server/log.h"
@@ -62,9 +63,11 @@ struct exchange { /* one request; used by its connection's thread alone */
 	struct MHD_Connection *mhd;
 	struct http_request request;
 	struct http_match match;
-	char type[96], charset[32], encoding[32];
+	char type[96], charset[32];
 	uint64_t started, handling_ms, max_body, received;
 	bool has_body;
+	struct inflate *inflate; /* of a compressed body; NULL: it comes as it is */
+	uint64_t unpacked;       /* plain bytes so far, of any body */
 	struct buf gathered;
 	void *state;  /* the route's */
 	bool begun;   /* the route's release is owed */
@@ -251,13 +254,12 @@ static enum status
 check_body_headers(struct exchange *x, struct err *e)
 {
 	const struct http_route *route = x->match.route;
-	const char *method = x->request.method, *value;
+	const char *method = x->request.method, *value, *coding;
 	uint64_t length = x->request.content_length;
 
 	value = http_header(&x->request, "Content-Type");
 	http_media_type(value ? value : "", x->type, sizeof x->type, x->charset, sizeof x->charset);
-	value = http_header(&x->request, "Content-Encoding");
-	snprintf(x->encoding, sizeof x->encoding, "%s", value && strcasecmp(value, "identity") ? value : "");
+	coding = http_header(&x->request, "Content-Encoding");
 	if (!route->max_body)
 		return x->has_body
 			       ? err_set(e, ERR_SYNTAX, "unexpected_body", "%s %s takes no body", method, route->path)
@@ -270,7 +272,13 @@ check_body_headers(struct exchange *x, struct err *e)
 		return err_set(e, ERR_TOO_LARGE, "body_too_large",
 			"a body of %llu bytes is over this route's limit of %llu", (unsigned long long)length,
 			(unsigned long long)x->max_body);
-	return OK;
+	if (!coding || !strcasecmp(coding, "identity"))
+		return OK;
+	if (!inflate_serves(coding))
+		return err_set(e, ERR_UNSUPPORTED, "unsupported_content_encoding",
+			"Content-Encoding %.30s is not served; " INFLATE_CODINGS " are, or send the body as it is",
+			coding);
+	return inflate_new(coding, &x->inflate, e);
 }
 
 /* Everything that can be refused from the headers alone. */
@@ -470,6 +478,8 @@ send_reply(struct exchange *x, struct http_reply *reply)
 	add_header(response, "Location", reply->location);
 	add_header(response, "Verad-Warnings", reply->warnings);
 	add_header(response, "Allow", reply->allow);
+	if (x->refused && !strcmp(x->refusal.code, "unsupported_content_encoding"))
+		add_header(response, "Accept-Encoding", INFLATE_CODINGS);
 	add_header(response, "Retry-After", retry_after);
 	/* After the headers of a HEAD the library would send the end of a chunked body that nobody waits for. */
 	if (x->unread || connections_stopping(h->connections) ||
@@ -539,18 +549,30 @@ await_body(struct exchange *x)
 	connection_phase(x->c, PHASE_BODY, left < x->h->body_ms ? left : x->h->body_ms);
 }
 
+/* Plain bytes on their way to the route. */
+static enum status
+give_to_route(void *exchange, const void *bytes, size_t n, struct err *e)
+{
+	struct exchange *x = exchange;
+	const struct http_route *route = x->match.route;
+
+	x->unpacked += n;
+	if (x->unpacked > x->max_body)
+		return err_set(e, ERR_TOO_LARGE, "body_too_large",
+			"the body is over this route's limit of %llu bytes%s", (unsigned long long)x->max_body,
+			x->inflate ? " once it is unpacked" : "");
+	if (route->body)
+		return route->body(x->h->app, x->state, bytes, n, e);
+	buf_put(&x->gathered, bytes, n);
+	return buf_status(&x->gathered, e);
+}
+
 static enum status
 take_piece(struct exchange *x, const char *piece, size_t n, struct err *e)
 {
-	const struct http_route *route = x->match.route;
+	const struct inflate_sink route = {.plain = give_to_route, .ctx = x};
 
-	if (x->received > x->max_body)
-		return err_set(e, ERR_TOO_LARGE, "body_too_large", "the body is over this route's limit of %llu bytes",
-			(unsigned long long)x->max_body);
-	if (route->body)
-		return route->body(x->h->app, x->state, piece, n, e);
-	buf_put(&x->gathered, piece, n);
-	return buf_status(&x->gathered, e);
+	return x->inflate ? inflate_feed(x->inflate, piece, n, route, e) : give_to_route(x, piece, n, e);
 }
 
 static enum MHD_Result
@@ -576,6 +598,8 @@ on_end(struct exchange *x)
 	enum status s = OK;
 
 	connection_phase(x->c, PHASE_HANDLING, UINT64_MAX);
+	if (!x->refused && x->inflate)
+		x->refused = inflate_finish(x->inflate, &x->refusal) != OK;
 	if (!x->refused) {
 		const struct http_route *route = x->match.route;
 
@@ -613,7 +637,6 @@ exchange_new(struct http *h, struct MHD_Connection *mhd, const char *method, con
 	x->request.connection = mhd;
 	x->request.content_type = x->type;
 	x->request.content_charset = x->charset;
-	x->request.content_encoding = x->encoding;
 	choose_request_id(x);
 	return x;
 }
@@ -696,6 +719,7 @@ on_completed(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_Req
 	c = x->c;
 	*context = NULL;
 	release_state(x);
+	inflate_free(x->inflate);
 	buf_release(&x->gathered);
 	log_access(x, how);
 	if (x->unread && x->status)

@@ -8,6 +8,10 @@
  * Content-Length together with Transfer-Encoding or given twice differently (400), headers too large (431), too many
  * connections (503). A body that grows over the limit while it streams is refused too.
  *
+ * A body with Content-Encoding gzip or zstd is unpacked on its way to the route, whose limit counts plain bytes;
+ * another coding is a 415, a damaged or truncated one a 400, and one that unpacks beyond measure a 413
+ * (server/inflate).
+ *
  * Deadlines: a new connection has header_seconds for its first request's headers, a kept one idle_seconds for the
  * next's. A body may pause for body_seconds, and must come at HTTP_MIN_RATE on the whole. A reply must be taken within
  * idle_seconds and its bytes at a modest rate. Whoever is late is disconnected. A reply that refuses an unfinished body
@@ -34,7 +38,6 @@ struct http_request { /* borrowed by the handler until its `end` returns */
 	const char *path_param[HTTP_MAX_PATH_PARAMS]; /* the {…} of the route, in order */
 	const char *content_type;                     /* lower case, without parameters; "" when absent */
 	const char *content_charset;                  /* lower case; "" when absent */
-	const char *content_encoding;                 /* lower case; "" when absent or identity */
 	uint64_t content_length;                      /* UINT64_MAX when not declared (chunked) */
 	void *connection;                             /* http.c's */
 };
