@@ -14,6 +14,7 @@
  */
 #include "schema/csv.h"
 
+#include <assert.h>
 #include <csv.h>
 #include <endian.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ struct csv {
 	struct csv_handler handler;
 	struct csv_limits limits;
 	struct csv_parser parser;
+	char delimiter, quote;
 	struct err err; /* the first error; status OK: none yet */
 
 	unsigned char head[4]; /* the first bytes, until they tell the encoding */
@@ -303,9 +305,10 @@ take_header(struct csv *c)
 }
 
 static void
-fail_ragged(struct csv *c)
+ragged(struct csv *c)
 {
-	const char *other = c->n_columns == 1 ? csv_other_delimiter(c->names.text[0]) : NULL;
+	const char *other = c->n_columns == 1 && c->delimiter == ',' ? csv_other_delimiter(c->names.text[0]) : NULL;
+	struct err why;
 	char hint[112] = "";
 
 	if (other)
@@ -317,6 +320,11 @@ fail_ragged(struct csv *c)
 		(unsigned long long)c->record_line, c->n, c->n == 1 ? "" : "s", c->n_columns,
 		c->n_columns == 1 ? "" : "s", hint);
 	at(c, c->record_line, c->n < c->n_columns ? c->names.text[c->n] : NULL);
+	if (!c->handler.ragged)
+		return;
+	why = c->err;
+	c->err = (struct err){0};
+	c->handler.ragged(c->handler.ctx, &why, &c->err);
 }
 
 /* libcsv: the byte `end` (-1: the end of the input) ended a row, which has no cells where the line was blank. */
@@ -337,7 +345,7 @@ on_row(int end, void *ctx)
 	if (!c->n_columns)
 		take_header(c);
 	else if (c->n != c->n_columns)
-		fail_ragged(c);
+		ragged(c);
 	else
 		c->handler.row(c->handler.ctx, c->cell, c->n, c->record_line, &c->err);
 	c->n = c->n_bytes = 0;
@@ -363,15 +371,17 @@ parse(struct csv *c, const unsigned char *p, size_t n)
 	return c->err.status;
 }
 
-/* Splits at commas the line p[n], of which the newline is left out; false: it is not so plain, and nothing was done. */
+/* Splits at delimiters the line p[n], of which the newline is left out; false: it is not so plain, and nothing was
+ * done. */
 static bool
 plain_row(struct csv *c, const unsigned char *p, size_t n)
 {
-	const uint64_t low = 0x7f7f7f7f7f7f7f7fu, commas = 0x2c2c2c2c2c2c2c2cu;
+	const uint64_t low = 0x7f7f7f7f7f7f7f7fu;
+	const uint64_t delimiters = 0x0101010101010101u * (unsigned char)c->delimiter;
 	size_t n_cells = 0, start = 0;
 	char *record;
 
-	if (!n || !c->n_columns || n > cell_limit(c) || memchr(p, '"', n))
+	if (!n || !c->n_columns || n > cell_limit(c) || memchr(p, c->quote, n))
 		return false;
 	if (c->record_cap <= n && !grow_record(c, n + 1))
 		return false;
@@ -386,17 +396,17 @@ plain_row(struct csv *c, const unsigned char *p, size_t n)
 			word = 0;
 			memcpy(&word, p + at, n - at);
 		}
-		word = le64toh(word) ^ commas;
+		word = le64toh(word) ^ delimiters;
 		for (hits = ~(((word & low) + low) | word | low); hits;
-			hits &= hits - 1) { /* the top bit of each comma */
-			size_t comma = at + (size_t)__builtin_ctzll(hits) / 8;
+			hits &= hits - 1) { /* the top bit of each delimiter */
+			size_t stop = at + (size_t)__builtin_ctzll(hits) / 8;
 
 			if (n_cells + 1 >= c->n_columns)
 				return false;
-			record[comma] = '\0';
+			record[stop] = '\0';
 			c->cell[n_cells].text = record + start;
-			c->cell[n_cells++].len = comma - start;
-			start = comma + 1;
+			c->cell[n_cells++].len = stop - start;
+			start = stop + 1;
 		}
 	}
 	if (n_cells + 1 != c->n_columns)
@@ -642,8 +652,19 @@ csv_new(const struct csv_handler *handler, const struct csv_limits *limits, stru
 	csv_init(&c->parser, CSV_STRICT | CSV_STRICT_FINI | CSV_REPALL_NL | CSV_EMPTY_IS_NULL);
 	csv_set_space_func(&c->parser, is_space);
 	csv_set_blk_size(&c->parser, CELL_BLOCK);
+	csv_set_dialect(c, ',', '"');
 	*out = c;
 	return OK;
+}
+
+void
+csv_set_dialect(struct csv *c, char delimiter, char quote)
+{
+	assert(!c->begun && delimiter && delimiter != quote);
+	c->delimiter = delimiter;
+	c->quote = quote;
+	csv_set_delim(&c->parser, (unsigned char)delimiter);
+	csv_set_quote(&c->parser, (unsigned char)quote); /* NUL, which no text has: nothing quotes */
 }
 
 static enum status

@@ -34,11 +34,13 @@ struct csv_cell {
 
 /* A record of n cells that began on physical line `line`. The first record of the stream is the header: it comes
  * through `header`, the others, each as wide as it, through `row`. The cells' texts lie one behind the other, each with
- * its NUL: cell[i + 1].text == cell[i].text + cell[i].len + 1. A status other than OK stops the stream and is what feed
- * returns. */
+ * its NUL: cell[i + 1].text == cell[i].text + cell[i].len + 1. A record of another width is an error, "ragged_row", or,
+ * where there is a `ragged`, goes there as that error and is left out. A status other than OK stops the stream and is
+ * what feed returns. */
 struct csv_handler {
 	enum status (*header)(void *ctx, const struct csv_cell *cell, size_t n, struct err *e);
 	enum status (*row)(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct err *e);
+	enum status (*ragged)(void *ctx, const struct err *why, struct err *e); /* may be NULL */
 	void *ctx;
 };
 
@@ -46,6 +48,8 @@ struct csv;
 
 enum status csv_new(
 	const struct csv_handler *handler, const struct csv_limits *limits, struct csv **out, struct err *e);
+/* Other characters than ',' and '"', before the first byte is fed: ASCII, not CR, LF or each other; quote 0: none. */
+void csv_set_dialect(struct csv *c, char delimiter, char quote);
 enum status csv_feed(struct csv *c, const void *bytes, size_t n, struct err *e);
 enum status csv_finish(struct csv *c, struct err *e); /* end of input: the last record needs no newline */
 /* Of a header of one column: the delimiter that seems to be meant, as a person would name it ("';'", "tab"); else NULL.

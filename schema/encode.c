@@ -131,7 +131,7 @@ encoder_new(const struct encoder_options *o, const char *const *names, const enu
 	for (size_t i = 0; i < n_columns; i++) {
 		size_t j = c->n_columns;
 
-		if (skip && !strcmp(names[i], skip))
+		if (!names[i] || (skip && !strcmp(names[i], skip)))
 			continue;
 		c->column[j].type = types[i];
 		c->column[j].name = copy_text(names[i], strlen(names[i]));

@@ -36,7 +36,8 @@ struct encoder_options {
 	uint64_t seed; /* of the sample */
 };
 
-/* columns: names and types of the whole table; skip (may be NULL) is the label column's name. */
+/* columns: names and types of the whole table; left out are those whose name is NULL, and the one that is called
+ * `skip` (may be NULL). */
 enum status encoder_new(const struct encoder_options *o, const char *const *names, const enum column_type *types,
 	size_t n_columns, const char *skip, struct encoder **out, struct err *e);
 enum status encoder_observe(struct encoder *c, const struct table *chunk, const unsigned char *take, struct err *e);

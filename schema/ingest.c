@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cjson/cJSON.h>
+
 #include "engine/suggest.h"
 
 enum { RAW_MAX = 32 << 20 };       /* bytes of the first chunk kept as text */
@@ -28,7 +30,9 @@ struct distinct {
 };
 
 struct ingest {
-	char *label_name; /* owned; NULL: none */
+	struct ingest_options options;
+	const char *label_name; /* of the options; NULL: none */
+	char decimal;
 	struct csv_limits limits;
 	struct ingest_sink sink;
 	struct csv *csv;
@@ -36,7 +40,10 @@ struct ingest {
 	/* Known from the header, or from the pass before. */
 	bool typed;
 	enum column_type *types; /* [n_columns] */
-	struct table t;          /* the chunk being filled */
+	bool *declared;          /* [n_columns], of numbers by the options: another cell makes a bad row, not a text */
+	size_t *declared_column; /* [n_declared], which they are */
+	size_t n_declared;
+	struct table t; /* the chunk being filled */
 	size_t chunk_cap, n_chunks, chunk_text;
 
 	struct buf raw;       /* texts of the first chunk's cells, row by row */
@@ -50,6 +57,7 @@ struct ingest {
 	struct dictionary labels;
 	size_t *label_count; /* [label_cap] */
 	size_t label_cap;
+	struct err *bad_row; /* [INGEST_BAD_ROWS] once there is one */
 	struct dataset_summary summary;
 };
 
@@ -62,23 +70,38 @@ dataset_summary_release(struct dataset_summary *s)
 		free(s->classes[i].label);
 	free(s->column);
 	free(s->classes);
+	free(s->bad_rows);
+	free(s->options);
 	memset(s, 0, sizeof *s);
 }
 
-bool
+const char *
 dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_WARNING_SIZE])
 {
 	const struct column_summary *c = &s->column[i];
 	size_t n = s->n_rows - c->n_missing;
+	bool label = i == s->label_column;
 
-	if (c->type != COLUMN_TEXT || i == s->label_column || !c->text_line || c->n_numbers < n - c->n_numbers)
-		return false;
+	if (!c->text_line)
+		return NULL;
+	if (c->n_na && (label || c->type == COLUMN_NUMBER)) {
+		snprintf(message, DATASET_WARNING_SIZE,
+			"column \"%.*s\": %zu cell%s such as \"%s\" in line %llu %s taken as %s; list na_values to say "
+			"what is",
+			(int)text_cut(c->name, strlen(c->name), 60), c->name, c->n_na, c->n_na == 1 ? "" : "s",
+			c->text_cell, (unsigned long long)c->text_line, c->n_na == 1 ? "is" : "are",
+			label ? "unlabelled" : "missing");
+		return label ? "na_among_labels" : "na_among_numbers";
+	}
+	if (c->type != COLUMN_TEXT || label || c->n_numbers < n - c->n_numbers)
+		return NULL;
 	snprintf(message, DATASET_WARNING_SIZE,
-		"column \"%.*s\" is text because of \"%s\" in line %llu, but %.0f%% of its cells are numbers; leave "
-		"missing cells empty",
+		"column \"%.*s\" is text because of \"%s\" in line %llu, but %.0f%% of its cells are numbers; if it "
+		"means "
+		"missing, list it in na_values",
 		(int)text_cut(c->name, strlen(c->name), 60), c->name, c->text_cell, (unsigned long long)c->text_line,
 		floor(100 * (double)c->n_numbers / (double)n));
-	return true;
+	return "numbers_among_text";
 }
 
 /* Adds line and column to an error, the column's name cut to whole characters. */
@@ -142,7 +165,8 @@ static enum status
 fail_unknown_label(const struct ingest *g, const char *const *names, size_t n, struct err *e)
 {
 	const char *near = suggest_nearest(g->label_name, names, n);
-	const char *other = n == 1 ? csv_other_delimiter(names[0]) : NULL;
+	const char *other = n == 1 && ingest_options_delimiter(&g->options) == ',' ? csv_other_delimiter(names[0])
+										   : NULL;
 	char hint[128];
 
 	if (other)
@@ -156,6 +180,52 @@ fail_unknown_label(const struct ingest *g, const char *const *names, size_t n, s
 	err_set(e, ERR_DATA, "unknown_label_column", "the table has no column \"%.*s\" to take labels from; %s",
 		(int)text_cut(g->label_name, strlen(g->label_name), 60), g->label_name, hint);
 	return at_column(e, 0, g->label_name);
+}
+
+/* Column i as the options want it. */
+static void
+plan_column(struct ingest *g, size_t i)
+{
+	struct column_summary *c = &g->summary.column[i];
+	uint32_t code = dictionary_find(&g->options.names, c->name, strlen(c->name));
+	const struct column_option none = {0}, *o = code == TABLE_MISSING ? &none : &g->options.column[code];
+	bool number = o->role == ROLE_WEIGHT || (o->typed && o->type == COLUMN_NUMBER);
+
+	c->role = i == g->summary.label_column ? ROLE_LABEL : o->role;
+	g->types[i] = COLUMN_NUMBER;
+	if (c->role == ROLE_LABEL || c->role == ROLE_ID || c->role == ROLE_SPLIT ||
+		(o->typed && o->type == COLUMN_TEXT))
+		g->types[i] = COLUMN_TEXT;
+	else if (number)
+		g->declared_column[g->n_declared++] = i;
+	g->declared[i] = number;
+}
+
+static enum status
+check_names(const struct ingest *g, const char *const *names, size_t n, struct err *e)
+{
+	const struct dictionary *wanted = &g->options.names;
+	struct dictionary found = {0};
+	const char *near;
+	uint32_t code;
+	enum status s = OK;
+
+	for (size_t i = 0; wanted->n && i < n && !s; i++)
+		s = dictionary_add(&found, names[i], strlen(names[i]), &code, e);
+	for (size_t i = 0; i < wanted->n && !s; i++) {
+		const char *name = wanted->text[i];
+
+		if (dictionary_find(&found, name, wanted->len[i]) != TABLE_MISSING)
+			continue;
+		near = suggest_nearest(name, names, n);
+		s = err_set(e, ERR_DATA, "unknown_column",
+			"the table has no column \"%.*s\", which the schema names%s%.*s%s",
+			(int)text_cut(name, strlen(name), 60), name, near ? "; did you mean \"" : "",
+			near ? (int)text_cut(near, strlen(near), 60) : 0, near ? near : "", near ? "\"?" : "");
+		at_column(e, 0, name);
+	}
+	dictionary_release(&found);
+	return s;
 }
 
 static enum status
@@ -172,10 +242,14 @@ first_header(struct ingest *g, const char *const *names, size_t n, struct err *e
 			return fail_unknown_label(g, names, n, e);
 		s->label_column = i;
 	}
+	if (check_names(g, names, n, e))
+		return e->status;
 	g->types = calloc(n, sizeof *g->types);
+	g->declared = calloc(n, sizeof *g->declared);
+	g->declared_column = calloc(n, sizeof *g->declared_column);
 	g->distinct = calloc(n, sizeof *g->distinct);
 	s->column = calloc(n, sizeof *s->column);
-	if (!g->types || !g->distinct || !s->column)
+	if (!g->types || !g->declared || !g->declared_column || !g->distinct || !s->column)
 		return err_nomem(e);
 	s->n_columns = n;
 	for (size_t i = 0; i < n; i++) {
@@ -183,7 +257,7 @@ first_header(struct ingest *g, const char *const *names, size_t n, struct err *e
 		if (!s->column[i].name)
 			return err_nomem(e);
 		s->column[i].min = s->column[i].max = NAN;
-		g->types[i] = i == s->label_column ? COLUMN_TEXT : COLUMN_NUMBER;
+		plan_column(g, i);
 	}
 	g->typed = true;
 	g->chunk_cap = INGEST_CHUNK_CELLS / n;
@@ -303,7 +377,7 @@ put_text(struct ingest *g, size_t i, size_t row, const char *text, size_t len, s
 	return distinct_add(g, &g->distinct[i], text, len, e);
 }
 
-/* Column i, of numbers in all passes so far, meets its first text: what its warning will name. */
+/* Column i meets a text that its warning will name: the first that made it text, or is taken as missing. */
 static void
 note_text(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line)
 {
@@ -318,11 +392,11 @@ note_text(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line
 
 /* A number among texts: most texts are told by their first byte. */
 static bool
-is_number(const struct csv_cell *cell)
+is_number(const struct csv_cell *cell, char decimal)
 {
 	double v;
 
-	return strchr("0123456789+-. \t", cell->text[0]) && number_parse(cell->text, cell->len, &v);
+	return strchr("0123456789+-., \t", cell->text[0]) && number_parse_marked(cell->text, cell->len, decimal, &v);
 }
 
 /* Column i, of numbers so far, has met a text in row n_rows, which is not yet part of the table. */
@@ -343,13 +417,18 @@ become_text(struct ingest *g, size_t i, struct err *e)
 	c->number = NULL;
 	c->type = COLUMN_TEXT;
 	g->summary.column[i].n_numbers = g->t.n_rows - c->n_missing;
+	g->summary.column[i].n_na = 0; /* what is missing in a number need not be in a text */
+	c->n_missing = 0;
 	for (size_t row = 0; row < g->t.n_rows; row++) {
 		const char *text = (const char *)g->raw.data + g->raw_offset[row * g->t.n_columns + i];
 		size_t len = strlen(text);
 
 		c->code[row] = TABLE_MISSING;
-		if (len && put_text(g, i, row, text, len, e))
+		if (ingest_options_missing(&g->options, CELL_TEXT, text, len)) {
+			c->n_missing++;
+		} else if (put_text(g, i, row, text, len, e)) {
 			return e->status;
+		}
 	}
 	return OK;
 }
@@ -360,8 +439,6 @@ count_label(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct
 	const char *name = g->label_name;
 	uint32_t code;
 
-	if (!cell->len)
-		return OK;
 	g->summary.n_labelled++;
 	code = dictionary_find(&g->labels, cell->text, cell->len);
 	if (code != TABLE_MISSING) {
@@ -397,18 +474,130 @@ count_label(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct
 	return OK;
 }
 
+/* The cell of column i is missing; one that merely looks like it is counted, and the first noted. */
+static void
+count_na(struct ingest *g, size_t i, enum cell_kind kind, const struct csv_cell *cell, uint64_t line)
+{
+	if (!cell->len || !ingest_options_assumed(&g->options, kind, cell->text, cell->len))
+		return;
+	if (!g->summary.column[i].n_na++)
+		note_text(g, i, cell, line);
+}
+
+static bool
+is_missing(const struct ingest *g, enum cell_kind kind, const struct csv_cell *cell)
+{
+	return !cell->len || ingest_options_missing(&g->options, kind, cell->text, cell->len);
+}
+
 /* Of a stream that is to be read again anyway: which other columns are not of numbers? */
 static enum status
 scout(struct ingest *g, const struct csv_cell *cell, size_t n, uint64_t line)
 {
 	double v;
 
-	for (size_t i = 0; i < n; i++)
-		if (g->types[i] == COLUMN_NUMBER && cell[i].len && !number_parse(cell[i].text, cell[i].len, &v)) {
-			g->types[i] = COLUMN_TEXT;
-			note_text(g, i, &cell[i], line);
-		}
+	for (size_t i = 0; i < n; i++) {
+		if (g->types[i] != COLUMN_NUMBER || g->declared[i] ||
+			number_parse_marked(cell[i].text, cell[i].len, g->decimal, &v) ||
+			is_missing(g, CELL_NUMBER, &cell[i]))
+			continue;
+		g->types[i] = COLUMN_TEXT;
+		note_text(g, i, &cell[i], line);
+	}
 	return OK;
+}
+
+/* A row that cannot be used: left out, as long as the options put up with it. */
+static enum status
+on_bad_row(void *ctx, const struct err *why, struct err *e)
+{
+	struct ingest *g = ctx;
+	size_t n = g->summary.n_bad_rows, max = g->options.max_bad_rows;
+
+	if (!max) {
+		*e = *why;
+		return e->status;
+	}
+	if (n == max) {
+		*e = *why;
+		e->code = "too_many_bad_rows";
+		return err_prefix(e, "more than %zu bad row%s; the last", max, max == 1 ? "" : "s");
+	}
+	if (!g->bad_row && !(g->bad_row = calloc(INGEST_BAD_ROWS, sizeof *g->bad_row)))
+		return err_nomem(e);
+	if (n < INGEST_BAD_ROWS)
+		g->bad_row[n] = *why;
+	g->summary.n_bad_rows++;
+	return OK;
+}
+
+/* The cells of the columns that were declared to be of numbers, into the row that is to come; what is wrong with one
+ * goes into *why. Missing ones are NaN and not counted yet. */
+static enum status
+put_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct err *why)
+{
+	size_t row = g->t.n_rows;
+
+	for (size_t k = 0; k < g->n_declared; k++) {
+		size_t i = g->declared_column[k];
+		const char *name = g->summary.column[i].name;
+		double *v = &g->t.column[i].number[row];
+
+		if (!number_parse_marked(cell[i].text, cell[i].len, g->decimal, v)) {
+			if (!is_missing(g, CELL_NUMBER, &cell[i])) {
+				err_set(why, ERR_DATA, "not_a_number",
+					"line %llu: column \"%.*s\" is declared to be of numbers, and \"%.*s\" is none",
+					(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name,
+					(int)text_cut(cell[i].text, cell[i].len, 60), cell[i].text);
+				return at_column(why, line, name);
+			}
+			*v = NAN;
+		}
+		if (g->summary.column[i].role != ROLE_WEIGHT || *v >= 0)
+			continue;
+		err_set(why, ERR_DATA, "bad_weight",
+			"line %llu: the weight in column \"%.*s\" is %s; it must be a "
+			"number of 0 or above",
+			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name,
+			isnan(*v) ? "missing" : "negative");
+		return at_column(why, line, name);
+	}
+	return OK;
+}
+
+/* What is done for column i of a new row is undone by nothing: the row is a good one by now. */
+static enum status
+put_cell(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line, struct err *e)
+{
+	struct column *c = &g->t.column[i];
+	size_t row = g->t.n_rows;
+	enum cell_kind kind = i == g->summary.label_column ? CELL_LABEL : CELL_TEXT;
+
+	if (c->type == COLUMN_NUMBER) {
+		if (g->declared[i] ? !isnan(c->number[row])
+				   : number_parse_marked(cell->text, cell->len, g->decimal, &c->number[row]))
+			return OK;
+		if (is_missing(g, CELL_NUMBER, cell)) {
+			c->number[row] = NAN;
+			c->n_missing++;
+			count_na(g, i, CELL_NUMBER, cell, line);
+			return OK;
+		}
+		note_text(g, i, cell, line);
+		if (become_text(g, i, e) || g->again)
+			return e->status;
+	}
+	if (is_missing(g, kind, cell)) {
+		c->code[row] = TABLE_MISSING;
+		c->n_missing++;
+		count_na(g, i, kind, cell, line);
+		return OK;
+	}
+	if (kind == CELL_TEXT && g->summary.column[i].text_line)
+		g->summary.column[i].n_numbers += is_number(cell, g->decimal);
+	else if (kind == CELL_LABEL && count_label(g, cell, line, e))
+		return e->status;
+	return put_text(g, i, row, cell->text, cell->len, e);
 }
 
 static enum status
@@ -416,46 +605,27 @@ on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct e
 {
 	struct ingest *g = ctx;
 	struct table *t = &g->t;
+	struct err why = {0};
 	size_t row = t->n_rows;
 
-	if (g->again)
-		return scout(g, cell, n, line);
-	if (row == t->cap) {
+	if (row == t->cap && !g->again) {
 		size_t want = row ? row * 2 : 64;
 
 		if (table_reserve(t, want < g->chunk_cap ? want : g->chunk_cap, e))
 			return e->status;
 	}
+	if (g->n_declared && !g->again && put_declared(g, cell, line, &why))
+		return on_bad_row(g, &why, e);
+	if (g->again)
+		return scout(g, cell, n, line);
 	if (g->raw_kept && keep_raw(g, cell, n, e))
 		return e->status;
 	for (size_t i = 0; i < n; i++) {
-		struct column *c = &t->column[i];
-
-		if (c->type == COLUMN_NUMBER) {
-			if (number_parse(cell[i].text, cell[i].len, &c->number[row]))
-				continue;
-			if (!cell[i].len) {
-				c->number[row] = NAN;
-				c->n_missing++;
-				continue;
-			}
-			note_text(g, i, &cell[i], line);
-			if (become_text(g, i, e))
-				return e->status;
-			if (g->again)
-				return scout(g, cell, n, line);
-		} else if (!cell[i].len) {
-			c->code[row] = TABLE_MISSING;
-			c->n_missing++;
-			continue;
-		} else if (i != g->summary.label_column) {
-			g->summary.column[i].n_numbers += is_number(&cell[i]);
-		}
-		if (put_text(g, i, row, cell[i].text, cell[i].len, e))
+		if (put_cell(g, i, &cell[i], line, e))
 			return e->status;
+		if (g->again)
+			return scout(g, cell, n, line);
 	}
-	if (g->summary.label_column != SIZE_MAX && count_label(g, &cell[g->summary.label_column], line, e))
-		return e->status;
 	t->n_rows++;
 	g->summary.n_rows++;
 	if (t->n_rows == g->chunk_cap || g->chunk_text >= INGEST_CHUNK_TEXT)
@@ -469,7 +639,7 @@ on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct e
 static enum status
 start(struct ingest *g, struct err *e)
 {
-	struct csv_handler handler = {.header = on_header, .row = on_row, .ctx = g};
+	struct csv_handler handler = {.header = on_header, .row = on_row, .ragged = on_bad_row, .ctx = g};
 	struct dataset_summary *s = &g->summary;
 
 	csv_reader_free(g->csv);
@@ -480,23 +650,26 @@ start(struct ingest *g, struct err *e)
 	for (size_t i = 0; i < s->n_columns; i++) {
 		free(g->distinct[i].slot);
 		g->distinct[i] = (struct distinct){0};
-		s->column[i].n_missing = s->column[i].n_distinct = s->column[i].n_numbers = 0;
+		s->column[i].n_missing = s->column[i].n_na = s->column[i].n_distinct = s->column[i].n_numbers = 0;
 		s->column[i].min = s->column[i].max = NAN;
 	}
 	g->n_distinct_slots = 0;
 	g->n_chunks = g->chunk_text = 0;
 	g->again = false;
 	g->raw_kept = true;
-	s->n_rows = s->n_labelled = s->n_unlabelled = s->n_bytes = 0;
-	return csv_new(&handler, &g->limits, &g->csv, e);
+	s->n_rows = s->n_labelled = s->n_unlabelled = s->n_bytes = s->n_bad_rows = 0;
+	if (csv_new(&handler, &g->limits, &g->csv, e))
+		return e->status;
+	csv_set_dialect(g->csv, ingest_options_delimiter(&g->options), ingest_options_quote(&g->options));
+	return OK;
 }
 
 enum status
-ingest_new(const char *label_column, const struct csv_limits *limits, const struct ingest_sink *sink,
+ingest_new(const struct ingest_options *options, const struct csv_limits *limits, const struct ingest_sink *sink,
 	struct ingest **out, struct err *e)
 {
 	struct ingest *g = calloc(1, sizeof *g);
-	enum status status = OK;
+	enum status s;
 
 	if (!g)
 		return err_nomem(e);
@@ -504,18 +677,17 @@ ingest_new(const char *label_column, const struct csv_limits *limits, const stru
 		g->limits = *limits;
 	g->sink = *sink;
 	g->summary.label_column = SIZE_MAX;
-	if (label_column) {
-		g->label_name = strdup(label_column);
-		if (!g->label_name)
-			status = err_nomem(e);
-	}
-	if (!status)
-		status = start(g, e);
-	if (status)
-		ingest_free(g);
-	else
-		*out = g;
-	return status;
+	if (options && ((s = ingest_options_check(options, e)) || (s = ingest_options_copy(&g->options, options, e))))
+		goto out;
+	g->label_name = ingest_options_label(&g->options);
+	g->decimal = ingest_options_decimal(&g->options);
+	if ((s = start(g, e)))
+		goto out;
+	*out = g;
+	g = NULL;
+out:
+	ingest_free(g);
+	return s;
 }
 
 enum status
@@ -529,6 +701,38 @@ static int
 by_label(const void *a, const void *b)
 {
 	return strcmp(((const struct class_count *)a)->label, ((const struct class_count *)b)->label);
+}
+
+/* The tree as text, and gone; NULL where it or memory for it was lacking. */
+static char *
+as_text(struct cJSON *tree)
+{
+	char *text = tree ? cJSON_PrintUnformatted(tree) : NULL;
+
+	cJSON_Delete(tree);
+	return text;
+}
+
+static struct cJSON *
+bad_rows_to_json(const struct ingest *g)
+{
+	cJSON *list = cJSON_CreateArray();
+	const struct err *why;
+	bool good = list != NULL;
+
+	for (size_t i = 0; good && (why = ingest_bad_row(g, i)); i++) {
+		cJSON *row = cJSON_CreateObject();
+
+		good = row && cJSON_AddItemToArray(list, row) &&
+		       cJSON_AddNumberToObject(row, "line", (double)why->line) &&
+		       cJSON_AddStringToObject(row, "column", why->column) &&
+		       cJSON_AddStringToObject(row, "code", why->code) &&
+		       cJSON_AddStringToObject(row, "message", why->msg);
+	}
+	if (good)
+		return list;
+	cJSON_Delete(list);
+	return NULL;
 }
 
 static enum status
@@ -552,7 +756,9 @@ sum_up(struct ingest *g, struct err *e)
 			return err_nomem(e);
 	}
 	qsort(s->classes, s->n_classes, sizeof *s->classes, by_label);
-	return OK;
+	s->options = as_text(ingest_options_to_json(&g->options));
+	s->bad_rows = as_text(bad_rows_to_json(g));
+	return s->options && s->bad_rows ? OK : err_nomem(e);
 }
 
 enum status
@@ -568,7 +774,8 @@ ingest_finish(struct ingest *g, bool *again, struct err *e)
 		return OK;
 	}
 	if (!g->summary.n_rows)
-		return err_set(e, ERR_DATA, "no_rows", "the table has a header but no rows");
+		return err_set(e, ERR_DATA, "no_rows", "the table has a header but no %srows",
+			g->summary.n_bad_rows ? "usable " : "");
 	if (g->t.n_rows && flush(g, e))
 		return e->status;
 	g->summary.n_unlabelled = g->summary.n_rows - g->summary.n_labelled;
@@ -589,6 +796,12 @@ ingest_summary(const struct ingest *g)
 	return &g->summary;
 }
 
+const struct err *
+ingest_bad_row(const struct ingest *g, size_t i)
+{
+	return i < g->summary.n_bad_rows && i < INGEST_BAD_ROWS ? &g->bad_row[i] : NULL;
+}
+
 void
 ingest_free(struct ingest *g)
 {
@@ -598,12 +811,15 @@ ingest_free(struct ingest *g)
 		free(g->distinct[i].slot);
 	free(g->distinct);
 	free(g->types);
+	free(g->declared);
+	free(g->declared_column);
+	free(g->bad_row);
 	csv_reader_free(g->csv);
 	table_release(&g->t);
 	drop_raw(g);
 	dictionary_release(&g->labels);
 	free(g->label_count);
 	dataset_summary_release(&g->summary);
-	free(g->label_name);
+	ingest_options_release(&g->options);
 	free(g);
 }

@@ -1,11 +1,12 @@
 /*
  * ingest: CSV bytes, streamed, to chunks of typed columns with a summary of the whole.
  *
- * A column's type is number until a cell of it is neither a number nor empty, then text; the label column is always
- * text. Where a column turns out to be text after chunks with it have left as numbers, the stream must be fed once more
- * from its start (its types known then): ingest_finish says so with *again = true, and the caller, who owns the bytes,
- * calls ingest_restart and feeds them again. The sink is told by `restart` to drop what it had. A change of type within
- * the first chunk needs no second pass; either way every cell of a text column comes out with its exact text ("007").
+ * A column's type is number until a cell of it is neither a number nor missing, then text, unless the options say what
+ * it is; ingest_options.h has those, and what counts as missing. Texts such as "true" and "2024-05-17" are texts. Where
+ * a column turns out to be text after chunks with it have left as numbers, the stream must be fed once more from its
+ * start (its types known then): ingest_finish says so with *again = true, and the caller, who owns the bytes, calls
+ * ingest_restart and feeds them again. The sink is told by `restart` to drop what it had. A change of type within the
+ * first chunk needs no second pass; either way every cell of a text column comes out with its exact text ("007").
  *
  * Memory is bounded whatever the file's size: one chunk, the classes, and 8 bytes a counted distinct text.
  * Thread rule: one thread at a time per ingest.
@@ -14,7 +15,7 @@
 #define VERAD_SCHEMA_INGEST_H
 
 #include "schema/csv.h"
-#include "schema/table.h"
+#include "schema/ingest_options.h"
 
 enum { INGEST_CHUNK_CELLS = 1 << 20, INGEST_CHUNK_ROWS = 1 << 16, INGEST_CHUNK_TEXT = 8 << 20 };
 /* A chunk ends at the first of these numbers: of cells, of rows, of bytes of distinct text. */
@@ -24,14 +25,16 @@ enum { INGEST_TEXT_CELL = 40 };
 struct column_summary {
 	char *name; /* owned */
 	enum column_type type;
-	size_t n_missing;
+	enum column_role role;
+	size_t n_missing;  /* cells, n_na included */
+	size_t n_na;       /* cells taken as missing by a usual spelling, "NA", that nobody had listed */
 	double min, max;   /* of a number column with values; else NaN */
 	size_t n_distinct; /* of a text column; counting stops at INGEST_MAX_DISTINCT, and sooner where the counts
 			      of a very wide table would need more than 64 MiB together */
-	/* Of a text column other than the label: */
-	size_t n_numbers;                     /* cells that are numbers all the same */
-	uint64_t text_line;                   /* where its first cell is that is none; 0: there is no such cell */
-	char text_cell[INGEST_TEXT_CELL + 1]; /* and that cell, cut */
+	size_t n_numbers;  /* of a column that turned out to be of text: cells that are numbers all the same */
+	/* Of a text column that was not declared one, its first cell that is no number; of others the first of n_na. */
+	uint64_t text_line;                   /* where it is; 0: there is no such cell */
+	char text_cell[INGEST_TEXT_CELL + 1]; /* and what it is, cut */
 };
 enum { INGEST_MAX_DISTINCT = 100000 };
 enum { INGEST_MAX_CLASSES = 65535, INGEST_MAX_LABEL = 1024 };
@@ -48,14 +51,18 @@ struct dataset_summary {
 	size_t label_column;           /* index; SIZE_MAX: none was named */
 	size_t n_classes;
 	struct class_count *classes; /* [n_classes], owned, in byte order of the labels */
+	size_t n_bad_rows;           /* left out; not among n_rows */
+	char *bad_rows; /* owned: a JSON array of the first INGEST_BAD_ROWS of them: {line, column, code, message} */
+	char *options;  /* owned: how it was read, a JSON object as ingest_options_to_json makes it */
 };
+enum { INGEST_BAD_ROWS = 100 };
 void dataset_summary_release(struct dataset_summary *s); /* accepts a zeroed struct */
 
-/* Whether there is something about column i that its owner should know, as a sentence: that it is text although at
- * least half of its cells are numbers, because of a "NA", say (DATASET_WARNING). */
-#define DATASET_WARNING "numbers_among_text"
+/* Is there something about column i that its owner should know? Its code, and the sentence for people; else NULL.
+ * "numbers_among_text": it is text although at least half of its cells are numbers, because of a "-", say;
+ * "na_among_numbers", "na_among_labels": cells such as "NA" were taken as missing that nobody had listed. */
 enum { DATASET_WARNING_SIZE = 256 };
-bool dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_WARNING_SIZE]);
+const char *dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_WARNING_SIZE]);
 
 struct ingest_sink {
 	/* A full chunk: valid during the call. Its table has every column of the file, in file order. */
@@ -66,16 +73,20 @@ struct ingest_sink {
 
 struct ingest;
 
-/* label_column NULL: the table has none. A named column that the header lacks is ERR_DATA "unknown_label_column",
- * with the nearest name. More than INGEST_MAX_CLASSES classes is ERR_DATA "too_many_classes", a label of more than
- * INGEST_MAX_LABEL bytes "label_too_long". No data row: "no_rows". A second pass over bytes that have changed since:
- * ERR_CONFLICT "stream_changed". And all that csv.h says. A label keeps its spaces; an empty one is unlabelled. */
-enum status ingest_new(const char *label_column, const struct csv_limits *limits, const struct ingest_sink *sink,
-	struct ingest **out, struct err *e);
+/* The options are copied; NULL: the defaults. A column that they name and the header lacks is ERR_DATA
+ * "unknown_label_column" or "unknown_column", with the nearest name. More than INGEST_MAX_CLASSES classes is ERR_DATA
+ * "too_many_classes", a label of more than INGEST_MAX_LABEL bytes "label_too_long". No data row: "no_rows". A cell in a
+ * column declared to be of numbers that is none: "not_a_number"; a weight that is missing or below 0: "bad_weight"; one
+ * bad row more than max_bad_rows allows, where it allows any: "too_many_bad_rows". A second pass over bytes that have
+ * changed since: ERR_CONFLICT "stream_changed". And all that csv.h says. A label keeps its spaces. */
+enum status ingest_new(const struct ingest_options *options, const struct csv_limits *limits,
+	const struct ingest_sink *sink, struct ingest **out, struct err *e);
 enum status ingest_feed(struct ingest *g, const void *bytes, size_t n, struct err *e);
 enum status ingest_finish(struct ingest *g, bool *again, struct err *e);
 enum status ingest_restart(struct ingest *g, struct err *e);
 const struct dataset_summary *ingest_summary(const struct ingest *g); /* complete after finish; borrowed */
+/* The i-th of the bad rows left out so far, i < INGEST_BAD_ROWS; NULL: there are not so many. Borrowed. */
+const struct err *ingest_bad_row(const struct ingest *g, size_t i);
 void ingest_free(struct ingest *g);
 
 #endif

@@ -106,7 +106,7 @@ parse_digits(const char *text, size_t len, double *out)
 	return true;
 }
 
-/* The digits of text[len], point left out, times 10^exponent. */
+/* The digits of text[len], decimal mark left out, times 10^exponent. */
 static bool
 parse_long(const char *text, size_t len, long exponent, bool negative, double *out)
 {
@@ -116,7 +116,7 @@ parse_long(const char *text, size_t len, long exponent, bool negative, double *o
 	double v;
 
 	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '.' || (!n && text[i] == '0'))
+		if (!is_digit(text[i]) || (!n && text[i] == '0'))
 			continue;
 		if (n < KEPT_DIGITS) {
 			copy[n++] = text[i];
@@ -137,8 +137,8 @@ parse_long(const char *text, size_t len, long exponent, bool negative, double *o
 	return true;
 }
 
-bool
-number_parse(const char *text, size_t len, double *out)
+static inline bool
+parse(const char *text, size_t len, char mark, double *out)
 {
 	const char *p = text, *end = text + len, *digits, *digits_end, *point = NULL;
 	bool negative = false, small;
@@ -159,7 +159,7 @@ number_parse(const char *text, size_t len, double *out)
 	/* Digits wrap around in m where there are more than fit; the count says so afterwards. */
 	for (digits = p; p < end && is_digit(*p); p++)
 		m = m * 10 + (uint64_t)(*p - '0');
-	if (p < end && *p == '.') {
+	if (p < end && *p == mark) {
 		point = p++;
 		for (; p < end && is_digit(*p); p++)
 			m = m * 10 + (uint64_t)(*p - '0');
@@ -187,7 +187,7 @@ number_parse(const char *text, size_t len, double *out)
 		return false;
 
 	if (n_digits > MAX_DIGITS) { /* zeros in front do not count */
-		for (p = digits; p < digits_end && (*p == '0' || *p == '.'); p++)
+		for (p = digits; p < digits_end && (*p == '0' || *p == mark); p++)
 			n_digits -= *p == '0';
 		if (n_digits > MAX_DIGITS)
 			return parse_long(digits, (size_t)(digits_end - digits), e, negative, out);
@@ -207,6 +207,18 @@ number_parse(const char *text, size_t len, double *out)
 		return parse_long(digits, (size_t)(digits_end - digits), e, negative, out);
 	*out = negative ? -v : v;
 	return true;
+}
+
+bool
+number_parse(const char *text, size_t len, double *out)
+{
+	return parse(text, len, '.', out);
+}
+
+bool
+number_parse_marked(const char *text, size_t len, char mark, double *out)
+{
+	return parse(text, len, mark, out);
 }
 
 /* An integer below 10^15 in magnitude. */

@@ -12,6 +12,7 @@
 #include "engine/suggest.h"
 #include "schema/bundle.h"
 #include "schema/csv.h"
+#include "schema/ingest_options.h"
 
 enum {
 	BATCH_CELLS = 1 << 22, /* cells and features of a batch: wide tables get fewer rows */
@@ -284,7 +285,7 @@ predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t
 		return table_set_text(&p->table, j, row, text, len, e);
 	}
 	if (!number_parse(text, len, &v))
-		return not_a_number(p, j, text, len, e);
+		return usual_na(text, len) ? OK : not_a_number(p, j, text, len, e);
 	table_set_number(&p->table, j, row, v);
 	return OK;
 }

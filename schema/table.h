@@ -59,6 +59,7 @@ size_t table_find(const struct table *t, const char *name); /* SIZE_MAX: no such
 /* A decimal number as CSV and JSON write them (sign, digits, point, exponent; surrounding spaces allowed), whatever the
  * locale: false for anything else, for hexadecimal, "nan", "inf", and for what overflows a double. */
 bool number_parse(const char *text, size_t len, double *out);
+bool number_parse_marked(const char *text, size_t len, char mark, double *out); /* another decimal mark: ',' */
 /* The shortest text that reads back as the same value, e.g. "0.1", "3", "1e+20". v finite. buf of >= 32. For floats,
  * number_format_float gives the shortest that reads back as the same float. Return the length. */
 size_t number_format(char *buf, double v);

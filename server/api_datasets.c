@@ -20,7 +20,7 @@ put_columns(struct json_build *b, cJSON *to, const struct dataset_summary *s)
 
 		json_put_text(b, column, "name", c->name);
 		json_put_text(b, column, "type", column_type_name(c->type));
-		json_put_text(b, column, "role", i == s->label_column ? "label" : "feature");
+		json_put_text(b, column, "role", column_role_name(c->role));
 		json_put_count(b, column, "missing", c->n_missing);
 		if (c->type == COLUMN_NUMBER) {
 			json_put_number(b, column, "min", c->min);
@@ -44,13 +44,14 @@ put_warnings(struct json_build *b, cJSON *to, const struct dataset_summary *s)
 	char message[DATASET_WARNING_SIZE];
 
 	for (size_t i = 0; i < s->n_columns && !b->failed; i++) {
+		const char *code = dataset_warning(s, i, message);
 		cJSON *warning;
 
-		if (!dataset_warning(s, i, message))
+		if (!code)
 			continue;
 		warning = json_add_object(b, warnings);
 		json_put_text(b, warning, "column", s->column[i].name);
-		json_put_text(b, warning, "code", DATASET_WARNING);
+		json_put_text(b, warning, "code", code);
 		json_put_count(b, warning, "line", (size_t)s->column[i].text_line);
 		json_put_text(b, warning, "message", message);
 	}
@@ -65,6 +66,7 @@ put_dataset(struct json_build *b, cJSON *to, const struct dataset *d)
 	json_put_count(b, to, "rows", d->summary.n_rows);
 	json_put_count(b, to, "labelled", d->summary.n_labelled);
 	json_put_count(b, to, "unlabelled", d->summary.n_unlabelled);
+	json_put_count(b, to, "bad_rows", d->summary.n_bad_rows);
 	json_put_count(b, to, "bytes", d->summary.n_bytes);
 	api_put_time(b, to, "created_at", d->created);
 }
@@ -83,6 +85,8 @@ reply_with_dataset(struct api *api, const char *id, int status, struct http_repl
 	put_dataset(&b, root, &d);
 	put_columns(&b, root, &d.summary);
 	put_warnings(&b, root, &d.summary);
+	json_put(&b, root, "schema", cJSON_Parse(d.summary.options));
+	json_put(&b, root, "errors", cJSON_Parse(d.summary.bad_rows));
 	s = api_reply(reply, status, &b, root, e);
 	dataset_release(&d);
 	return s;
@@ -92,7 +96,8 @@ enum status
 api_dataset_upload_begin(void *app, const struct http_request *r, void **state, struct err *e)
 {
 	static const char *const types[] = {"text/csv"};
-	const char *name = http_query(r, "name");
+	const char *name = http_query(r, "name"), *label = http_query(r, "label_column");
+	struct ingest_options options = {0};
 	const struct api *api = app;
 	struct upload *u = NULL;
 	enum status s;
@@ -103,10 +108,11 @@ api_dataset_upload_begin(void *app, const struct http_request *r, void **state, 
 	if (name && strlen(name) > MAX_NAME)
 		return err_set(e, ERR_SYNTAX, "bad_query_parameter", "the query parameter \"name\" is over %d bytes",
 			MAX_NAME);
-	if ((s = service_upload_begin(api->service, name, http_query(r, "label_column"), &u, e)))
-		return s;
+	if (!label || !(s = ingest_options_set(&options, "label_column", label, e)))
+		s = service_upload_begin(api->service, name, &options, &u, e);
+	ingest_options_release(&options);
 	*state = u;
-	return OK;
+	return s;
 }
 
 enum status

@@ -24,7 +24,8 @@
 
 struct fit {
 	/* what was asked for */
-	const char *input, *label, *output;
+	const char *input, *output;
+	struct ingest_options reading;
 	uint64_t threads; /* 0: as many as processors */
 	bool quiet;
 	struct params params;
@@ -67,14 +68,35 @@ set_by_name(void *settings, const char *text, struct err *e)
 	return params_set_text(&f->params, d, equals + 1, e);
 }
 
+/* How the table is to be read: each option is one of ingest_options'. */
+#define READING_OPTION(name)                                                                                           \
+	static enum status set_##name(void *settings, const char *text, struct err *e)                                 \
+	{                                                                                                              \
+		return ingest_options_set(&((struct fit *)settings)->reading, #name, text, e);                         \
+	}
+READING_OPTION(role)
+READING_OPTION(type)
+READING_OPTION(delimiter)
+READING_OPTION(quote)
+READING_OPTION(decimal)
+READING_OPTION(na_values)
+READING_OPTION(unlabelled_values)
+READING_OPTION(max_bad_rows)
+
+static enum status
+set_label(void *settings, const char *text, struct err *e)
+{
+	return ingest_options_set(&((struct fit *)settings)->reading, "label_column", text, e);
+}
+
 #define AT(field) offsetof(struct fit, field)
 
 static const struct option options[] = {
 	{.name = "label",
 		.letter = 'l',
 		.value = "COLUMN",
-		.type = OPTION_TEXT,
-		.at = AT(label),
+		.type = OPTION_CALL,
+		.call = set_label,
 		.doc = "the column with the labels; where it is empty, a row has none"},
 	{.name = "output",
 		.letter = 'o',
@@ -94,6 +116,46 @@ static const struct option options[] = {
 		.min = 1,
 		.max = 1024,
 		.doc = "processors to use (all); the model does not depend on it"},
+	{.name = "role",
+		.value = "COLUMN=ROLE",
+		.type = OPTION_CALL,
+		.call = set_role,
+		.doc = "what a column is: feature, id, weight, split, ignore; for each column"},
+	{.name = "type",
+		.value = "COLUMN=TYPE",
+		.type = OPTION_CALL,
+		.call = set_type,
+		.doc = "number or text, where the guess is not what is meant; for each column"},
+	{.name = "delimiter",
+		.value = "CHARACTER",
+		.type = OPTION_CALL,
+		.call = set_delimiter,
+		.doc = "between cells (,); also by name: semicolon, tab, pipe, space"},
+	{.name = "quote",
+		.value = "CHARACTER",
+		.type = OPTION_CALL,
+		.call = set_quote,
+		.doc = "around cells (\"), or none"},
+	{.name = "decimal",
+		.value = "CHARACTER",
+		.type = OPTION_CALL,
+		.call = set_decimal,
+		.doc = "before the decimals of a number (.), or a comma"},
+	{.name = "na-values",
+		.value = "LIST",
+		.type = OPTION_CALL,
+		.call = set_na_values,
+		.doc = "texts that stand for a missing cell, between commas (NA and the like in numbers and labels)"},
+	{.name = "unlabelled-values",
+		.value = "LIST",
+		.type = OPTION_CALL,
+		.call = set_unlabelled_values,
+		.doc = "texts that mean that a row has no label, between commas"},
+	{.name = "max-bad-rows",
+		.value = "N",
+		.type = OPTION_CALL,
+		.call = set_max_bad_rows,
+		.doc = "bad rows to leave out before giving up (0)"},
 	{.name = "quiet",
 		.letter = 'q',
 		.type = OPTION_FLAG,
@@ -266,14 +328,21 @@ out:
 }
 
 static void
-show_warnings(struct fit *f, const struct dataset_summary *s)
+show_warnings(struct fit *f, const struct ingest *g)
 {
+	const struct dataset_summary *s = ingest_summary(g);
+	const char *name = file_input_name(f->input);
 	char message[DATASET_WARNING_SIZE];
+	const struct err *bad;
 
 	clear_line(f);
+	for (size_t i = 0; (bad = ingest_bad_row(g, i)); i++)
+		fprintf(stderr, "verad: fit: %s: left out: %s\n", name, bad->msg);
+	if (s->n_bad_rows > INGEST_BAD_ROWS)
+		fprintf(stderr, "verad: fit: %s: left out: %zu bad rows in all\n", name, s->n_bad_rows);
 	for (size_t i = 0; i < s->n_columns; i++)
 		if (dataset_warning(s, i, message))
-			fprintf(stderr, "verad: fit: %s: warning: %s\n", file_input_name(f->input), message);
+			fprintf(stderr, "verad: fit: %s: warning: %s\n", name, message);
 }
 
 /* The run --------------------------------------------------------------------------------------------------------- */
@@ -318,10 +387,10 @@ fit(struct fit *f, const char **blame, struct err *e)
 	if ((s = file_check_output(f->output, e)))
 		goto out;
 	*blame = file_input_name(f->input);
-	if ((s = ingest_new(f->label, NULL, &sink, &g, e)) || (s = read_table(f, g, e)))
+	if ((s = ingest_new(&f->reading, NULL, &sink, &g, e)) || (s = read_table(f, g, e)))
 		goto out;
 	if (!f->quiet)
-		show_warnings(f, ingest_summary(g));
+		show_warnings(f, g);
 	if ((s = training_new(ingest_summary(g), &source, &f->params, threads, &t, e)))
 		goto out;
 	chunks_release(&chunks); /* the encoded rows are there now */
@@ -348,24 +417,34 @@ run(int argc, char *argv[])
 {
 	struct fit f = {0};
 	const char *operand[1], *blame = NULL;
+	int exit_status;
 	size_t n_operands;
 	struct err e = {0};
 
 	params_defaults(&f.params);
-	if (options_parse(&option_table, &f, argc, argv, operand, 1, &n_operands, &e))
-		return cli_usage("fit", &e);
-	if (!n_operands || !f.label || !f.output) {
+	if (options_parse(&option_table, &f, argc, argv, operand, 1, &n_operands, &e) ||
+		ingest_options_check(&f.reading, &e)) {
+		exit_status = cli_usage("fit", &e);
+		goto out;
+	}
+	if (!n_operands || !ingest_options_label(&f.reading) || !f.output) {
 		err_set(&e, ERR_INVALID, "usage", "%s",
 			!n_operands ? "which file? (- is standard input)"
-			: !f.label  ? "--label COLUMN is needed: the column with the labels"
+			: f.output  ? "--label COLUMN is needed: the column with the labels"
 				    : "-o FILE is needed: where the model goes");
-		return cli_usage("fit", &e);
+		exit_status = cli_usage("fit", &e);
+		goto out;
 	}
-	if (params_check(&f.params, &e))
-		return cli_usage("fit", &e);
+	if (params_check(&f.params, &e)) {
+		exit_status = cli_usage("fit", &e);
+		goto out;
+	}
 	f.input = operand[0];
 	f.show_progress = !f.quiet && isatty(STDERR_FILENO);
-	return fit(&f, &blame, &e) ? cli_fail("fit", blame, &e) : CLI_OK;
+	exit_status = fit(&f, &blame, &e) ? cli_fail("fit", blame, &e) : CLI_OK;
+out:
+	ingest_options_release(&f.reading);
+	return exit_status;
 }
 
 const struct cli_command cli_fit = {

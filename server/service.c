@@ -128,8 +128,10 @@ drop_chunks(void *ctx, struct err *e)
 }
 
 enum status
-service_upload_begin(struct service *v, const char *name, const char *label_column, struct upload **out, struct err *e)
+service_upload_begin(
+	struct service *v, const char *name, const struct ingest_options *options, struct upload **out, struct err *e)
 {
+	const char *label = options ? ingest_options_label(options) : NULL;
 	struct upload *u = calloc(1, sizeof *u);
 	const struct ingest_sink sink = {.chunk = store_chunk, .restart = drop_chunks, .ctx = u};
 	enum status s;
@@ -137,8 +139,8 @@ service_upload_begin(struct service *v, const char *name, const char *label_colu
 	if (!u)
 		return err_nomem(e);
 	spool_init(&u->spool, v->spool_dir);
-	if ((s = ingest_new(label_column, NULL, &sink, &u->ingest, e)) ||
-		(s = store_upload_begin(v->store, name && *name ? name : "dataset", label_column, &u->stored, e)))
+	if ((s = ingest_new(options, NULL, &sink, &u->ingest, e)) ||
+		(s = store_upload_begin(v->store, name && *name ? name : "dataset", label, &u->stored, e)))
 		goto out;
 	*out = u;
 	u = NULL;

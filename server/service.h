@@ -24,11 +24,11 @@ enum status service_new(struct store *store, const struct service_options *o, st
 void service_free(struct service *v);
 struct store *service_store(struct service *v); /* for plain reads: lists and single records */
 
-/* Upload: name defaults to "dataset". Feed pieces as they come. finish gives the id of the data set that is now
- * visible. free at any time; unfinished, it leaves nothing. */
+/* Upload: name defaults to "dataset"; options (NULL: the defaults) are copied. Feed pieces as they come. finish gives
+ * the id of the data set that is now visible. free at any time; unfinished, it leaves nothing. */
 struct upload;
 enum status service_upload_begin(
-	struct service *v, const char *name, const char *label_column, struct upload **out, struct err *e);
+	struct service *v, const char *name, const struct ingest_options *options, struct upload **out, struct err *e);
 enum status service_upload_feed(struct upload *u, const void *bytes, size_t n, struct err *e);
 enum status service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], struct err *e);
 void service_upload_free(struct upload *u);

@@ -22,7 +22,7 @@ dataset_release(struct dataset *d)
 
 #define DATASET_FIELDS                                                                                                 \
 	"id, name, label_column, label_index, created, n_rows, n_labelled, n_unlabelled, n_bytes, n_columns, "         \
-	"n_classes"
+	"n_classes, n_bad_rows"
 
 /* The present row of DATASET_FIELDS. Release d in any case. */
 static void
@@ -40,6 +40,7 @@ dataset_fields(struct query *q, struct dataset *d)
 	d->summary.n_bytes = row_size(q, 8);
 	d->summary.n_columns = row_size(q, 9);
 	d->summary.n_classes = row_size(q, 10);
+	d->summary.n_bad_rows = row_size(q, 11);
 }
 
 static enum status
@@ -59,14 +60,14 @@ static enum status
 read_columns(struct conn *c, int64_t seq, struct dataset_summary *s, struct err *e)
 {
 	struct query q = query_new(c, "SELECT name, type, n_missing, min, max, n_distinct, n_numbers, text_line, "
-				      "text_cell FROM dataset_column WHERE dataset = ?1 ORDER BY idx");
+				      "text_cell, role, n_na FROM dataset_column WHERE dataset = ?1 ORDER BY idx");
 	size_t cap = 0;
 
 	query_int(&q, seq);
 	s->n_columns = 0;
 	while (query_row(&q)) {
 		struct column_summary *grown = list_room(s->column, s->n_columns, &cap, sizeof *grown);
-		char *type;
+		char *type, *role;
 
 		if (!grown) {
 			query_nomem(&q);
@@ -85,6 +86,11 @@ read_columns(struct conn *c, int64_t seq, struct dataset_summary *s, struct err 
 		grown->n_numbers = row_size(&q, 6);
 		grown->text_line = row_size(&q, 7);
 		row_short(&q, 8, grown->text_cell, sizeof grown->text_cell);
+		role = row_text(&q, 9);
+		if (!role || !column_role_find(role, &grown->role))
+			grown->role = ROLE_IGNORE; /* a role of another program's: nothing to learn from */
+		free(role);
+		grown->n_na = row_size(&q, 10);
 	}
 	return query_end(&q, e);
 }
@@ -125,11 +131,14 @@ store_dataset_get(struct store *s, const char *id, struct dataset *out, struct e
 
 	if (status)
 		return status;
-	q = query_new(c, "SELECT " DATASET_FIELDS ", seq FROM dataset WHERE id = ?1 AND state = 'ready'");
+	q = query_new(
+		c, "SELECT " DATASET_FIELDS ", seq, options, bad_rows FROM dataset WHERE id = ?1 AND state = 'ready'");
 	query_text(&q, id);
 	if ((found = query_row(&q))) {
 		dataset_fields(&q, &d);
-		seq = row_int(&q, 11);
+		seq = row_int(&q, 12);
+		d.summary.options = row_text(&q, 13);
+		d.summary.bad_rows = row_text(&q, 14);
 	}
 	n_columns = d.summary.n_columns;
 	n_classes = d.summary.n_classes;

@@ -247,8 +247,8 @@ insert_summary(struct conn *c, int64_t seq, const struct dataset_summary *s, str
 		const struct column_summary *column = &s->column[i];
 
 		q = query_new(c, "INSERT INTO dataset_column (dataset, idx, name, type, n_missing, min, max, "
-				 "n_distinct, n_numbers, text_line, text_cell) "
-				 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+				 "n_distinct, n_numbers, text_line, text_cell, role, n_na) "
+				 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
 		query_int(&q, seq);
 		query_size(&q, i);
 		query_text(&q, column->name);
@@ -260,6 +260,8 @@ insert_summary(struct conn *c, int64_t seq, const struct dataset_summary *s, str
 		query_size(&q, column->n_numbers);
 		query_size(&q, (size_t)column->text_line);
 		query_text(&q, column->text_cell);
+		query_text(&q, column_role_name(column->role));
+		query_size(&q, column->n_na);
 		status = query_run(&q, e);
 	}
 	for (size_t i = 0; i < s->n_classes && !status; i++) {
@@ -278,7 +280,8 @@ make_ready(struct conn *c, int64_t seq, const struct dataset_summary *s, struct 
 {
 	struct query q = query_new(c,
 		"UPDATE dataset SET state = 'ready', label_index = ?2, created = ?3, n_rows = ?4, n_labelled = ?5, "
-		"n_unlabelled = ?6, n_bytes = ?7, n_columns = ?8, n_classes = ?9 WHERE seq = ?1");
+		"n_unlabelled = ?6, n_bytes = ?7, n_columns = ?8, n_classes = ?9, options = ?10, n_bad_rows = ?11, "
+		"bad_rows = ?12 WHERE seq = ?1");
 
 	query_int(&q, seq);
 	if (s->label_column == SIZE_MAX)
@@ -292,6 +295,9 @@ make_ready(struct conn *c, int64_t seq, const struct dataset_summary *s, struct 
 	query_size(&q, s->n_bytes);
 	query_size(&q, s->n_columns);
 	query_size(&q, s->n_classes);
+	query_text(&q, s->options ? s->options : "{}");
+	query_size(&q, s->n_bad_rows);
+	query_text(&q, s->bad_rows ? s->bad_rows : "[]");
 	return query_run(&q, e);
 }
 

@@ -181,12 +181,12 @@ fit_encoder(struct training *t, struct walk *w, struct err *e)
 		goto out;
 	}
 	for (size_t i = 0; i < s->n_columns; i++) {
-		names[i] = s->column[i].name;
+		names[i] = s->column[i].role == ROLE_FEATURE ? s->column[i].name : NULL;
 		types[i] = s->column[i].type;
 	}
 	for (size_t i = 0; i < s->n_rows; i++)
 		take[i] = !t->held_out[i];
-	if ((status = encoder_new(&options, names, types, s->n_columns, names[s->label_column], &t->encoder, e)))
+	if ((status = encoder_new(&options, names, types, s->n_columns, NULL, &t->encoder, e)))
 		goto out;
 	walk_restart(w);
 	while (!(status = walk_next(w, &first, &more, e)) && more)

@@ -315,9 +315,9 @@ rows_sent_in_small_pieces_are_answered_as_one(void **state)
 }
 
 static void
-a_table_says_which_numbers_it_took_for_text(void **state)
+a_table_says_which_numbers_it_took_for_text_and_what_for_missing(void **state)
 {
-	static const char csv[] = "x,y\n1,a\nNA,b\n3,a\n4,b\n";
+	static const char csv[] = "x,y,z\n1,a,1\n--,b,NA\n3,a,3\n4,b,4\n";
 	struct http_answer a = http_call(
 		d.port, "POST", "/v1/datasets?name=t&label_column=y", "text/csv", csv, sizeof csv - 1);
 
@@ -325,7 +325,13 @@ a_table_says_which_numbers_it_took_for_text(void **state)
 	assert_int_equal(a.status, 201);
 	assert_non_null(
 		strstr(a.body, "\"code\":\"numbers_among_text\",\"line\":3,\"message\":\"column \\\"x\\\" is text "
-			       "because of \\\"NA\\\" in line 3"));
+			       "because of \\\"--\\\" in line 3"));
+	assert_non_null(
+		strstr(a.body, "\"code\":\"na_among_numbers\",\"line\":3,\"message\":\"column \\\"z\\\": 1 cell "
+			       "such as \\\"NA\\\" in line 3 is taken as missing"));
+	assert_non_null(strstr(a.body, "\"schema\":{\"label_column\":\"y\",\"delimiter\":\",\""));
+	assert_non_null(strstr(a.body, "\"bad_rows\":0,"));
+	assert_non_null(strstr(a.body, "\"errors\":[]"));
 	http_answer_release(&a);
 }
 
@@ -507,7 +513,7 @@ rows_to_predict_are_read_strictly(void **state)
 		{"text/csv", "", 422, "empty_file", NULL},
 		{"text/csv", "x,y,x,colour\n1,2,3,red\n", 422, "duplicate_column", "x"},
 		{"text/csv", "x,y,colour\n1,2\n", 422, "ragged_row", "line 2"},
-		{"text/csv", "x,y,colour\n1,nan,red\n", 422, "not_a_number", "y"},
+		{"text/csv", "x,y,colour\n1,inf,red\n", 422, "not_a_number", "y"},
 		{"text/csv; charset=utf-16", "x", 415, "unsupported_encoding", "utf-16"},
 		{"application/json", "{\"rows\":[{\"x\":NaN,\"y\":1,\"colour\":\"red\"}]}", 400, "malformed_json",
 			"NaN"},
@@ -736,7 +742,7 @@ main(void)
 		cmocka_unit_test(ood_gives_the_scores_of_predict_alone),
 		cmocka_unit_test(what_is_served_with_doubts_is_said),
 		cmocka_unit_test(rows_sent_in_small_pieces_are_answered_as_one),
-		cmocka_unit_test(a_table_says_which_numbers_it_took_for_text),
+		cmocka_unit_test(a_table_says_which_numbers_it_took_for_text_and_what_for_missing),
 		cmocka_unit_test(tables_that_cannot_be_read_are_refused_with_the_place),
 		cmocka_unit_test(a_data_error_carries_line_and_column),
 		cmocka_unit_test(a_length_of_two_gigabytes_is_refused_unread),

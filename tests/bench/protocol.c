@@ -145,13 +145,15 @@ protocol_train(const struct dataset *d, const unsigned char *role, bool with_lab
 	const struct dataset_summary *summary;
 	const double start = processor_seconds();
 	struct train_progress progress = {0};
+	char label[] = "label";
+	const struct ingest_options options = {.label_column = with_label ? label : NULL};
 	struct ingest *g = NULL;
 	struct training *t = NULL;
 	bool again;
 	enum status s;
 
 	memset(out, 0, sizeof *out);
-	if ((s = kernel_init(e)) || (s = ingest_new(with_label ? "label" : NULL, NULL, &sink, &g, e)) ||
+	if ((s = kernel_init(e)) || (s = ingest_new(&options, NULL, &sink, &g, e)) ||
 		(s = feed_rows(d, role, with_label, g, e)) || (s = ingest_finish(g, &again, e)))
 		goto out;
 	if (again && ((s = ingest_restart(g, e)) || (s = feed_rows(d, role, with_label, g, e)) ||

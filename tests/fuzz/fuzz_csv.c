@@ -60,9 +60,11 @@ ingest_pieces(const uint8_t *data, size_t size, size_t piece, const struct csv_l
 {
 	struct outcome o = {0};
 	struct ingest_sink sink = {.chunk = on_chunk, .restart = on_restart, .ctx = &o};
+	char label[] = "label";
+	const struct ingest_options options = {.label_column = size % 2 ? label : NULL};
 	struct ingest *g;
 	bool again = true;
-	enum status status = ingest_new(size % 2 ? "label" : NULL, limits, &sink, &g, &o.err);
+	enum status status = ingest_new(&options, limits, &sink, &g, &o.err);
 
 	if (status)
 		return o;

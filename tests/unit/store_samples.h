@@ -133,7 +133,9 @@ sample_summary(struct dataset_summary *s, size_t n_columns, size_t n_rows, struc
 		snprintf(name, sizeof name, "c%zu", i);
 		s->column[i] = (struct column_summary){.name = strdup(name),
 			.type = text ? COLUMN_TEXT : COLUMN_NUMBER,
+			.role = i == n_columns - 1 ? ROLE_LABEL : (enum column_role)(2 + i % 4),
 			.n_missing = i,
+			.n_na = i / 2,
 			.min = text ? (double)NAN : -0.1 * (double)i,
 			.max = text ? (double)NAN : 1e300,
 			.n_distinct = text ? 8 : 0,
@@ -143,6 +145,9 @@ sample_summary(struct dataset_summary *s, size_t n_columns, size_t n_rows, struc
 			strcpy(s->column[i].text_cell, "Größe");
 		s->n_columns++;
 	}
+	s->n_bad_rows = 3;
+	s->options = strdup("{\"max_bad_rows\":3}");
+	s->bad_rows = strdup("[{\"line\":2}]");
 	for (size_t i = 0; i < 3; i++)
 		s->classes[s->n_classes++] = (struct class_count){strdup(labels[i]), 10 * i + 1};
 	return OK;

@@ -120,7 +120,7 @@ a_column_of_numbers_and_na_is_warned_of(void **state)
 {
 	(void)state;
 	assert_int_equal(sh("sed '3s/^[^,]*/NA/' train.csv >na.csv && $V fit na.csv -o na.vera " QUICK), 0);
-	says(err_text, "na.csv: warning: column \"x\" is text because of \"NA\" in line 3, but 99% of its cells");
+	says(err_text, "na.csv: warning: column \"x\": 1 cell such as \"NA\" in line 3 is taken as missing; list");
 	assert_int_equal(sh("$V fit na.csv -o na.vera -q " QUICK), 0);
 	assert_string_equal(err_text, "");
 }

@@ -82,7 +82,9 @@ static enum status
 upload(struct world *w, const struct buf *csv, size_t piece, char id[STORE_ID_SIZE], struct err *e)
 {
 	struct upload *u = NULL;
-	enum status s = service_upload_begin(w->service, "fruit", "kind", &u, e);
+	char kind[] = "kind";
+	const struct ingest_options options = {.label_column = kind};
+	enum status s = service_upload_begin(w->service, "fruit", &options, &u, e);
 
 	for (size_t at = 0; at < csv->len && !s; at += piece)
 		s = service_upload_feed(u, csv->data + at, csv->len - at < piece ? csv->len - at : piece, e);
@@ -181,7 +183,7 @@ a_column_that_turns_to_text_after_its_numbers_are_stored_is_read_again(void **st
 	struct err e = {0};
 
 	put_clouds(&csv, ROWS, 20);
-	buf_puts(&csv, "n/a,3,\n");
+	buf_puts(&csv, "none,3,\n");
 	/* over the spool's memory, so that its file is used as well */
 	for (size_t i = 0; csv.len < SPOOL_MEMORY + (1 << 18); i++)
 		buf_printf(&csv, "%zu,%zu,\n", i, i % 7);

@@ -410,6 +410,9 @@ a_summary_comes_back_whole(void **state)
 	assert_int_equal(d.summary.n_labelled, expected.n_labelled);
 	assert_int_equal(d.summary.n_unlabelled, expected.n_unlabelled);
 	assert_int_equal(d.summary.n_bytes, expected.n_bytes);
+	assert_int_equal(d.summary.n_bad_rows, 3);
+	assert_string_equal(d.summary.options, expected.options);
+	assert_string_equal(d.summary.bad_rows, expected.bad_rows);
 	assert_int_equal(d.summary.label_column, 6);
 	assert_int_equal(d.summary.n_columns, 7);
 	for (size_t i = 0; i < 7; i++) {
@@ -417,7 +420,9 @@ a_summary_comes_back_whole(void **state)
 
 		assert_string_equal(a->name, b->name);
 		assert_int_equal(a->type, b->type);
+		assert_int_equal(a->role, b->role);
 		assert_int_equal(a->n_missing, b->n_missing);
+		assert_int_equal(a->n_na, b->n_na);
 		assert_int_equal(a->n_distinct, b->n_distinct);
 		assert_int_equal(a->n_numbers, b->n_numbers);
 		assert_int_equal(a->text_line, b->text_line);

@@ -35,10 +35,11 @@ static const struct dataset_summary *
 sample_read(struct sample *t, const char *label)
 {
 	const struct ingest_sink sink = chunks_sink(&t->chunks);
+	struct ingest_options options = {.label_column = (char *)label};
 	struct err e = {0};
 	bool again;
 
-	assert_int_equal(ingest_new(label, NULL, &sink, &t->ingest, &e), OK);
+	assert_int_equal(ingest_new(&options, NULL, &sink, &t->ingest, &e), OK);
 	assert_int_equal(ingest_feed(t->ingest, t->csv.data, t->csv.len, &e), OK);
 	assert_int_equal(ingest_finish(t->ingest, &again, &e), OK);
 	assert_false(again);
@@ -113,6 +114,44 @@ train(struct sample *s, const struct params *p, int threads, struct buf *bytes, 
 		assert_non_null(*report = cJSON_Parse(b->report));
 	bundle_free(b);
 	training_free(t);
+}
+
+static void
+only_features_are_learned_from(void **state)
+{
+	const char *const options[][2] = {{"label_column", "y"}, {"role", "key=id"}, {"role", "w=weight"},
+		{"role", "part=split"}, {"role", "note=ignore"}};
+	struct ingest_options reading = {0};
+	struct sample s = {0};
+	const struct ingest_sink sink = chunks_sink(&s.chunks);
+	const struct chunk_source source = chunks_source(&s.chunks);
+	const struct params p = quick();
+	struct buf bytes = {0};
+	struct training *t = NULL;
+	struct bundle *b = NULL;
+	struct err e = {0};
+	bool again;
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(ingest_options_set(&reading, options[i][0], options[i][1], &e), OK);
+	buf_puts(&s.csv, "key,x,w,y,part,note,colour\n");
+	for (int i = 0; i < N_ROWS; i++)
+		buf_printf(&s.csv, "%d,%d,%d,%s,%s,%d,%s\n", i % 5, i % 7, i % 3, i % 2 ? "a" : "b",
+			i % 4 ? "train" : "test", i % 11, i % 2 ? "red" : "green");
+	assert_int_equal(ingest_new(&reading, NULL, &sink, &s.ingest, &e), OK);
+	assert_int_equal(ingest_feed(s.ingest, s.csv.data, s.csv.len, &e), OK);
+	assert_int_equal(ingest_finish(s.ingest, &again, &e), OK);
+	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 1, &t, &e), OK);
+	finish(t, &b, &bytes);
+	assert_int_equal(encoder_n_columns(b->encoder), 2);
+	assert_string_equal(encoder_column_name(b->encoder, 0), "x");
+	assert_string_equal(encoder_column_name(b->encoder, 1), "colour");
+	bundle_free(b);
+	training_free(t);
+	buf_release(&bytes);
+	ingest_options_release(&reading);
+	sample_release(&s);
 }
 
 static const cJSON *
@@ -540,6 +579,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_features_are_learned_from),
 		cmocka_unit_test(a_table_that_cannot_train_is_refused_with_its_reason),
 		cmocka_unit_test(classes_are_numbered_in_byte_order),
 		cmocka_unit_test(the_report_says_what_was_done_and_how_well),
