@@ -96,6 +96,31 @@ model_set_reference(struct model *m, enum ood_score kind, const double *score, s
 	return OK;
 }
 
+enum status
+model_set_fpr(struct model *m, double fpr, struct err *e)
+{
+	if (!m->reference[m->ood_score].n)
+		return err_set(e, ERR_CONFLICT, "no_reference",
+			"the model was trained without rows held out, whose scores would say what share of them a "
+			"threshold calls out-of-distribution");
+	for (size_t k = 0; k < N_OOD_SCORES; k++)
+		m->reference[k].threshold = threshold_of(m->reference[k].score, m->reference[k].n, fpr);
+	m->target_fpr = fpr;
+	return OK;
+}
+
+void
+model_set_threshold(struct model *m, double threshold)
+{
+	struct ood_reference *r = &m->reference[m->ood_score];
+	size_t above = 0;
+
+	while (above < r->n && r->score[r->n - 1 - above] > threshold)
+		above++;
+	r->threshold = threshold;
+	m->target_fpr = r->n ? (double)above / (double)r->n : 0;
+}
+
 double
 model_p_value(const struct model *m, enum ood_score kind, double score)
 {

@@ -39,6 +39,10 @@ void model_free(struct model *m);
  * most a share `fpr` of the scores above it. Scores must be finite. */
 enum status model_set_reference(
 	struct model *m, enum ood_score kind, const double *score, size_t n, double fpr, struct err *e);
+/* Other thresholds for the same scores: that of `fpr` for every kind (ERR_CONFLICT "no_reference" where no scores are
+ * there), or one of the caller's for the kind that answers carry; target_fpr becomes the share of them above it. */
+enum status model_set_fpr(struct model *m, double fpr, struct err *e);
+void model_set_threshold(struct model *m, double threshold);
 double model_p_value(const struct model *m, enum ood_score kind, double score); /* share of reference scores >= score;
 										   1 when there are none */
 

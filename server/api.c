@@ -73,8 +73,16 @@ control_limit(const void *app)
 	return API_MAX_CONTROL;
 }
 
+static uint64_t
+model_limit(const void *app)
+{
+	(void)app;
+	return API_MAX_MODEL;
+}
+
 static const char *const upload_query[] = {"name", "label_column", NULL};
 static const char *const page_query[] = {"after", "limit", NULL};
+static const char *const import_query[] = {"name", NULL};
 
 /* clang-format off */
 static const struct http_route routes[] = {
@@ -89,18 +97,29 @@ static const struct http_route routes[] = {
 	{.method = "GET", .path = "/v1/datasets/{id}", .end = api_dataset_get},
 	{.method = "DELETE", .path = "/v1/datasets/{id}", .end = api_dataset_delete},
 
-	{.method = "POST", .path = "/v1/jobs", .max_body = control_limit, .begin = api_job_begin, .end = api_job_create},
+	{.method = "POST", .path = "/v1/jobs", .max_body = control_limit, .begin = api_json_begin, .end = api_job_create},
 	{.method = "GET", .path = "/v1/jobs", .query = page_query, .end = api_job_list},
 	{.method = "GET", .path = "/v1/jobs/{id}", .end = api_job_get},
 	{.method = "POST", .path = "/v1/jobs/{id}/cancel", .end = api_job_cancel},
 	{.method = "GET", .path = "/v1/jobs/{id}/events", .query = page_query, .end = api_job_events},
 
 	{.method = "GET", .path = "/v1/models", .query = page_query, .end = api_model_list},
-	{.method = "GET", .path = "/v1/models/{id}", .end = api_model_get},
-	{.method = "DELETE", .path = "/v1/models/{id}", .end = api_model_delete},
-	{.method = "POST", .path = "/v1/models/{id}/predict", .max_body = rows_limit, .begin = api_predict_begin,
+	{.method = "POST", .path = "/v1/models:import", .query = import_query, .max_body = model_limit,
+		.begin = api_model_import_begin, .end = api_model_import},
+	{.method = "GET", .path = "/v1/models/{model}", .end = api_model_get},
+	{.method = "PATCH", .path = "/v1/models/{model}", .max_body = control_limit, .begin = api_json_begin,
+		.end = api_model_patch},
+	{.method = "DELETE", .path = "/v1/models/{model}", .end = api_model_delete},
+	{.method = "GET", .path = "/v1/models/{model}/versions", .query = page_query, .end = api_version_list},
+	{.method = "GET", .path = "/v1/models/{model}/versions/{version}", .end = api_model_get},
+	{.method = "DELETE", .path = "/v1/models/{model}/versions/{version}", .end = api_model_delete},
+	{.method = "GET", .path = "/v1/models/{model}/report", .end = api_model_report},
+	{.method = "GET", .path = "/v1/models/{model}/artifact", .end = api_model_artifact},
+	{.method = "PUT", .path = "/v1/models/{model}/threshold", .max_body = control_limit, .begin = api_json_begin,
+		.end = api_model_threshold},
+	{.method = "POST", .path = "/v1/models/{model}/predict", .max_body = rows_limit, .begin = api_predict_begin,
 		.body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
-	{.method = "POST", .path = "/v1/models/{id}/ood", .max_body = rows_limit, .begin = api_ood_begin,
+	{.method = "POST", .path = "/v1/models/{model}/ood", .max_body = rows_limit, .begin = api_ood_begin,
 		.body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
 };
 /* clang-format on */
@@ -127,6 +146,25 @@ api_reply(struct http_reply *reply, int status, struct json_build *b, struct cJS
 	free(text);
 	reply->status = status;
 	return OK;
+}
+
+const char *
+api_model_ref(const struct http_request *r, char out[API_REF_SIZE])
+{
+	if (!r->path_param[1])
+		return r->path_param[0];
+	snprintf(out, API_REF_SIZE, "%s@%s", r->path_param[0], r->path_param[1]); /* a path is shorter */
+	return out;
+}
+
+enum status
+api_json_begin(void *app, const struct http_request *r, void **state, struct err *e)
+{
+	static const char *const types[] = {"application/json"};
+	size_t which;
+
+	(void)app, (void)state;
+	return api_body_type(r, types, 1, &which, e);
 }
 
 enum status

@@ -46,6 +46,7 @@ put_job(struct json_build *b, cJSON *to, const struct job *j)
 	json_put_number(b, to, "eta_seconds", eta(j));
 	api_put_raw(b, to, "metrics", j->metrics);
 	json_put_text(b, to, "model", j->model);
+	json_put_text(b, to, "model_name", j->model_name);
 	json_put_count(b, to, "attempt", j->attempt);
 	api_put_raw(b, to, "params", j->params);
 	api_put_time(b, to, "created_at", j->created);
@@ -77,16 +78,6 @@ reply_with_job(struct api *api, const char *id, int status, struct http_reply *r
 	return s;
 }
 
-enum status
-api_job_begin(void *app, const struct http_request *r, void **state, struct err *e)
-{
-	static const char *const types[] = {"application/json"};
-	size_t which;
-
-	(void)app, (void)state;
-	return api_body_type(r, types, 1, &which, e);
-}
-
 /* The member `name`, which must be a string that is not empty. */
 static enum status
 text_field(const cJSON *object, const char *name, const char **out, struct err *e)
@@ -103,9 +94,9 @@ text_field(const cJSON *object, const char *name, const char **out, struct err *
 }
 
 static enum status
-read_job(const cJSON *object, const char **dataset, struct params *params, struct err *e)
+read_job(const cJSON *object, const char **dataset, const char **model, struct params *params, struct err *e)
 {
-	static const char *const known[] = {"type", "dataset", "params"};
+	static const char *const known[] = {"type", "dataset", "model", "params"};
 	const cJSON *given;
 	const char *type;
 	enum status s;
@@ -117,6 +108,10 @@ read_job(const cJSON *object, const char **dataset, struct params *params, struc
 		return err_set(e, ERR_INVALID, "unknown_job_type",
 			"there are no jobs of type \"%.60s\"; there is \"train\"", type);
 	if ((s = text_field(object, "dataset", dataset, e)))
+		return s;
+	*model = NULL;
+	given = json_member(object, "model");
+	if (given && !cJSON_IsNull(given) && (s = text_field(object, "model", model, e)))
 		return s;
 	given = json_member(object, "params");
 	if (given && !cJSON_IsNull(given) && !cJSON_IsObject(given))
@@ -132,13 +127,14 @@ api_job_create(void *app, const struct http_request *r, void *state, const struc
 	const struct api *api = app;
 	char id[STORE_ID_SIZE];
 	struct params params;
-	const char *dataset;
+	const char *dataset, *model;
 	cJSON *body = NULL;
 	enum status s;
 
 	(void)r, (void)state;
-	if ((s = json_parse(gathered->data, gathered->len, &body, e)) || (s = read_job(body, &dataset, &params, e)) ||
-		(s = service_train(api->service, dataset, &params, id, e)))
+	if ((s = json_parse(gathered->data, gathered->len, &body, e)) ||
+		(s = read_job(body, &dataset, &model, &params, e)) ||
+		(s = service_train(api->service, dataset, &params, model, id, e)))
 		goto out;
 	snprintf(reply->location, sizeof reply->location, "/v1/jobs/%s", id);
 	reply->retry_after = 1;

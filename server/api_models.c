@@ -1,30 +1,63 @@
-/*
- * api_models: /v1/models, and rows to predict or score.
- *
- * CSV rows are answered as their pieces arrive; a slot of the service is held while a piece is computed and not while
- * the network is waited for, so slow clients cost fast ones nothing. The answers are kept until the last row is in:
- * only then is it known that there is no error to report, and clients send first and read later.
- */
+/* api_models: /v1/models: records, names with versions and aliases, thresholds, artefacts out and in. */
 #include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/api_private.h"
+#include "server/json.h"
+#include "server/model_ref.h"
 
-enum { ANSWER_FACTOR = 8 }; /* answers may be this many times max_predict: a row of one digit makes 100 bytes */
+enum { MAX_ALIASES = 32 }; /* changed by one request */
 
-/* Models ---------------------------------------------------------------------------------------------------------- */
+/* Records --------------------------------------------------------------------------------------------------------- */
+
+static void
+put_aliases(struct json_build *b, cJSON *to, const char *list)
+{
+	cJSON *items = json_put_array(b, to, "aliases");
+	char alias[MODEL_NAME_MAX + 1];
+
+	while (list && *list) {
+		size_t n = strcspn(list, ",");
+
+		snprintf(alias, sizeof alias, "%.*s", (int)n, list);
+		json_add_text(b, items, alias);
+		list += n + (list[n] == ',');
+	}
+}
+
+static const char *
+or_null(const char *text)
+{
+	return text && *text ? text : NULL;
+}
 
 static void
 put_model(struct json_build *b, cJSON *to, const struct model_record *m)
 {
 	json_put_text(b, to, "id", m->id);
 	json_put_text(b, to, "name", m->name);
-	json_put_text(b, to, "dataset", m->dataset);
-	json_put_text(b, to, "job", m->job);
+	if (m->name)
+		json_put_count(b, to, "version", (size_t)m->version);
+	else
+		json_put_null(b, to, "version");
+	put_aliases(b, to, m->aliases);
+	json_put_text(b, to, "dataset", or_null(m->dataset));
+	json_put_text(b, to, "dataset_name", or_null(m->dataset_name));
+	json_put_text(b, to, "job", or_null(m->job));
 	json_put_count(b, to, "bytes", m->n_bytes);
 	api_put_time(b, to, "created_at", m->created);
+}
+
+static void
+release_list(struct model_record *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		model_record_release(&list[i]);
+	free(list);
 }
 
 enum status
@@ -49,27 +82,22 @@ api_model_list(void *app, const struct http_request *r, void *state, const struc
 		put_model(&b, json_add_object(&b, items), &list[i]);
 	json_put_text(&b, root, "next", n > page.limit ? list[page.limit - 1].id : NULL);
 	s = api_reply(reply, 200, &b, root, e);
-	for (size_t i = 0; i < n; i++)
-		model_record_release(&list[i]);
-	free(list);
+	release_list(list, n);
 	return s;
 }
 
 /* The record's members and the report's in one object. The report goes in as the text it is: through a parser its
  * numbers would not come out the same to the last digit. */
-enum status
-api_model_get(void *app, const struct http_request *r, void *state, const struct buf *gathered,
-	struct http_reply *reply, struct err *e)
+static enum status
+reply_with_model(struct api *api, const char *ref, int status, struct http_reply *reply, struct err *e)
 {
-	const struct api *api = app;
 	struct model_record m = {0};
 	struct json_build b = {0};
 	char *text = NULL;
 	enum status s;
 	cJSON *root;
 
-	(void)state, (void)gathered;
-	if ((s = store_model_get(service_store(api->service), r->path_param[0], &m, e)))
+	if ((s = store_model_get(service_store(api->service), ref, &m, e)))
 		return s;
 	root = json_object(&b);
 	put_model(&b, root, &m);
@@ -83,6 +111,7 @@ api_model_get(void *app, const struct http_request *r, void *state, const struct
 		buf_puts(&reply->body, text);
 	}
 	buf_puts(&reply->body, "\n");
+	reply->status = status;
 out:
 	free(text);
 	model_record_release(&m);
@@ -90,167 +119,255 @@ out:
 }
 
 enum status
+api_model_get(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e)
+{
+	char ref[API_REF_SIZE];
+
+	(void)state, (void)gathered;
+	return reply_with_model(app, api_model_ref(r, ref), 200, reply, e);
+}
+
+enum status
 api_model_delete(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e)
 {
 	const struct api *api = app;
+	char ref[API_REF_SIZE];
 
 	(void)state, (void)gathered;
 	reply->status = 204;
-	return service_model_delete(api->service, r->path_param[0], e);
+	return service_model_delete(api->service, api_model_ref(r, ref), e);
 }
 
-/* Rows ------------------------------------------------------------------------------------------------------------ */
+enum status
+api_model_report(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e)
+{
+	const struct api *api = app;
+	struct model_record m = {0};
+	enum status s;
 
-struct prediction { /* of one request */
-	struct loaded_model *model;
-	struct csv_predictor *csv; /* NULL: JSON */
-	bool want_labels;
-	uint64_t max_answers; /* bytes */
-	struct buf json;      /* the whole body */
-	struct buf answers;
-};
+	(void)state, (void)gathered;
+	if ((s = store_model_get(service_store(api->service), r->path_param[0], &m, e)))
+		return s;
+	buf_puts(&reply->body, m.summary);
+	buf_puts(&reply->body, "\n");
+	model_record_release(&m);
+	return OK;
+}
+
+/* Names ----------------------------------------------------------------------------------------------------------- */
+
+static cJSON *
+put_name(struct json_build *b, const struct model_name *name)
+{
+	cJSON *root = json_object(b), *aliases;
+
+	json_put_text(b, root, "name", name->name);
+	json_put_count(b, root, "latest", (size_t)name->latest);
+	aliases = json_put_object(b, root, "aliases");
+	for (size_t i = 0; i < name->n_aliases; i++)
+		json_put_count(b, aliases, name->alias[i].alias, (size_t)name->alias[i].version);
+	return root;
+}
+
+enum status
+api_version_list(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e)
+{
+	const struct api *api = app;
+	struct store *store = service_store(api->service);
+	struct model_record *list = NULL;
+	struct model_name name = {0};
+	struct json_build b = {0};
+	uint64_t after, limit;
+	cJSON *root, *items;
+	enum status s;
+	size_t n = 0;
+
+	(void)state, (void)gathered;
+	if ((s = api_query_count(r, "after", (uint64_t)1 << 53, 1, (uint64_t)1 << 53, &after, e)) ||
+		(s = api_query_count(r, "limit", 100, 1, 1000, &limit, e)) ||
+		(s = store_name_get(store, r->path_param[0], &name, e)) ||
+		(s = store_version_list(store, r->path_param[0], after, (size_t)limit + 1, &list, &n, e)))
+		goto out;
+	root = put_name(&b, &name);
+	items = json_put_array(&b, root, "versions");
+	for (size_t i = 0; i < n && i < limit; i++)
+		put_model(&b, json_add_object(&b, items), &list[i]);
+	if (n > limit)
+		json_put_count(&b, root, "next", (size_t)list[limit - 1].version);
+	else
+		json_put_null(&b, root, "next");
+	s = api_reply(reply, 200, &b, root, e);
+out:
+	release_list(list, n);
+	model_name_release(&name);
+	return s;
+}
+
+/* {"production": 3, "canary": null}: what each alias stands for from now on. */
+static enum status
+read_aliases(const cJSON *object, struct alias_change *change, size_t *n, struct err *e)
+{
+	const cJSON *item;
+	enum status s;
+
+	*n = 0;
+	if (!cJSON_IsObject(object))
+		return err_set(
+			e, ERR_INVALID, "wrong_type", "\"aliases\" must be an object, not %s", json_kind(object));
+	cJSON_ArrayForEach(item, object)
+	{
+		double version = cJSON_IsNull(item) ? 0 : cJSON_IsNumber(item) ? item->valuedouble : -1;
+
+		if ((s = model_alias_check(item->string, e)))
+			return s;
+		if (version != floor(version) || version < (cJSON_IsNull(item) ? 0 : 1) || version > 1e15)
+			return err_set(e, ERR_INVALID, "wrong_type",
+				"the alias \"%s\" needs the number of a version, or null to be removed", item->string);
+		if (*n == MAX_ALIASES)
+			return err_set(e, ERR_INVALID, "too_many_aliases",
+				"over %d aliases: change them in several requests", MAX_ALIASES);
+		change[(*n)++] = (struct alias_change){item->string, (uint64_t)version};
+	}
+	return OK;
+}
 
 static enum status
-begin_rows(struct api *api, const struct http_request *r, bool want_labels, void **state, struct err *e)
+patch_model(struct api *api, const char *ref, const cJSON *body, struct err *e)
 {
-	static const char *const types[] = {"text/csv", "application/json"};
-	struct prediction *p = calloc(1, sizeof *p);
+	static const char *const known[] = {"name", "aliases"};
+	struct alias_change change[MAX_ALIASES];
+	const cJSON *name = json_member(body, "name"), *aliases = json_member(body, "aliases");
+	size_t n = 0;
 	enum status s;
+
+	if ((s = json_only(body, "a change of a model", known, 2, e)))
+		return s;
+	if (!name == !aliases)
+		return err_set(e, ERR_INVALID, "missing_field",
+			"the body must have either a \"name\", for a model without one, or \"aliases\"");
+	if (name && !cJSON_IsString(name))
+		return err_set(e, ERR_INVALID, "wrong_type", "\"name\" must be a string, not %s", json_kind(name));
+	if (name)
+		return (s = model_name_check(name->valuestring, e))
+			       ? s
+			       : store_model_name(service_store(api->service), ref, name->valuestring, e);
+	s = read_aliases(aliases, change, &n, e);
+	return s ? s : store_alias_set(service_store(api->service), ref, change, n, e);
+}
+
+enum status
+api_model_patch(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e)
+{
+	const struct api *api = app;
+	struct model_name name = {0};
+	struct json_build b = {0};
+	cJSON *body = NULL;
+	enum status s;
+
+	(void)state;
+	if ((s = json_parse(gathered->data, gathered->len, &body, e)) ||
+		(s = patch_model(app, r->path_param[0], body, e)) ||
+		(s = store_name_get(service_store(api->service), r->path_param[0], &name, e)))
+		goto out;
+	s = api_reply(reply, 200, &b, put_name(&b, &name), e);
+out:
+	model_name_release(&name);
+	cJSON_Delete(body);
+	return s;
+}
+
+/* Thresholds ------------------------------------------------------------------------------------------------------ */
+
+enum status
+api_model_threshold(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e)
+{
+	static const char *const known[] = {"target_fpr", "value"};
+	const struct api *api = app;
+	const cJSON *fpr, *value, *given;
+	cJSON *body = NULL;
+	enum status s;
+
+	(void)state;
+	if ((s = json_parse(gathered->data, gathered->len, &body, e)) ||
+		(s = json_only(body, "a threshold", known, 2, e)))
+		goto out;
+	fpr = json_member(body, "target_fpr");
+	value = json_member(body, "value");
+	given = fpr ? fpr : value;
+	if (!fpr == !value)
+		s = err_set(e, ERR_INVALID, "missing_field",
+			"the body must have either \"target_fpr\", a share of the rows held out, or \"value\", a "
+			"score");
+	else if (!cJSON_IsNumber(given))
+		s = err_set(e, ERR_INVALID, "wrong_type", "\"%s\" must be a number, not %s", given->string,
+			json_kind(given));
+	else if (fpr && !(fpr->valuedouble >= 0 && fpr->valuedouble <= 1))
+		s = err_set(
+			e, ERR_INVALID, "out_of_range", "\"target_fpr\" must be from 0 to 1, not %g", fpr->valuedouble);
+	else if (value && !(fabs(value->valuedouble) <= 1e30))
+		s = err_set(e, ERR_INVALID, "out_of_range", "\"value\" must be from -1e30 to 1e30, not %g",
+			value->valuedouble);
+	if (!s && !(s = service_model_threshold(api->service, r->path_param[0], fpr ? fpr->valuedouble : 0,
+			    value ? &value->valuedouble : NULL, e)))
+		s = reply_with_model(app, r->path_param[0], 200, reply, e);
+out:
+	cJSON_Delete(body);
+	return s;
+}
+
+/* Artefacts ------------------------------------------------------------------------------------------------------- */
+
+enum status
+api_model_artifact(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e)
+{
+	const struct api *api = app;
+	struct model_record m = {0};
+	enum status s;
+
+	(void)state, (void)gathered;
+	if ((s = store_model_get(service_store(api->service), r->path_param[0], &m, e)) ||
+		(s = store_model_bundle(service_store(api->service), m.id, &reply->body, NULL, e)))
+		goto out;
+	reply->content_type = "application/octet-stream";
+	snprintf(reply->etag, sizeof reply->etag, "\"%016" PRIx64 "\"", checksum64(reply->body.data, reply->body.len));
+	reply->ranges = true;
+	if (m.name)
+		snprintf(reply->file_name, sizeof reply->file_name, "%s-%" PRIu64 ".vera", m.name, m.version);
+	else
+		snprintf(reply->file_name, sizeof reply->file_name, "%s.vera", m.id);
+out:
+	model_record_release(&m);
+	return s;
+}
+
+enum status
+api_model_import_begin(void *app, const struct http_request *r, void **state, struct err *e)
+{
+	static const char *const types[] = {"application/octet-stream"};
 	size_t which;
 
-	if (!p)
-		return err_nomem(e);
-	*state = p;
-	p->want_labels = want_labels;
-	p->max_answers = api->max_predict * ANSWER_FACTOR;
-	if ((s = service_model_acquire(api->service, r->path_param[0], &p->model, e)) ||
-		(s = api_body_type(r, types, 2, &which, e)))
-		return s;
-	return which == 0 ? csv_predictor_new(loaded_bundle(p->model), want_labels, &p->csv, e) : OK;
+	(void)app, (void)state;
+	return api_body_type(r, types, 1, &which, e);
 }
 
 enum status
-api_predict_begin(void *app, const struct http_request *r, void **state, struct err *e)
+api_model_import(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e)
 {
-	return begin_rows(app, r, true, state, e);
-}
-
-enum status
-api_ood_begin(void *app, const struct http_request *r, void **state, struct err *e)
-{
-	return begin_rows(app, r, false, state, e);
-}
-
-static enum status
-check_answers(const struct prediction *p, struct err *e)
-{
-	if (p->answers.len > p->max_answers)
-		return err_set(e, ERR_TOO_LARGE, "answer_too_large",
-			"the answers to these rows are over %llu bytes: send the rows in several requests",
-			(unsigned long long)p->max_answers);
-	return buf_status(&p->answers, e);
-}
-
-enum status
-api_rows_body(void *app, void *state, const void *bytes, size_t n, struct err *e)
-{
-	struct prediction *p = state;
-	struct api *api = app;
+	const struct api *api = app;
+	char id[STORE_ID_SIZE];
 	enum status s;
 
-	if (!p->csv) {
-		buf_put(&p->json, bytes, n);
-		return buf_status(&p->json, e);
-	}
-	service_slot_take(api->service);
-	s = csv_predictor_feed(p->csv, bytes, n, &p->answers, e);
-	service_slot_give(api->service);
-	return s ? s : check_answers(p, e);
-}
-
-/* A header value has room for plain ASCII alone: everything else is written as %XX. */
-static void
-put_header_text(struct buf *out, const char *text)
-{
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		if (*c < 0x20 || *c > 0x7E || *c == '"' || *c == '\\' || *c == '%')
-			buf_printf(out, "%%%02X", *c);
-		else
-			buf_put_u8(out, *c);
-	}
-}
-
-/* unseen_category; column="workclass"; count=3, … — as many as there is room for, then "more". */
-static enum status
-put_warnings(const struct csv_predictor *csv, struct http_reply *reply, struct err *e)
-{
-	static const char more[] = ", more";
-	struct warning *list = NULL;
-	struct buf item = {0};
-	size_t n = 0, used = 0;
-	enum status s;
-
-	if ((s = csv_predictor_warnings(csv, &list, &n, e)))
+	(void)state;
+	if ((s = service_model_import(api->service, http_query(r, "name"), gathered->data, gathered->len, id, e)))
 		return s;
-	for (size_t i = 0; i < n; i++) {
-		size_t left = sizeof reply->warnings - used - sizeof more;
-
-		buf_clear(&item);
-		buf_printf(&item, "%s%s; column=\"", i ? ", " : "", list[i].code);
-		put_header_text(&item, list[i].column);
-		buf_printf(&item, "\"; count=%zu", list[i].count);
-		if (item.failed || item.len > left) {
-			memcpy(reply->warnings + used, used ? more : more + 2, sizeof more - (used ? 0 : 2));
-			break;
-		}
-		memcpy(reply->warnings + used, item.data, item.len);
-		used += item.len;
-		reply->warnings[used] = '\0';
-	}
-	buf_release(&item);
-	free(list);
-	return OK;
-}
-
-enum status
-api_rows_end(void *app, const struct http_request *r, void *state, const struct buf *gathered, struct http_reply *reply,
-	struct err *e)
-{
-	struct prediction *p = state;
-	struct api *api = app;
-	size_t n_rows;
-	enum status s;
-
-	(void)r, (void)gathered;
-	service_slot_take(api->service);
-	if (p->csv)
-		s = csv_predictor_finish(p->csv, &p->answers, &n_rows, e);
-	else
-		s = json_predict(
-			loaded_bundle(p->model), p->json.data, p->json.len, p->want_labels, &p->answers, &n_rows, e);
-	service_slot_give(api->service);
-	if (s || (s = check_answers(p, e)) || (p->csv && (s = put_warnings(p->csv, reply, e))))
-		return s;
-	if (p->csv)
-		reply->content_type = "text/csv; charset=utf-8; header=present";
-	reply->body = p->answers;
-	p->answers = (struct buf){0};
-	return OK;
-}
-
-void
-api_rows_release(void *app, void *state)
-{
-	struct prediction *p = state;
-	struct api *api = app;
-
-	if (!p)
-		return;
-	csv_predictor_free(p->csv);
-	if (p->model)
-		service_model_release(api->service, p->model);
-	buf_release(&p->json);
-	buf_release(&p->answers);
-	free(p);
+	snprintf(reply->location, sizeof reply->location, "/v1/models/%s", id);
+	return reply_with_model(app, id, 201, reply, e);
 }

@@ -9,7 +9,10 @@
 #include "server/api.h"
 #include "server/json_build.h"
 
-enum { API_MAX_CONTROL = 64 << 10 }; /* bytes of a JSON body that is no table */
+enum {
+	API_MAX_CONTROL = 64 << 10, /* bytes of a JSON body that is no table */
+	API_MAX_MODEL = 256 << 20,  /* bytes of a model to import */
+};
 
 /* api_datasets.c */
 enum status api_dataset_upload_begin(void *app, const struct http_request *r, void **state, struct err *e);
@@ -25,7 +28,6 @@ enum status api_dataset_delete(void *app, const struct http_request *r, void *st
 	struct http_reply *reply, struct err *e);
 
 /* api_jobs.c */
-enum status api_job_begin(void *app, const struct http_request *r, void **state, struct err *e);
 enum status api_job_create(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
 enum status api_job_list(void *app, const struct http_request *r, void *state, const struct buf *gathered,
@@ -44,6 +46,21 @@ enum status api_model_get(void *app, const struct http_request *r, void *state, 
 	struct http_reply *reply, struct err *e);
 enum status api_model_delete(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
+enum status api_model_patch(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_version_list(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_model_report(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_model_threshold(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_model_artifact(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_model_import_begin(void *app, const struct http_request *r, void **state, struct err *e);
+enum status api_model_import(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+
+/* api_predict.c */
 enum status api_predict_begin(void *app, const struct http_request *r, void **state, struct err *e);
 enum status api_ood_begin(void *app, const struct http_request *r, void **state, struct err *e);
 enum status api_rows_body(void *app, void *state, const void *bytes, size_t n, struct err *e);
@@ -53,6 +70,12 @@ void api_rows_release(void *app, void *state);
 
 /* The tree as the reply's body, with a newline behind it; deletes the tree in any case. */
 enum status api_reply(struct http_reply *reply, int status, struct json_build *b, struct cJSON *root, struct err *e);
+
+/* The model that the path names, {model} or {model}/versions/{version}, as one reference: borrowed from r or `out`. */
+enum { API_REF_SIZE = 256 };
+const char *api_model_ref(const struct http_request *r, char out[API_REF_SIZE]);
+/* The `begin` of a route that takes a JSON body and no more. */
+enum status api_json_begin(void *app, const struct http_request *r, void **state, struct err *e);
 
 /* A list's ?after (NULL when absent) and ?limit. Ask the store for limit + 1 to know whether more follows. */
 struct api_page {

@@ -2,6 +2,7 @@
 #include "server/report.h"
 
 #include <cjson/cJSON.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,18 +133,24 @@ put_data(struct json_build *b, cJSON *to, const struct report_facts *f)
 	}
 }
 
-static void
-put_thresholds(struct json_build *b, cJSON *to, const struct model *m)
+/* A threshold that no score exceeds says that there is none. */
+static double
+shown_threshold(const struct ood_reference *r)
+{
+	return r->threshold < DBL_MAX ? r->threshold : NAN;
+}
+
+void
+report_thresholds(struct json_build *b, cJSON *to, const struct model *m)
 {
 	const struct ood_reference *r = &m->reference[m->ood_score];
 
 	json_put_text(b, to, "score", choice_name("ood_score", m->ood_score));
-	json_put_number(b, to, "threshold", r->n ? r->threshold : NAN);
+	json_put_number(b, to, "threshold", shown_threshold(r));
 	json_put_number(b, to, "target_fpr", m->target_fpr);
 	json_put_count(b, to, "reference_rows", r->n);
 	for (size_t i = 0; i < N_OOD_SCORES; i++)
-		json_put_number(
-			b, to, choice_name("ood_score", i), m->reference[i].n ? m->reference[i].threshold : NAN);
+		json_put_number(b, to, choice_name("ood_score", i), shown_threshold(&m->reference[i]));
 }
 
 static void
@@ -264,7 +271,7 @@ report_build(const struct report_facts *f, char **json, struct err *e)
 		json_put_null(&b, root, "baseline"); /* the method is the baseline */
 	}
 	json_put_count(&b, root, "recoveries", f->n_recoveries);
-	put_thresholds(&b, json_put_object(&b, root, "thresholds"), f->result->model);
+	report_thresholds(&b, json_put_object(&b, root, "thresholds"), f->result->model);
 	part = json_put_object(&b, root, "calibration");
 	json_put_bool(&b, part, "calibrated", false);
 	json_put_text(&b, part, "reason",

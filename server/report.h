@@ -33,4 +33,13 @@ void report_measures(struct json_build *b, struct cJSON *to, const struct metric
  */
 void report_headline(struct json_build *b, struct cJSON *to, const struct cJSON *report);
 
+/* The thresholds of the model's references, and which of them answers go by, into `to`. */
+void report_thresholds(struct json_build *b, struct cJSON *to, const struct model *m);
+
+/* report_change.c: reports that are there already. set_thresholds gives the same text with the thresholds of `m` in it
+ * (owned, free()). check is for reports of unknown origin: ERR_DATA "corrupt_model" where a member that every report
+ * has is not there, or of another kind, or there twice, or called as the record of a model calls its own. */
+enum status report_set_thresholds(const char *report, const struct model *m, char **out, struct err *e);
+enum status report_check(const char *report, struct err *e);
+
 #endif

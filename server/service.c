@@ -16,6 +16,8 @@
 #include "schema/params_json.h"
 #include "server/json_build.h"
 #include "server/model_cache.h"
+#include "server/model_ref.h"
+#include "server/report.h"
 #include "server/spool.h"
 #include "server/training.h"
 
@@ -43,7 +45,7 @@ load_model(void *ctx, const char *id, struct bundle **out, struct err *e)
 	struct buf bytes = {0};
 	enum status s;
 
-	if (!(s = store_model_bundle(store, id, &bytes, e)) && (s = bundle_read(bytes.data, bytes.len, out, e)))
+	if (!(s = store_model_bundle(store, id, &bytes, NULL, e)) && (s = bundle_read(bytes.data, bytes.len, out, e)))
 		err_prefix(e, "model %s", id);
 	buf_release(&bytes);
 	return s;
@@ -211,17 +213,18 @@ service_upload_free(struct upload *u)
 /* Jobs ----------------------------------------------------------------------------------------------------------- */
 
 enum status
-service_train(
-	struct service *v, const char *dataset, const struct params *params, char id[STORE_ID_SIZE], struct err *e)
+service_train(struct service *v, const char *dataset, const struct params *params, const char *model_name,
+	char id[STORE_ID_SIZE], struct err *e)
 {
 	struct json_build b = {0};
 	struct dataset d = {0};
 	char *text = NULL;
 	enum status s;
 
-	if ((s = params_check(params, e)) || (s = store_dataset_get(v->store, dataset, &d, e)) ||
-		(s = training_check(&d.summary, e)) || (s = json_finish(&b, params_to_json(params), &text, e)) ||
-		(s = store_job_add(v->store, "train", dataset, text, v->max_queued, id, e)))
+	if ((model_name && (s = model_name_check(model_name, e))) || (s = params_check(params, e)) ||
+		(s = store_dataset_get(v->store, dataset, &d, e)) || (s = training_check(&d.summary, e)) ||
+		(s = json_finish(&b, params_to_json(params), &text, e)) ||
+		(s = store_job_add(v->store, "train", dataset, text, model_name, v->max_queued, id, e)))
 		goto out;
 	service_wake_all(v);
 out:
@@ -270,9 +273,15 @@ service_wake_all(struct service *v)
 /* Models --------------------------------------------------------------------------------------------------------- */
 
 enum status
-service_model_acquire(struct service *v, const char *id, struct loaded_model **out, struct err *e)
+service_model_acquire(struct service *v, const char *ref, struct loaded_model **out, struct err *e)
 {
-	return model_cache_acquire(v->models, id, out, e);
+	char id[STORE_ID_SIZE];
+	enum status s;
+
+	if (!strncmp(ref, "mdl_", 4)) /* what is loaded is there: no need to ask the store */
+		return model_cache_acquire(v->models, ref, out, e);
+	s = store_model_resolve(v->store, ref, id, e);
+	return s ? s : model_cache_acquire(v->models, id, out, e);
 }
 
 const struct bundle *
@@ -288,11 +297,96 @@ service_model_release(struct service *v, struct loaded_model *m)
 }
 
 enum status
-service_model_delete(struct service *v, const char *id, struct err *e)
+service_model_delete(struct service *v, const char *ref, struct err *e)
 {
-	enum status s = store_model_delete(v->store, id, e);
+	char id[STORE_ID_SIZE];
+	enum status s;
 
+	if ((s = store_model_resolve(v->store, ref, id, e)) || (s = store_model_delete(v->store, ref, e)))
+		return s;
 	model_cache_forget(v->models, id);
+	return OK;
+}
+
+/* The bundle with its report, as the store has it, at the revision it had. */
+static enum status
+read_revision(struct service *v, const char *id, struct bundle **out, uint64_t *revision, struct err *e)
+{
+	struct buf bytes = {0};
+	enum status s;
+
+	if (!(s = store_model_bundle(v->store, id, &bytes, revision, e)) &&
+		(s = bundle_read(bytes.data, bytes.len, out, e)))
+		err_prefix(e, "model %s", id);
+	buf_release(&bytes);
+	return s;
+}
+
+/* The report says of the thresholds what the model has. */
+static enum status
+refresh_report(struct bundle *b, struct err *e)
+{
+	char *fresh;
+	enum status s = report_set_thresholds(b->report, b->model, &fresh, e);
+
+	if (s)
+		return s;
+	free(b->report);
+	b->report = fresh;
+	return OK;
+}
+
+enum status
+service_model_threshold(struct service *v, const char *ref, double fpr, const double *value, struct err *e)
+{
+	enum { TRIES = 5 }; /* against others who change the same model at the same time */
+	char id[STORE_ID_SIZE];
+	enum status s = store_model_resolve(v->store, ref, id, e);
+
+	for (int tries = 0; !s && tries < TRIES; tries++) {
+		struct bundle *b = NULL;
+		struct buf bytes = {0};
+		uint64_t revision = 0;
+
+		if ((s = read_revision(v, id, &b, &revision, e)))
+			break;
+		if (value)
+			model_set_threshold(b->model, *value);
+		else
+			s = model_set_fpr(b->model, fpr, e);
+		if (!s && !(s = refresh_report(b, e)) && !(s = bundle_write(b, &bytes, e)))
+			s = store_model_revise(v->store, id, revision, b->report, bytes.data, bytes.len, e);
+		bundle_free(b);
+		buf_release(&bytes);
+		if (!s) {
+			model_cache_forget(v->models, id);
+			return OK;
+		}
+		if (!strcmp(e->code, "model_changed") && tries + 1 < TRIES)
+			s = OK;
+	}
+	return s;
+}
+
+enum status
+service_model_import(
+	struct service *v, const char *name, const void *bytes, size_t n, char id[STORE_ID_SIZE], struct err *e)
+{
+	struct bundle *b = NULL;
+	struct buf clean = {0};
+	enum status s;
+
+	if (name && (s = model_name_check(name, e)))
+		return s;
+	s = bundle_read(bytes, n, &b, e);
+	if (s == ERR_CORRUPT) /* the caller's bytes, not ours */
+		s = e->status = ERR_DATA;
+	if (s || (s = report_check(b->report, e)) || (s = refresh_report(b, e)) || (s = bundle_write(b, &clean, e)))
+		goto out;
+	s = store_model_add(v->store, name, "", b->report, clean.data, clean.len, id, e);
+out:
+	bundle_free(b);
+	buf_release(&clean);
 	return s;
 }
 

@@ -34,21 +34,33 @@ enum status service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], stru
 void service_upload_free(struct upload *u);
 
 /* Checks that the parameters fit together (params_check) and that the data set can train (labels there, two classes,
- * enough rows; ERR_DATA "no_labels", "one_class", "too_few_rows"), then queues and wakes a worker. */
-enum status service_train(
-	struct service *v, const char *dataset, const struct params *params, char id[STORE_ID_SIZE], struct err *e);
+ * enough rows; ERR_DATA "no_labels", "one_class", "too_few_rows"), then queues and wakes a worker. The model becomes
+ * the next version of model_name (ERR_INVALID "bad_model_name"); NULL: it is known by its id alone. */
+enum status service_train(struct service *v, const char *dataset, const struct params *params, const char *model_name,
+	char id[STORE_ID_SIZE], struct err *e);
 enum status service_job_cancel(struct service *v, const char *id, enum job_state *state, struct err *e);
 
 /* Jobs that were queued since: workers wait here. Returns at once when something was queued after ticket `seen`. */
 uint64_t service_wait_for_work(struct service *v, uint64_t seen, unsigned milliseconds);
 void service_wake_all(struct service *v);
 
-/* A model in memory: acquired, used by any thread, released. */
+/* A model in memory: acquired, used by any thread, released. `ref` is an id or a name (server/model_ref.h), here and
+ * below. */
 struct loaded_model;
-enum status service_model_acquire(struct service *v, const char *id, struct loaded_model **out, struct err *e);
+enum status service_model_acquire(struct service *v, const char *ref, struct loaded_model **out, struct err *e);
 const struct bundle *loaded_bundle(const struct loaded_model *m);
 void service_model_release(struct service *v, struct loaded_model *m);
-enum status service_model_delete(struct service *v, const char *id, struct err *e);
+enum status service_model_delete(struct service *v, const char *ref, struct err *e);
+
+/* Sets the model's threshold, for good: to the (1 - fpr) quantile of its held-out scores, or to a value (*value, where
+ * it is not NULL). Whoever acquires the model from then on has it. ERR_CONFLICT "no_reference": it was trained without
+ * rows held out, so that a share of them means nothing. */
+enum status service_model_threshold(struct service *v, const char *ref, double fpr, const double *value, struct err *e);
+
+/* A model from bytes that may be anything: ERR_DATA "not_a_model", "unsupported_model_version", "corrupt_model". name
+ * NULL: known by its id alone. */
+enum status service_model_import(
+	struct service *v, const char *name, const void *bytes, size_t n, char id[STORE_ID_SIZE], struct err *e);
 
 /* A slot to compute in: call around predictor, CSV and JSON predictions; holds the thread until one is free. */
 void service_slot_take(struct service *v);

@@ -91,12 +91,13 @@ struct job {
 	char *metrics;                    /* JSON object, "{}" at first */
 	char *error_code, *error_message; /* NULL unless failed */
 	char *model;                      /* id; NULL until succeeded */
+	char *model_name;                 /* that its model becomes a version of; NULL: of none */
 };
 void job_release(struct job *j); /* accepts a zeroed struct */
 
 /* ERR_NOT_FOUND when the data set is not there, ERR_BUSY "queue_full" when max_queued jobs are queued already. */
-enum status store_job_add(struct store *s, const char *type, const char *dataset, const char *params, size_t max_queued,
-	char id[STORE_ID_SIZE], struct err *e);
+enum status store_job_add(struct store *s, const char *type, const char *dataset, const char *params,
+	const char *model_name, size_t max_queued, char id[STORE_ID_SIZE], struct err *e);
 enum status store_job_get(struct store *s, const char *id, struct job *out, struct err *e);
 enum status store_job_list(
 	struct store *s, const char *after, size_t limit, struct job **out, size_t *n, struct err *e);
@@ -126,8 +127,9 @@ enum status store_checkpoint_get(struct store *s, const char *job, struct buf *o
 enum status store_job_cancel(struct store *s, const char *id, enum job_state *state, struct err *e);
 
 /* Ends of a running job, each in one transaction with its event; checkpoints go. Once a cancellation was accepted the
- * job cannot succeed any more: ERR_CONFLICT "job_cancelling", nothing stored. */
-enum status store_job_succeed(struct store *s, const char *id, const char *metrics, const char *model_name,
+ * job cannot succeed any more: ERR_CONFLICT "job_cancelling", nothing stored. The model gets the next version of the
+ * job's model_name. */
+enum status store_job_succeed(struct store *s, const char *id, const char *metrics, const char *dataset_name,
 	const char *model_summary, const void *bundle, size_t n, char model_id[STORE_ID_SIZE], struct err *e);
 enum status store_job_fail(struct store *s, const char *id, const char *code, const char *message, struct err *e);
 enum status store_job_cancelled(struct store *s, const char *id, struct err *e);
@@ -162,22 +164,69 @@ void metric_point_release(struct metric_point *p);
 enum status store_metric_list(struct store *s, const char *job, size_t from, size_t limit, struct metric_point **out,
 	size_t *n, struct err *e);
 
-/* Models --------------------------------------------------------------------------------------------------------- */
+/* Models ----------------------------------------------------------------------------------------------------------
+ *
+ * Wherever a model is asked for, `ref` is an id, or a name with or without its version or alias (server/model_ref.h).
+ * What such a text means is settled in the transaction that uses it.
+ */
 
 struct model_record {
 	char id[STORE_ID_SIZE];
-	char *name;    /* of the data set it was trained on; owned, as all strings here */
-	char *job;     /* id */
-	char *dataset; /* id; the data set may be gone by now */
+	char *name; /* that it is a version of; NULL: of none; owned, as all strings here */
+	uint64_t version;
+	char *aliases;      /* that stand for it, with commas between them; NULL: none */
+	char *dataset_name; /* of the data set it was trained on */
+	char *job;          /* id; "": it was imported */
+	char *dataset;      /* id; the data set may be gone by now; "": it was imported */
 	double created;
 	size_t n_bytes;
-	char *summary; /* JSON object: parameters, encoding, measures, baseline, thresholds */
+	uint64_t revision; /* of its bundle: 1, and one more with every change */
+	char *summary;     /* JSON object: parameters, encoding, measures, baseline, thresholds */
 };
 void model_record_release(struct model_record *m);
-enum status store_model_get(struct store *s, const char *id, struct model_record *out, struct err *e);
+enum status store_model_resolve(struct store *s, const char *ref, char id[STORE_ID_SIZE], struct err *e);
+enum status store_model_get(struct store *s, const char *ref, struct model_record *out, struct err *e);
 enum status store_model_list(struct store *s, const char *after, size_t limit, struct model_record **out, size_t *n,
 	struct err *e); /* without summaries (NULL) */
-enum status store_model_bundle(struct store *s, const char *id, struct buf *out, struct err *e);
-enum status store_model_delete(struct store *s, const char *id, struct err *e);
+/* Appends the bytes; revision (NULL: not wanted) is that of these bytes. */
+enum status store_model_bundle(struct store *s, const char *ref, struct buf *out, uint64_t *revision, struct err *e);
+
+/* A model that no job made. name NULL: known by its id alone; else it gets the next version of the name. */
+enum status store_model_add(struct store *s, const char *name, const char *dataset_name, const char *summary,
+	const void *bundle, size_t n, char id[STORE_ID_SIZE], struct err *e);
+/* The bundle of the model with this id, changed, in place of the one of `revision`: ERR_CONFLICT "model_changed" when
+ * that is not the present one any more. */
+enum status store_model_revise(struct store *s, const char *id, uint64_t revision, const char *summary,
+	const void *bundle, size_t n, struct err *e);
+/* A model without a name becomes the next version of this one: ERR_CONFLICT "model_has_name". */
+enum status store_model_name(struct store *s, const char *ref, const char *name, struct err *e);
+/* One model: ERR_CONFLICT "model_has_aliases" while one stands for it, "model_is_ambiguous" for a name alone, which
+ * may have many versions. */
+enum status store_model_delete(struct store *s, const char *ref, struct err *e);
+
+/* The name that `ref` belongs to, and its versions, newest first, below the version `before`. ERR_NOT_FOUND
+ * "model_has_no_name". */
+struct model_name {
+	char *name;      /* owned */
+	uint64_t latest; /* the highest version that is there */
+	size_t n_aliases;
+	struct model_alias { /* [n_aliases], owned, in byte order */
+		char *alias; /* owned */
+		uint64_t version;
+	} * alias;
+};
+void model_name_release(struct model_name *m); /* accepts a zeroed struct */
+enum status store_name_get(struct store *s, const char *ref, struct model_name *out, struct err *e);
+enum status store_version_list(struct store *s, const char *ref, uint64_t before, size_t limit,
+	struct model_record **out, size_t *n, struct err *e); /* without summaries */
+
+/* Sets aliases of the name that `ref` belongs to, all of them or none; version 0 removes one, also where it is not.
+ * ERR_NOT_FOUND "model_not_found" for a version that is not there. */
+struct alias_change {
+	const char *alias;
+	uint64_t version;
+};
+enum status store_alias_set(
+	struct store *s, const char *ref, const struct alias_change *change, size_t n, struct err *e);
 
 #endif

@@ -40,12 +40,13 @@ job_release(struct job *j)
 	free(j->error_code);
 	free(j->error_message);
 	free(j->model);
+	free(j->model_name);
 	memset(j, 0, sizeof *j);
 }
 
 #define JOB_FIELDS                                                                                                     \
 	"id, state, type, dataset, params, created, started, finished, attempt, step, steps, phase, metrics, "         \
-	"error_code, error_message, model"
+	"error_code, error_message, model, model_name"
 
 static enum job_state
 row_state(struct query *q, int i)
@@ -81,6 +82,7 @@ job_fields(struct query *q, struct job *j)
 	j->error_code = row_text(q, 13);
 	j->error_message = row_text(q, 14);
 	j->model = row_text(q, 15);
+	j->model_name = row_text(q, 16);
 }
 
 static enum status
@@ -240,10 +242,11 @@ check_queue(struct conn *c, const char *dataset, size_t max_queued, struct err *
 }
 
 static enum status
-insert_job(struct conn *c, const char *id, const char *type, const char *dataset, const char *params, struct err *e)
+insert_job(struct conn *c, const char *id, const char *type, const char *dataset, const char *params,
+	const char *model_name, struct err *e)
 {
-	struct query q = query_new(c, "INSERT INTO job (id, state, type, dataset, params, created) "
-				      "VALUES (?1, 'queued', ?2, ?3, ?4, ?5) RETURNING seq");
+	struct query q = query_new(c, "INSERT INTO job (id, state, type, dataset, params, created, model_name) "
+				      "VALUES (?1, 'queued', ?2, ?3, ?4, ?5, ?6) RETURNING seq");
 	int64_t seq = 0;
 	enum status status;
 
@@ -252,6 +255,7 @@ insert_job(struct conn *c, const char *id, const char *type, const char *dataset
 	query_text(&q, dataset);
 	query_text(&q, params);
 	query_real(&q, store_now());
+	query_text(&q, model_name);
 	while (query_row(&q))
 		seq = row_int(&q, 0);
 	status = query_end(&q, e);
@@ -259,8 +263,8 @@ insert_job(struct conn *c, const char *id, const char *type, const char *dataset
 }
 
 enum status
-store_job_add(struct store *s, const char *type, const char *dataset, const char *params, size_t max_queued,
-	char id[STORE_ID_SIZE], struct err *e)
+store_job_add(struct store *s, const char *type, const char *dataset, const char *params, const char *model_name,
+	size_t max_queued, char id[STORE_ID_SIZE], struct err *e)
 {
 	char fresh[STORE_ID_SIZE];
 	struct conn *c;
@@ -270,7 +274,7 @@ store_job_add(struct store *s, const char *type, const char *dataset, const char
 		return status;
 	status = check_queue(c, dataset, max_queued, e);
 	if (!status)
-		status = insert_job(c, fresh, type, dataset, params, e);
+		status = insert_job(c, fresh, type, dataset, params, model_name, e);
 	status = write_end(s, status, e);
 	if (!status)
 		memcpy(id, fresh, sizeof fresh);
@@ -511,34 +515,8 @@ store_job_cancel(struct store *s, const char *id, enum job_state *state, struct 
 	return status;
 }
 
-static enum status
-insert_model(struct conn *c, const char *id, const char *name, int64_t job, const char *summary, const void *bundle,
-	size_t n, struct err *e)
-{
-	struct query q = query_new(c, "INSERT INTO model (id, name, job, dataset, created, n_bytes, summary) "
-				      "SELECT ?2, ?3, id, dataset, ?4, ?5, ?6 FROM job WHERE seq = ?1 RETURNING seq");
-	int64_t seq = 0;
-	enum status status;
-
-	query_int(&q, job);
-	query_text(&q, id);
-	query_text(&q, name);
-	query_real(&q, store_now());
-	query_size(&q, n);
-	query_text(&q, summary);
-	while (query_row(&q))
-		seq = row_int(&q, 0);
-	status = query_end(&q, e);
-	if (status)
-		return status;
-	q = query_new(c, "INSERT INTO model_bundle (model, bytes) VALUES (?1, ?2)");
-	query_int(&q, seq);
-	query_blob(&q, bundle, n);
-	return query_run(&q, e);
-}
-
 enum status
-store_job_succeed(struct store *s, const char *id, const char *metrics, const char *model_name,
+store_job_succeed(struct store *s, const char *id, const char *metrics, const char *dataset_name,
 	const char *model_summary, const void *bundle, size_t n, char model_id[STORE_ID_SIZE], struct err *e)
 {
 	char model[STORE_ID_SIZE], data[64];
@@ -561,7 +539,7 @@ store_job_succeed(struct store *s, const char *id, const char *metrics, const ch
 	if (!status && state == JOB_CANCELLING)
 		status = err_set(e, ERR_CONFLICT, "job_cancelling", "job %.40s is being cancelled", id);
 	if (!status)
-		status = insert_model(c, model, model_name, seq, model_summary, bundle, n, e);
+		status = model_of_job(c, model, seq, dataset_name, model_summary, bundle, n, e);
 	if (!status)
 		status = end_job(c, seq, &end, e);
 	status = write_end(s, status, e);

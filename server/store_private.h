@@ -9,6 +9,7 @@
  *   store_housekeeper.c  the thread that removes what was deleted
  *   store_job.c          jobs, checkpoints, events, metrics
  *   store_model.c        models
+ *   store_name.c         what models are called: names, versions, aliases
  *
  * No two of the locks below are ever held together.
  */
@@ -168,6 +169,20 @@ enum status upload_doom(struct conn *c, int64_t dataset, struct err *e); /* with
 enum status housekeeper_start(struct store *s, struct err *e);
 void housekeeper_stop(struct store *s); /* drops what it had not got to; the next open finds it */
 void housekeeper_wake(struct store *s);
+
+/* Models -----------------------------------------------------------------------------------------------------------*/
+
+struct model_place {       /* where a ref leads */
+	int64_t seq, name; /* name 0: it has none */
+	char id[STORE_ID_SIZE];
+};
+enum status model_find(struct conn *c, const char *ref, struct model_place *out, struct err *e);
+/* Within a write: makes the model the next version of the name, which is made if it is not there. */
+enum status model_give_name(struct conn *c, int64_t model, const char *name, struct err *e);
+
+/* Within a write: the model that a job made. */
+enum status model_of_job(struct conn *c, const char *id, int64_t job, const char *dataset_name, const char *summary,
+	const void *bundle, size_t n, struct err *e);
 
 /* What a crash left, for open; both within a write. */
 enum status dataset_recover(struct conn *c, struct err *e);

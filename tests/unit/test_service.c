@@ -286,7 +286,7 @@ a_queued_job_is_taken_up_and_becomes_a_model(void **state)
 	cJSON *metrics, *summary;
 
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, id, &e), OK);
+	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
 	wait_for(w, id, false, &job);
 	assert_int_equal(job.state, JOB_SUCCEEDED);
 	assert_int_equal(job.step, job.steps);
@@ -300,7 +300,7 @@ a_queued_job_is_taken_up_and_becomes_a_model(void **state)
 	assert_true(has_event(w, id, "succeeded"));
 
 	assert_int_equal(store_model_get(w->store, job.model, &record, &e), OK);
-	assert_string_equal(record.name, "fruit");
+	assert_string_equal(record.dataset_name, "fruit");
 	assert_non_null(summary = cJSON_Parse(record.summary));
 	assert_int_equal(service_model_acquire(w->service, job.model, &m, &e), OK);
 	assert_string_equal(loaded_bundle(m)->label[0], "fig");
@@ -327,9 +327,9 @@ what_cannot_train_is_refused_before_it_is_queued(void **state)
 
 	buf_puts(&csv, "x,kind\n1,a\n2,a\n3,\n4,\n5,a\n");
 	assert_int_equal(upload(w, &csv, 100, dataset, &e), OK);
-	assert_int_equal(service_train(w->service, dataset, &p, id, &e), ERR_DATA);
+	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), ERR_DATA);
 	assert_string_equal(e.code, "one_class");
-	assert_int_equal(service_train(w->service, "ds_aaaaaaaaaaaaaaaaaaaa", &p, id, &e), ERR_NOT_FOUND);
+	assert_int_equal(service_train(w->service, "ds_aaaaaaaaaaaaaaaaaaaa", &p, NULL, id, &e), ERR_NOT_FOUND);
 	buf_release(&csv);
 }
 
@@ -343,8 +343,8 @@ the_queue_has_an_end(void **state)
 
 	upload_clouds(w, dataset);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(service_train(w->service, dataset, &p, id, &e), OK);
-	assert_int_equal(service_train(w->service, dataset, &p, id, &e), ERR_BUSY);
+		assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
+	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), ERR_BUSY);
 	assert_string_equal(e.code, "queue_full");
 }
 
@@ -361,9 +361,9 @@ a_job_that_fails_says_why_and_its_worker_goes_on(void **state)
 
 	buf_puts(&csv, "x,kind\n1,a\n1,a\n1,b\n1,b\n1,\n1,\n"); /* nothing varies */
 	assert_int_equal(upload(w, &csv, 100, dataset, &e), OK);
-	assert_int_equal(service_train(w->service, dataset, &p, bad, &e), OK);
+	assert_int_equal(service_train(w->service, dataset, &p, NULL, bad, &e), OK);
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, good, &e), OK);
+	assert_int_equal(service_train(w->service, dataset, &p, NULL, good, &e), OK);
 	wait_for(w, bad, false, &job);
 	assert_int_equal(job.state, JOB_FAILED);
 	assert_string_equal(job.error_code, "no_features");
@@ -389,7 +389,7 @@ a_running_job_can_be_cancelled(void **state)
 	struct err e = {0};
 
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, id, &e), OK);
+	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
 	wait_for(w, id, true, &job);
 	job_release(&job);
 	assert_int_equal(service_job_cancel(w->service, id, &now, &e), OK);
@@ -409,7 +409,7 @@ read_bundle(struct world *w, const char *job_id, struct buf *bytes)
 
 	wait_for(w, job_id, false, &job);
 	assert_int_equal(job.state, JOB_SUCCEEDED);
-	assert_int_equal(store_model_bundle(w->store, job.model, bytes, &e), OK);
+	assert_int_equal(store_model_bundle(w->store, job.model, bytes, NULL, &e), OK);
 	job_release(&job);
 }
 
@@ -425,10 +425,10 @@ a_job_interrupted_by_a_stop_goes_on_and_ends_in_the_same_model(void **state)
 	struct err e = {0};
 
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, id, &e), OK);
+	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
 	read_bundle(w, id, &straight);
 
-	assert_int_equal(service_train(w->service, dataset, &p, again, &e), OK);
+	assert_int_equal(service_train(w->service, dataset, &p, NULL, again, &e), OK);
 	wait_for(w, again, true, &job);
 	job_release(&job);
 	jobs_drain(jobs);
@@ -462,7 +462,7 @@ a_job_whose_checkpoint_is_damaged_starts_over(void **state)
 	bool found;
 
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, id, &e), OK);
+	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
 	assert_int_equal(store_job_claim(w->store, &job, &found, &e), OK);
 	assert_true(found);
 	assert_int_equal(store_checkpoint_put(w->store, id, "no such state", 13, &e), OK);
@@ -488,7 +488,7 @@ a_job_that_keeps_killing_the_daemon_is_given_up(void **state)
 	bool found;
 
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, id, &e), OK);
+	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
 	for (int i = 0; i < 5; i++) { /* claimed, and never ended: as a crash leaves it */
 		assert_int_equal(store_job_claim(w->store, &job, &found, &e), OK);
 		assert_true(found);

@@ -197,7 +197,7 @@ running_job(struct store *s, char id[STORE_ID_SIZE])
 	bool found = false;
 
 	upload(s, "small", 3, 4, 1, 1, dataset);
-	assert_ok(store_job_add(s, "train", dataset, "{\"seed\":1}", 1000, id, &err));
+	assert_ok(store_job_add(s, "train", dataset, "{\"seed\":1}", NULL, 1000, id, &err));
 	assert_ok(store_job_claim(s, &j, &found, &err));
 	assert_true(found);
 	assert_string_equal(j.id, id);
@@ -594,12 +594,12 @@ a_data_set_that_a_job_needs_cannot_be_deleted(void **state)
 
 	(void)state;
 	upload(s, "needed", 3, 4, 1, 1, id);
-	assert_ok(store_job_add(s, "train", id, "{}", 10, job, &err));
+	assert_ok(store_job_add(s, "train", id, "{}", NULL, 10, job, &err));
 	assert_refused(store_dataset_delete(s, id, &err), ERR_CONFLICT, "dataset_in_use");
 	assert_ok(store_job_cancel(s, job, &now, &err));
 	assert_ok(store_dataset_delete(s, id, &err));
 	assert_refused(store_dataset_delete(s, id, &err), ERR_NOT_FOUND, "dataset_not_found");
-	assert_refused(store_job_add(s, "train", id, "{}", 10, job, &err), ERR_NOT_FOUND, "dataset_not_found");
+	assert_refused(store_job_add(s, "train", id, "{}", NULL, 10, job, &err), ERR_NOT_FOUND, "dataset_not_found");
 	store_close(s);
 }
 
@@ -744,7 +744,7 @@ a_job_goes_from_the_queue_to_its_model(void **state)
 
 	(void)state;
 	upload(s, "flowers", 3, 4, 1, 1, dataset);
-	assert_ok(store_job_add(s, "train", dataset, "{\"seed\":7}", 10, id, &err));
+	assert_ok(store_job_add(s, "train", dataset, "{\"seed\":7}", NULL, 10, id, &err));
 	assert_ok(store_job_get(s, id, &j, &err));
 	assert_int_equal(j.state, JOB_QUEUED);
 	assert_string_equal(j.type, "train");
@@ -787,13 +787,14 @@ a_job_goes_from_the_queue_to_its_model(void **state)
 	assert_events(s, id, "queued succeeded");
 
 	assert_ok(store_model_get(s, model, &m, &err));
-	assert_string_equal(m.name, "flowers");
+	assert_string_equal(m.dataset_name, "flowers");
+	assert_null(m.name);
 	assert_string_equal(m.job, id);
 	assert_string_equal(m.dataset, dataset);
 	assert_string_equal(m.summary, "{\"a\":1}");
 	assert_int_equal(m.n_bytes, 12);
 	model_record_release(&m);
-	assert_ok(store_model_bundle(s, model, &bundle, &err));
+	assert_ok(store_model_bundle(s, model, &bundle, NULL, &err));
 	assert_int_equal(bundle.len, 12);
 	assert_memory_equal(bundle.data, "bundle\0bytes", 12);
 	buf_release(&bundle);
@@ -813,8 +814,8 @@ jobs_are_claimed_oldest_first_and_the_queue_has_an_end(void **state)
 	(void)state;
 	upload(s, "d", 3, 4, 1, 1, dataset);
 	for (size_t i = 0; i < 3; i++)
-		assert_ok(store_job_add(s, "train", dataset, "{}", 3, id[i], &err));
-	assert_refused(store_job_add(s, "train", dataset, "{}", 3, more, &err), ERR_BUSY, "queue_full");
+		assert_ok(store_job_add(s, "train", dataset, "{}", NULL, 3, id[i], &err));
+	assert_refused(store_job_add(s, "train", dataset, "{}", NULL, 3, more, &err), ERR_BUSY, "queue_full");
 	for (size_t i = 0; i < 3; i++) {
 		assert_ok(store_job_claim(s, &j, &found, &err));
 		assert_true(found);
@@ -822,7 +823,7 @@ jobs_are_claimed_oldest_first_and_the_queue_has_an_end(void **state)
 		job_release(&j);
 	}
 	/* One that was put back is the oldest again. */
-	assert_ok(store_job_add(s, "train", dataset, "{}", 3, more, &err));
+	assert_ok(store_job_add(s, "train", dataset, "{}", NULL, 3, more, &err));
 	assert_ok(store_job_requeue(s, id[1], &err));
 	assert_ok(store_job_claim(s, &j, &found, &err));
 	assert_string_equal(j.id, id[1]);
@@ -848,7 +849,7 @@ a_queued_job_is_cancelled_at_once(void **state)
 
 	(void)state;
 	upload(s, "d", 3, 4, 1, 1, dataset);
-	assert_ok(store_job_add(s, "train", dataset, "{}", 3, id, &err));
+	assert_ok(store_job_add(s, "train", dataset, "{}", NULL, 3, id, &err));
 	for (size_t i = 0; i < 2; i++) { /* twice is fine */
 		assert_ok(store_job_cancel(s, id, &now, &err));
 		assert_int_equal(now, JOB_CANCELLED);
@@ -924,7 +925,7 @@ a_job_that_is_not_running_cannot_progress_or_end(void **state)
 
 	(void)state;
 	upload(s, "d", 3, 4, 1, 1, dataset);
-	assert_ok(store_job_add(s, "train", dataset, "{}", 3, id, &err));
+	assert_ok(store_job_add(s, "train", dataset, "{}", NULL, 3, id, &err));
 	assert_refused(store_job_progress(s, id, "p", 1, 2, "{}", &cancelled, &err), ERR_CONFLICT, "job_not_running");
 	assert_refused(store_checkpoint_put(s, id, "x", 1, &err), ERR_CONFLICT, "job_not_running");
 	assert_refused(store_job_succeed(s, id, "{}", "m", "{}", "b", 1, model, &err), ERR_CONFLICT, "job_not_running");
@@ -1111,7 +1112,7 @@ models_outlive_their_data_set_and_go_with_their_bundle(void **state)
 	assert_ok(store_model_get(s, model[0], &m, &err));
 	assert_int_equal(m.n_bytes, 0);
 	model_record_release(&m);
-	assert_ok(store_model_bundle(s, model[0], &bundle, &err)); /* an empty one is one */
+	assert_ok(store_model_bundle(s, model[0], &bundle, NULL, &err)); /* an empty one is one */
 	assert_int_equal(bundle.len, 0);
 
 	assert_ok(store_model_list(s, model[2], 1, &list, &n, &err));
@@ -1122,7 +1123,7 @@ models_outlive_their_data_set_and_go_with_their_bundle(void **state)
 	free(list);
 	assert_ok(store_model_delete(s, model[1], &err));
 	assert_refused(store_model_get(s, model[1], &m, &err), ERR_NOT_FOUND, "model_not_found");
-	assert_refused(store_model_bundle(s, model[1], &bundle, &err), ERR_NOT_FOUND, "model_not_found");
+	assert_refused(store_model_bundle(s, model[1], &bundle, NULL, &err), ERR_NOT_FOUND, "model_not_found");
 	assert_refused(store_model_delete(s, model[1], &err), ERR_NOT_FOUND, "model_not_found");
 	assert_refused(store_model_list(s, model[1], 1, &list, &n, &err), ERR_INVALID, "unknown_cursor");
 	assert_state(s, job[1], JOB_SUCCEEDED, 1);
@@ -1153,7 +1154,8 @@ unknown_ids_are_not_found(void **state)
 		assert_refused(store_dataset_get(s, id, &d, &err), ERR_NOT_FOUND, "dataset_not_found");
 		assert_refused(store_dataset_delete(s, id, &err), ERR_NOT_FOUND, "dataset_not_found");
 		assert_refused(store_dataset_chunk(s, id, 0, &t, &err), ERR_NOT_FOUND, "dataset_not_found");
-		assert_refused(store_job_add(s, "train", id, "{}", 9, model, &err), ERR_NOT_FOUND, "dataset_not_found");
+		assert_refused(
+			store_job_add(s, "train", id, "{}", NULL, 9, model, &err), ERR_NOT_FOUND, "dataset_not_found");
 		assert_refused(store_job_get(s, id, &j, &err), ERR_NOT_FOUND, "job_not_found");
 		assert_refused(store_job_cancel(s, id, &now, &err), ERR_NOT_FOUND, "job_not_found");
 		assert_refused(
@@ -1165,7 +1167,7 @@ unknown_ids_are_not_found(void **state)
 		assert_refused(store_event_list(s, id, 0, 9, (struct job_event **)&list, &n, &err), ERR_NOT_FOUND,
 			"job_not_found");
 		assert_refused(store_metric_add(s, id, 0, NULL, NULL, 0, &err), ERR_NOT_FOUND, "job_not_found");
-		assert_refused(store_model_bundle(s, id, &bytes, &err), ERR_NOT_FOUND, "model_not_found");
+		assert_refused(store_model_bundle(s, id, &bytes, NULL, &err), ERR_NOT_FOUND, "model_not_found");
 	}
 	store_close(s);
 }
@@ -1263,14 +1265,14 @@ join_in(void *arg)
 		store_upload_free(u);
 		u = NULL;
 		EXPECT(!store_dataset_chunk(s, id, 0, &got, &e) && !sample_tables_differ(&sent, &got));
-		EXPECT(!store_job_add(s, "train", id, "{}", SIZE_MAX, job, &e));
+		EXPECT(!store_job_add(s, "train", id, "{}", NULL, SIZE_MAX, job, &e));
 		EXPECT(!store_job_claim(s, &j, &found, &e)); /* somebody's job */
 		if (found) {
 			atomic_fetch_add(p->n_claimed, 1);
 			EXPECT(!store_job_progress(s, j.id, "training", round, 10, "{}", &cancelled, &e));
 			EXPECT(!store_checkpoint_put(s, j.id, j.id, strlen(j.id), &e));
 			EXPECT(!store_job_succeed(s, j.id, "{}", "m", "{}", j.id, strlen(j.id), model, &e));
-			EXPECT(!store_model_bundle(s, model, &bundle, &e));
+			EXPECT(!store_model_bundle(s, model, &bundle, NULL, &e));
 			EXPECT(bundle.len == strlen(j.id) && !memcmp(bundle.data, j.id, bundle.len));
 		}
 		buf_release(&bundle);

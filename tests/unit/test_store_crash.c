@@ -206,7 +206,7 @@ work_job(struct store *s)
 
 	for (size_t i = n_datasets; i-- > 0;)
 		if (!datasets[i].gone) {
-			need(store_job_add(s, "train", datasets[i].id, "{}", SIZE_MAX, id, &err));
+			need(store_job_add(s, "train", datasets[i].id, "{}", NULL, SIZE_MAX, id, &err));
 			tell("J %s\n", id);
 			break;
 		}
@@ -398,7 +398,7 @@ check_model(struct store *s, const struct job *j)
 	assert_non_null(j->model);
 	assert_ok(store_model_get(s, j->model, &m, &err));
 	assert_string_equal(m.job, j->id);
-	assert_ok(store_model_bundle(s, j->model, &got, &err));
+	assert_ok(store_model_bundle(s, j->model, &got, NULL, &err));
 	make_bundle(j->id, &expected);
 	assert_int_equal(got.len, expected.len);
 	assert_memory_equal(got.data, expected.data, got.len);

@@ -1,0 +1,167 @@
+/*
+ * api_predict: rows to predict or score, in verad's own forms.
+ *
+ * CSV rows are answered as their pieces arrive; a slot of the service is held while a piece is computed and not while
+ * the network is waited for, so slow clients cost fast ones nothing. The answers are kept until the last row is in:
+ * only then is it known that there is no error to report, and clients send first and read later.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/api_private.h"
+
+enum { ANSWER_FACTOR = 8 }; /* answers may be this many times max_predict: a row of one digit makes 100 bytes */
+
+struct prediction { /* of one request */
+	struct loaded_model *model;
+	struct csv_predictor *csv; /* NULL: JSON */
+	bool want_labels;
+	uint64_t max_answers; /* bytes */
+	struct buf json;      /* the whole body */
+	struct buf answers;
+};
+
+static enum status
+begin_rows(struct api *api, const struct http_request *r, bool want_labels, void **state, struct err *e)
+{
+	static const char *const types[] = {"text/csv", "application/json"};
+	struct prediction *p = calloc(1, sizeof *p);
+	enum status s;
+	size_t which;
+
+	if (!p)
+		return err_nomem(e);
+	*state = p;
+	p->want_labels = want_labels;
+	p->max_answers = api->max_predict * ANSWER_FACTOR;
+	if ((s = service_model_acquire(api->service, r->path_param[0], &p->model, e)) ||
+		(s = api_body_type(r, types, 2, &which, e)))
+		return s;
+	return which == 0 ? csv_predictor_new(loaded_bundle(p->model), want_labels, &p->csv, e) : OK;
+}
+
+enum status
+api_predict_begin(void *app, const struct http_request *r, void **state, struct err *e)
+{
+	return begin_rows(app, r, true, state, e);
+}
+
+enum status
+api_ood_begin(void *app, const struct http_request *r, void **state, struct err *e)
+{
+	return begin_rows(app, r, false, state, e);
+}
+
+static enum status
+check_answers(const struct prediction *p, struct err *e)
+{
+	if (p->answers.len > p->max_answers)
+		return err_set(e, ERR_TOO_LARGE, "answer_too_large",
+			"the answers to these rows are over %llu bytes: send the rows in several requests",
+			(unsigned long long)p->max_answers);
+	return buf_status(&p->answers, e);
+}
+
+enum status
+api_rows_body(void *app, void *state, const void *bytes, size_t n, struct err *e)
+{
+	struct prediction *p = state;
+	struct api *api = app;
+	enum status s;
+
+	if (!p->csv) {
+		buf_put(&p->json, bytes, n);
+		return buf_status(&p->json, e);
+	}
+	service_slot_take(api->service);
+	s = csv_predictor_feed(p->csv, bytes, n, &p->answers, e);
+	service_slot_give(api->service);
+	return s ? s : check_answers(p, e);
+}
+
+/* A header value has room for plain ASCII alone: everything else is written as %XX. */
+static void
+put_header_text(struct buf *out, const char *text)
+{
+	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+		if (*c < 0x20 || *c > 0x7E || *c == '"' || *c == '\\' || *c == '%')
+			buf_printf(out, "%%%02X", *c);
+		else
+			buf_put_u8(out, *c);
+	}
+}
+
+/* unseen_category; column="workclass"; count=3, … — as many as there is room for, then "more". */
+static enum status
+put_warnings(const struct csv_predictor *csv, struct http_reply *reply, struct err *e)
+{
+	static const char more[] = ", more";
+	struct warning *list = NULL;
+	struct buf item = {0};
+	size_t n = 0, used = 0;
+	enum status s;
+
+	if ((s = csv_predictor_warnings(csv, &list, &n, e)))
+		return s;
+	for (size_t i = 0; i < n; i++) {
+		size_t left = sizeof reply->warnings - used - sizeof more;
+
+		buf_clear(&item);
+		buf_printf(&item, "%s%s; column=\"", i ? ", " : "", list[i].code);
+		put_header_text(&item, list[i].column);
+		buf_printf(&item, "\"; count=%zu", list[i].count);
+		if (item.failed || item.len > left) {
+			memcpy(reply->warnings + used, used ? more : more + 2, sizeof more - (used ? 0 : 2));
+			break;
+		}
+		memcpy(reply->warnings + used, item.data, item.len);
+		used += item.len;
+		reply->warnings[used] = '\0';
+	}
+	buf_release(&item);
+	free(list);
+	return OK;
+}
+
+enum status
+api_rows_end(void *app, const struct http_request *r, void *state, const struct buf *gathered, struct http_reply *reply,
+	struct err *e)
+{
+	struct prediction *p = state;
+	struct api *api = app;
+	size_t n_rows;
+	enum status s;
+
+	(void)r, (void)gathered;
+	service_slot_take(api->service);
+	if (p->csv)
+		s = csv_predictor_finish(p->csv, &p->answers, &n_rows, e);
+	else
+		s = json_predict(
+			loaded_bundle(p->model), p->json.data, p->json.len, p->want_labels, &p->answers, &n_rows, e);
+	service_slot_give(api->service);
+	if (s || (s = check_answers(p, e)) || (p->csv && (s = put_warnings(p->csv, reply, e))))
+		return s;
+	if (p->csv)
+		reply->content_type = "text/csv; charset=utf-8; header=present";
+	reply->body = p->answers;
+	p->answers = (struct buf){0};
+	return OK;
+}
+
+void
+api_rows_release(void *app, void *state)
+{
+	struct prediction *p = state;
+	struct api *api = app;
+
+	if (!p)
+		return;
+	csv_predictor_free(p->csv);
+	if (p->model)
+		service_model_release(api->service, p->model);
+	buf_release(&p->json);
+	buf_release(&p->answers);
+	free(p);
+}
