@@ -20,5 +20,7 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=10s CMD ["bash", "-c", \
 	"exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /healthz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
 ENTRYPOINT ["verad"]
-# Inside a container the loopback is nobody's: the port that is published decides who can reach the daemon.
-CMD ["serve", "--data", "/var/lib/verad", "--listen", "0.0.0.0:8080", "--allow-remote"]
+# Inside a container the loopback is nobody's: the port that is published decides who can reach the daemon. Where that is
+# more than this machine, set VERAD_AUTH=keys; an environment variable does not override an option, so none is here.
+ENV VERAD_DATA=/var/lib/verad VERAD_LISTEN=0.0.0.0:8080 VERAD_AUTH=none
+CMD ["serve"]

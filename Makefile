@@ -21,7 +21,7 @@ PREFIX   ?= /usr/local
 CFLAGS   += -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) $(OPT) $(WARN) $(WERROR) $(SANITIZE) -ffp-contract=off -fno-math-errno \
 	-fno-trapping-math -fvect-cost-model=dynamic -fopenmp -pthread -MMD -MP
 LDFLAGS  += $(SANITIZE) -fopenmp -pthread
-LDLIBS   := -lmicrohttpd -lcjson -lsqlite3 -lcsv -lz -lzstd -lopenblas -lm
+LDLIBS   := -lmicrohttpd -lgnutls -lsodium -lsystemd -lcjson -lsqlite3 -lcsv -lz -lzstd -lopenblas -lm
 
 ENGINE   := $(wildcard engine/*.c)
 SOURCES  := $(ENGINE) $(wildcard schema/*.c) $(filter-out server/main.c,$(wildcard server/*.c))
@@ -168,6 +168,7 @@ bench-train bench-scale: bench-%: $(SETUP)
 install: all
 	install -D -m 755 $(BUILD)/verad $(DESTDIR)$(PREFIX)/bin/verad
 	install -D -m 644 deploy/verad.service $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.service
+	install -D -m 644 deploy/verad.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.socket
 	sed -i 's|/usr/local/bin|$(PREFIX)/bin|' $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.service
 
 clean:

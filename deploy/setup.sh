@@ -2,7 +2,8 @@
 # Installs the Debian packages that verad needs and this machine lacks. Where nothing is missing it does nothing, and
 # neither asks for rights nor touches the network.
 #
-#   deploy/setup.sh build        what compiles and links the program
+#   deploy/setup.sh build        what compiles and links the program: beside HTTP, JSON, SQLite, CSV and BLAS, GnuTLS for
+#                                HTTPS, libsodium for the hashes of API keys, libsystemd for readiness and watchdog
 #   deploy/setup.sh build test   and what `make test` and `make demo` run with
 #   deploy/setup.sh bench        and what `make bench-accuracy` and `make bench-ood` run with
 #   deploy/setup.sh torch        and what `make bench-train` compares with (large)
@@ -15,13 +16,16 @@ for set in "$@"; do
 	case $set in
 	build)
 		packages="$packages gcc libc6-dev make libmicrohttpd-dev libcjson-dev libsqlite3-dev libcsv-dev"
-		packages="$packages libopenblas-pthread-dev zlib1g-dev libzstd-dev"
+		packages="$packages libopenblas-pthread-dev zlib1g-dev libzstd-dev libgnutls28-dev libsodium-dev libsystemd-dev"
 		;;
 	test) packages="$packages libcmocka-dev curl jq" ;;
 	bench) packages="$packages python3-sklearn" ;;
 	torch) packages="$packages python3-torch python3-numpy" ;;
 	dev) packages="$packages clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev" ;;
-	run) packages="$packages libmicrohttpd12 libcjson1 libsqlite3-0 libcsv3 libopenblas0-pthread libgomp1 zlib1g libzstd1" ;;
+	run)
+		packages="$packages libmicrohttpd12 libcjson1 libsqlite3-0 libcsv3 libopenblas0-pthread libgomp1"
+		packages="$packages zlib1g libzstd1 libgnutls30 libsodium23 libsystemd0"
+		;;
 	*)
 		echo "setup: \"$set\" is none of build, test, bench, torch, dev, run" >&2
 		exit 2

@@ -7,8 +7,15 @@
 #ifndef VERAD_SCHEMA_BUNDLE_H
 #define VERAD_SCHEMA_BUNDLE_H
 
+#include <stdatomic.h>
+
 #include "engine/model.h"
 #include "schema/encode.h"
+
+/* Counts what is answered, whatever way the rows come in. */
+struct prediction_tally {
+	_Atomic uint64_t rows, out_of_distribution;
+};
 
 struct bundle {
 	struct encoder *encoder; /* owned */
@@ -17,6 +24,7 @@ struct bundle {
 	char **label;       /* [n_classes], owned; class k's text */
 	char *label_column; /* owned; ignored when it comes along in rows to predict */
 	char *report;       /* owned JSON object: parameters, data, measures, baseline, warnings, versions */
+	struct prediction_tally *tally; /* borrowed; NULL: nobody counts */
 };
 void bundle_free(struct bundle *b);
 

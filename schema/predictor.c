@@ -312,6 +312,7 @@ predictor_answer(struct predictor *p, bool want_labels, struct answers *out, str
 	const struct model *m = p->bundle->model;
 	const enum ood_score kind = (enum ood_score)m->ood_score;
 	struct answers *a = &p->answers;
+	uint64_t n_out = 0;
 
 	(void)e; /* nothing here can fail: all memory is there since predictor_new */
 	a->n = p->table.n_rows;
@@ -328,6 +329,11 @@ predictor_answer(struct predictor *p, bool want_labels, struct answers *out, str
 		a->label[i] = (int32_t)best;
 		a->p_value[i] = model_p_value(m, kind, a->score[i]);
 		a->is_ood[i] = a->score[i] > m->reference[kind].threshold;
+		n_out += a->is_ood[i];
+	}
+	if (p->bundle->tally) {
+		atomic_fetch_add_explicit(&p->bundle->tally->rows, a->n, memory_order_relaxed);
+		atomic_fetch_add_explicit(&p->bundle->tally->out_of_distribution, n_out, memory_order_relaxed);
 	}
 	*out = *a;
 	if (!want_labels) {

@@ -9,7 +9,7 @@
 #include "server/embed.h"
 #include "server/json.h"
 
-enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000 };
+enum { DEFAULT_LIMIT = 100 };
 
 /* The service's own resources ------------------------------------------------------------------------------------- */
 
@@ -22,23 +22,30 @@ health(void *app, const struct http_request *r, void *state, const struct buf *g
 	return OK;
 }
 
+bool
+api_is_ready(const struct api *api, struct err *why, bool *store, bool *workers)
+{
+	*store = store_ping(service_store(api->service), why) == OK;
+	*workers = jobs_alive(api->jobs);
+	return *store && *workers;
+}
+
 static enum status
 readiness(void *app, const struct http_request *r, void *state, const struct buf *gathered, struct http_reply *reply,
 	struct err *e)
 {
 	const struct api *api = app;
 	struct err why = {0};
-	bool store = store_ping(service_store(api->service), &why) == OK;
-	bool workers = jobs_alive(api->jobs);
+	bool store, workers, ready = api_is_ready(api, &why, &store, &workers);
 	struct json_build b = {0};
 	cJSON *root = json_object(&b), *checks;
 
 	(void)r, (void)state, (void)gathered;
-	json_put_text(&b, root, "status", store && workers ? "ready" : "not_ready");
+	json_put_text(&b, root, "status", ready ? "ready" : "not_ready");
 	checks = json_put_object(&b, root, "checks");
 	json_put_text(&b, checks, "store", store ? "ok" : why.code);
 	json_put_text(&b, checks, "workers", workers ? "ok" : "stopped");
-	return api_reply(reply, store && workers ? 200 : 503, &b, root, e);
+	return api_reply(reply, ready ? 200 : 503, &b, root, e);
 }
 
 static enum status
@@ -86,9 +93,18 @@ static const char *const import_query[] = {"name", NULL};
 
 /* clang-format off */
 static const struct http_route routes[] = {
-	{.method = "GET", .path = "/healthz", .end = health},
-	{.method = "GET", .path = "/readyz", .end = readiness},
-	{.method = "GET", .path = "/openapi.json", .end = openapi},
+	{.method = "GET", .path = "/healthz", .scope = ACCESS_FREE, .end = health},
+	{.method = "GET", .path = "/readyz", .scope = ACCESS_FREE, .end = readiness},
+	{.method = "GET", .path = "/openapi.json", .scope = ACCESS_FREE, .end = openapi},
+	{.method = "GET", .path = "/metrics", .end = api_metrics},
+	{.method = "GET", .path = "/v1/limits", .end = api_limits},
+
+	{.method = "POST", .path = "/v1/admin/keys", .scope = ACCESS_ADMIN, .max_body = control_limit,
+		.begin = api_json_begin, .end = api_key_create},
+	{.method = "GET", .path = "/v1/admin/keys", .scope = ACCESS_ADMIN, .end = api_key_list},
+	{.method = "DELETE", .path = "/v1/admin/keys/{id}", .scope = ACCESS_ADMIN, .end = api_key_revoke},
+	{.method = "POST", .path = "/v1/admin/backup", .scope = ACCESS_ADMIN, .max_body = control_limit,
+		.begin = api_json_begin, .end = api_backup},
 
 	{.method = "POST", .path = "/v1/datasets", .query = upload_query, .max_body = upload_limit,
 		.begin = api_dataset_upload_begin, .body = api_dataset_upload_body, .end = api_dataset_upload_end,
@@ -117,10 +133,10 @@ static const struct http_route routes[] = {
 	{.method = "GET", .path = "/v1/models/{model}/artifact", .end = api_model_artifact},
 	{.method = "PUT", .path = "/v1/models/{model}/threshold", .max_body = control_limit, .begin = api_json_begin,
 		.end = api_model_threshold},
-	{.method = "POST", .path = "/v1/models/{model}/predict", .max_body = rows_limit, .begin = api_predict_begin,
-		.body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
-	{.method = "POST", .path = "/v1/models/{model}/ood", .max_body = rows_limit, .begin = api_ood_begin,
-		.body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
+	{.method = "POST", .path = "/v1/models/{model}/predict", .scope = ACCESS_PREDICT, .max_body = rows_limit,
+		.begin = api_predict_begin, .body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
+	{.method = "POST", .path = "/v1/models/{model}/ood", .scope = ACCESS_PREDICT, .max_body = rows_limit,
+		.begin = api_ood_begin, .body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
 };
 /* clang-format on */
 
@@ -129,6 +145,62 @@ api_routes(size_t *n)
 {
 	*n = sizeof routes / sizeof *routes;
 	return routes;
+}
+
+const struct metrics_route *
+api_metric_routes(size_t *n)
+{
+	enum { N_ROUTES = sizeof routes / sizeof *routes };
+	static struct metrics_route list[N_ROUTES]; /* filled at start, by one thread */
+
+	for (size_t i = 0; i < N_ROUTES; i++)
+		list[i] = (struct metrics_route){.method = routes[i].method, .path = routes[i].path};
+	*n = N_ROUTES;
+	return list;
+}
+
+void
+api_observe(void *app, const struct http_route *route, const struct http_observation *o)
+{
+	const struct api *api = app;
+
+	metrics_request(
+		api->metrics, route ? (size_t)(route - routes) : SIZE_MAX, o->status, o->seconds, o->received, o->sent);
+}
+
+/* Who may do what ------------------------------------------------------------------------------------------------- */
+
+static bool
+only_looks(const char *method)
+{
+	return !strcmp(method, "GET") || !strcmp(method, "HEAD");
+}
+
+/*
+ * Where no key is asked for, being on this machine is what counts; so a page of some site that a person here looks at
+ * may not act in their place. (It cannot read answers either: no header allows it to.)
+ */
+static enum status
+refuse_cross_site(const struct http_request *r, struct err *e)
+{
+	const char *site = http_header(r, "Sec-Fetch-Site");
+
+	if (!site || strcmp(site, "cross-site") || only_looks(r->method))
+		return OK;
+	return err_set(e, ERR_INVALID, "cross_site",
+		"a page of another site asks a browser to do this, and no API key says that it may");
+}
+
+enum status
+api_admit(void *app, const struct http_route *route, const struct http_request *r, char *caller, size_t caller_size,
+	struct err *e)
+{
+	const struct api *api = app;
+	unsigned need = route->scope ? route->scope : only_looks(route->method) ? ACCESS_READ : ACCESS_WRITE;
+
+	if (api->open)
+		return refuse_cross_site(r, e);
+	return access_check(api->access, http_header(r, "Authorization"), need, caller, caller_size, e);
 }
 
 /* Manners --------------------------------------------------------------------------------------------------------- */
@@ -192,7 +264,7 @@ api_page(const struct http_request *r, struct api_page *out, struct err *e)
 	uint64_t limit;
 	enum status s;
 
-	if ((s = api_query_count(r, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, &limit, e)))
+	if ((s = api_query_count(r, "limit", DEFAULT_LIMIT, 1, API_MAX_PAGE, &limit, e)))
 		return s;
 	out->limit = (size_t)limit;
 	out->after = http_query(r, "after");

@@ -12,6 +12,7 @@
 enum {
 	API_MAX_CONTROL = 64 << 10, /* bytes of a JSON body that is no table */
 	API_MAX_MODEL = 256 << 20,  /* bytes of a model to import */
+	API_MAX_PAGE = 1000,        /* items of a list */
 };
 
 /* api_datasets.c */
@@ -67,6 +68,20 @@ enum status api_rows_body(void *app, void *state, const void *bytes, size_t n, s
 enum status api_rows_end(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
 void api_rows_release(void *app, void *state);
+
+/* api_operation.c */
+enum status api_metrics(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_limits(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_key_create(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_key_list(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_key_revoke(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_backup(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
 
 /* The tree as the reply's body, with a newline behind it; deletes the tree in any case. */
 enum status api_reply(struct http_reply *reply, int status, struct json_build *b, struct cJSON *root, struct err *e);

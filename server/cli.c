@@ -64,9 +64,21 @@ run_serve(int argc, char *argv[])
 
 	if (config_read(&c, argc, argv, &e))
 		return cli_usage("serve", &e);
-	if (c.check)
-		return CLI_OK;
 	return serve(&c, &e) ? cli_fail("serve", NULL, &e) : CLI_OK;
+}
+
+static int
+run_check_config(int argc, char *argv[])
+{
+	struct config c;
+	struct err e = {0};
+
+	if (config_read(&c, argc, argv, &e))
+		return cli_usage("check-config", &e);
+	if (serve_check(&c, &e))
+		return cli_fail("check-config", NULL, &e);
+	options_print_values(&config_options, &c, stdout);
+	return cli_flush("check-config");
 }
 
 static int
@@ -91,13 +103,24 @@ static const struct cli_command command_serve = {
 	.environment = CONFIG_ENVIRONMENT,
 	.run = run_serve,
 };
+static const struct cli_command command_check_config = {
+	.name = "check-config",
+	.synopsis = "--data DIR [OPTION…]",
+	.summary = "check what `verad serve` would be told, and print it",
+	.details =
+		"Takes the options and environment of `verad serve`, checks them as far as that goes without starting\n"
+		"(certificate and key, folders, address), and prints what each is. Changes nothing.\n",
+	.options = &config_options,
+	.environment = CONFIG_ENVIRONMENT,
+	.run = run_check_config,
+};
 static const struct cli_command command_version = {
 	.name = "version", .synopsis = "", .summary = "print the version", .run = run_version};
 static const struct cli_command command_help = {
 	.name = "help", .synopsis = "[COMMAND]", .summary = "explain a command", .run = run_help};
 
-static const struct cli_command *const commands[] = {
-	&cli_fit, &cli_predict, &cli_inspect, &cli_measure, &command_serve, &command_version, &command_help};
+static const struct cli_command *const commands[] = {&cli_fit, &cli_predict, &cli_inspect, &cli_measure, &command_serve,
+	&command_check_config, &cli_key, &cli_backup, &command_version, &command_help};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void
@@ -109,7 +132,7 @@ print_overview(FILE *out)
 			commands[i]->synopsis);
 	fputs("\nCommands:\n", out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+		fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n\"verad help COMMAND\" has the options.\n", out);
 }
 

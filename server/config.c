@@ -11,6 +11,8 @@
 static const char *const formats[] = {"text", "json", NULL};                     /* in the order of enum log_format */
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL}; /* in the order of enum log_level */
 
+static const char *const auth_modes[] = {"auto", "keys", "none", NULL}; /* in the order of enum config_auth */
+
 #define AT(field) offsetof(struct config, field)
 
 static const struct option options[] = {
@@ -23,11 +25,29 @@ static const struct option options[] = {
 		.value = "ADDRESS",
 		.type = OPTION_TEXT,
 		.at = AT(listen),
-		.doc = "host:port, [ipv6]:port; port 0: any free one (127.0.0.1:8080)"},
-	{.name = "allow-remote",
-		.type = OPTION_FLAG,
-		.at = AT(allow_remote),
-		.doc = "permit an address that other machines reach: there is no authentication"},
+		.doc = "host:port, [ipv6]:port or unix:PATH; port 0: any free one (127.0.0.1:8080)"},
+	{.name = "auth",
+		.value = "MODE",
+		.type = OPTION_CHOICE,
+		.at = AT(auth),
+		.choices = auth_modes,
+		.doc = "who needs an API key: auto (those who reach it from other machines), keys (all) or none "
+		       "(auto)"},
+	{.name = "admin-key-file",
+		.value = "FILE",
+		.type = OPTION_TEXT,
+		.at = AT(admin_key_file),
+		.doc = "a file with an API key of your own that may do everything"},
+	{.name = "tls-cert",
+		.value = "FILE",
+		.type = OPTION_TEXT,
+		.at = AT(tls_cert),
+		.doc = "serve HTTPS with this certificate (PEM, its chain behind it)"},
+	{.name = "tls-key",
+		.value = "FILE",
+		.type = OPTION_TEXT,
+		.at = AT(tls_key),
+		.doc = "and its key (PEM, without a passphrase)"},
 	{.name = "workers",
 		.value = "N",
 		.type = OPTION_COUNT,
@@ -49,6 +69,38 @@ static const struct option options[] = {
 		.min = 1024,
 		.max = (uint64_t)1 << 40,
 		.doc = "largest body of rows to predict (64M)"},
+	{.name = "max-connections",
+		.value = "N",
+		.type = OPTION_COUNT,
+		.at = AT(max_connections),
+		.min = 8,
+		.max = 100000,
+		.doc = "open connections; more are told to come again (1000)"},
+	{.name = "max-queued",
+		.value = "N",
+		.type = OPTION_COUNT,
+		.at = AT(max_queued),
+		.min = 1,
+		.max = 1000000,
+		.doc = "jobs that wait for a worker; more are refused (1000)"},
+	{.name = "max-models",
+		.value = "N",
+		.type = OPTION_COUNT,
+		.at = AT(max_models),
+		.min = 1,
+		.max = 100000,
+		.doc = "models kept in memory, the least recently used one out first (32)"},
+	{.name = "backup-dir",
+		.value = "DIR",
+		.type = OPTION_TEXT,
+		.at = AT(backup_dir),
+		.doc = "where POST /v1/admin/backup may write; without it that is refused"},
+	{.name = "drain-seconds",
+		.value = "N",
+		.type = OPTION_COUNT,
+		.at = AT(drain_seconds),
+		.max = 3600,
+		.doc = "after SIGTERM, go on serving this long with /readyz not ready (0)"},
 	{.name = "log-format",
 		.value = "FORMAT",
 		.type = OPTION_CHOICE,
@@ -61,7 +113,6 @@ static const struct option options[] = {
 		.at = AT(log_level),
 		.choices = levels,
 		.doc = "debug, info, warning or error (info)"},
-	{.name = "check", .type = OPTION_FLAG, .at = AT(check), .doc = "check the configuration and exit"},
 };
 
 const struct option_table config_options = {.option = options, .n = sizeof options / sizeof options[0]};
@@ -75,6 +126,8 @@ config_is_loopback(const char *listen)
 	struct in_addr four;
 	char host[64];
 
+	if (!strncmp(listen, "unix:", 5))
+		return true;
 	if (len >= 2 && listen[0] == '[' && listen[len - 1] == ']') {
 		listen++;
 		len -= 2;
@@ -102,6 +155,9 @@ config_read(struct config *c, int argc, char *const argv[], struct err *e)
 		.workers = 1,
 		.max_upload = (uint64_t)1 << 30,
 		.max_predict = (uint64_t)64 << 20,
+		.max_connections = 1000,
+		.max_queued = 1000,
+		.max_models = 32,
 		.log_format = LOG_TEXT,
 		.log_level = LOG_INFO,
 	};
@@ -110,11 +166,7 @@ config_read(struct config *c, int argc, char *const argv[], struct err *e)
 		return s;
 	if (!c->data || !*c->data)
 		return err_set(e, ERR_INVALID, "usage", "--data DIR is needed: the directory to keep everything in");
-	if (!config_is_loopback(c->listen) && !c->allow_remote)
-		return err_set(e, ERR_INVALID, "usage",
-			"--listen %.80s would be reachable from other machines, and there is no authentication yet: "
-			"put a proxy "
-			"that checks who calls in front of a loopback address, or say --allow-remote",
-			c->listen);
+	if (!c->tls_cert != !c->tls_key)
+		return err_set(e, ERR_INVALID, "usage", "--tls-cert and --tls-key go together: one of them is missing");
 	return OK;
 }

@@ -6,14 +6,20 @@
 
 #define CONFIG_ENVIRONMENT "VERAD"
 
+enum config_auth { AUTH_AUTO, AUTH_KEYS, AUTH_NONE };
+
 struct config {                           /* texts are borrowed from argv and the environment */
 	const char *data;                 /* directory */
 	const char *listen;               /* "127.0.0.1:8080" */
-	bool allow_remote;                /* listen may be more than the loopback */
+	size_t auth;                      /* enum config_auth */
+	const char *admin_key_file;       /* NULL: none */
+	const char *tls_cert, *tls_key;   /* both, or both NULL */
 	uint64_t workers;                 /* jobs at a time */
 	uint64_t max_upload, max_predict; /* bytes of a body */
 	size_t log_format, log_level;     /* enum log_format, enum log_level */
-	bool check;                       /* stop after reading the configuration */
+	uint64_t max_connections, max_queued, max_models;
+	const char *backup_dir; /* NULL: none */
+	uint64_t drain_seconds;
 };
 
 extern const struct option_table config_options;
@@ -21,7 +27,7 @@ extern const struct option_table config_options;
 /* Defaults, then environment, then arguments; then the checks that take more than one value. ERR_INVALID "usage". */
 enum status config_read(struct config *c, int argc, char *const argv[], struct err *e);
 
-/* Is the host part of "host:port" this machine alone? */
+/* Is the host part of "host:port" this machine alone? So is a socket in the file system. */
 bool config_is_loopback(const char *listen);
 
 #endif

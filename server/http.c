@@ -32,9 +32,9 @@
 #include "server/json.h"
 #include "server/listen.h"
 #include "server/log.h"
+#include "server/tls.h"
 
 enum {
-	MAX_HEADERS = 32 << 10,        /* bytes of request line and headers; past it, 431 */
 	CONNECTION_MEMORY = 128 << 10, /* the library's, for headers and a piece of the body */
 	STACK = 512 << 10,
 	OTHER_FILES = 128,       /* descriptors of the rest of the program */
@@ -53,6 +53,7 @@ struct http {
 	void *app;
 	unsigned max_connections;
 	uint64_t header_ms, body_ms, idle_ms;
+	struct http_options options;
 
 	struct connections *connections;
 };
@@ -65,6 +66,7 @@ struct exchange { /* one request; used by its connection's thread alone */
 	struct http_match match;
 	char type[96], charset[32];
 	uint64_t started, handling_ms, max_body, received;
+	double began; /* monotonic seconds, as `started`, to more digits */
 	bool has_body;
 	struct inflate *inflate; /* of a compressed body; NULL: it comes as it is */
 	uint64_t unpacked;       /* plain bytes so far, of any body */
@@ -295,9 +297,9 @@ check_headers(struct exchange *x, const char *version, struct err *e)
 	if (connections_count(h->connections) > h->max_connections)
 		return err_set(e, ERR_BUSY, "too_many_connections",
 			"more than %u connections are open: try again later", h->max_connections);
-	if (size && size->header_size > MAX_HEADERS)
-		return err_set(
-			e, ERR_TOO_LARGE, "headers_too_large", "the request's headers are over %d bytes", MAX_HEADERS);
+	if (size && size->header_size > HTTP_MAX_HEADERS)
+		return err_set(e, ERR_TOO_LARGE, "headers_too_large", "the request's headers are over %d bytes",
+			HTTP_MAX_HEADERS);
 	http_match(h->routes, h->n_routes, x->request.method, x->request.path, &x->match);
 	if (!x->match.allow[0])
 		return err_set(e, ERR_NOT_FOUND, "unknown_path",
@@ -305,6 +307,9 @@ check_headers(struct exchange *x, const char *version, struct err *e)
 	if (!x->match.route)
 		return err_set(e, ERR_INVALID, "method_not_allowed", "%.16s is not served at %.200s; %s is",
 			x->request.method, x->request.path, x->match.allow);
+	if (h->options.admit && (s = h->options.admit(h->app, x->match.route, &x->request, x->request.caller,
+					 sizeof x->request.caller, e)))
+		return s;
 	memcpy(x->request.path_param, x->match.path_param, sizeof x->match.path_param);
 	query.route = x->match.route;
 	MHD_get_connection_values_n(x->mhd, MHD_GET_ARGUMENT_KIND, check_query, &query);
@@ -481,6 +486,7 @@ send_reply(struct exchange *x, struct http_reply *reply)
 	if (x->refused && !strcmp(x->refusal.code, "unsupported_content_encoding"))
 		add_header(response, "Accept-Encoding", INFLATE_CODINGS);
 	add_header(response, "Retry-After", retry_after);
+	add_header(response, "WWW-Authenticate", reply->authenticate);
 	/* After the headers of a HEAD the library would send the end of a chunked body that nobody waits for. */
 	if (x->unread || connections_stopping(h->connections) ||
 		(n == UINT64_MAX && !strcmp(x->request.method, "HEAD")))
@@ -497,6 +503,17 @@ refusal_reply(struct exchange *x, struct http_reply *reply)
 	http_problem(&x->refusal, &x->request, reply);
 	if (reply->status == 405)
 		snprintf(reply->allow, sizeof reply->allow, "%s", x->match.allow);
+}
+
+static ssize_t
+send_some(struct exchange *x, const void *bytes, size_t n)
+{
+	const union MHD_ConnectionInfo *info;
+
+	if (!x->h->options.tls)
+		return send(connection_fd(x->c), bytes, n, MSG_NOSIGNAL);
+	info = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+	return tls_send(info->tls_session, bytes, n);
 }
 
 /* The reply to a body that is still coming, written past the library; see the head of this file. */
@@ -522,7 +539,7 @@ refuse_within_body(struct exchange *x)
 	connection_phase(x->c, PHASE_REPLYING, x->h->idle_ms);
 	while (!out.failed && sent < out.len) {
 		struct pollfd p = {.fd = connection_fd(x->c), .events = POLLOUT};
-		ssize_t n = send(connection_fd(x->c), out.data + sent, out.len - sent, MSG_NOSIGNAL);
+		ssize_t n = send_some(x, out.data + sent, out.len - sent);
 
 		if (n > 0)
 			sent += (size_t)n;
@@ -631,13 +648,15 @@ exchange_new(struct http *h, struct MHD_Connection *mhd, const char *method, con
 	x->h = h;
 	x->c = info->socket_context;
 	x->mhd = mhd;
-	x->started = monotonic_ms();
+	x->began = monotonic_seconds();
+	x->started = (uint64_t)(x->began * 1000);
 	x->request.method = method;
 	x->request.path = path;
 	x->request.connection = mhd;
 	x->request.content_type = x->type;
 	x->request.content_charset = x->charset;
 	choose_request_id(x);
+	http_trace_id(http_header(&x->request, "traceparent"), x->request.trace_id);
 	return x;
 }
 
@@ -684,8 +703,9 @@ on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *m
 }
 
 static void
-log_access(const struct exchange *x, enum MHD_RequestTerminationCode how)
+log_access(const struct exchange *x, double seconds, enum MHD_RequestTerminationCode how)
 {
+	const char *optional[5] = {NULL}, **next = optional;
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	char status[16], bytes[24], received[24], duration[24], client[64] = "";
 	const char *outcome = "done";
@@ -700,10 +720,18 @@ log_access(const struct exchange *x, enum MHD_RequestTerminationCode how)
 	snprintf(status, sizeof status, "%d", x->status);
 	snprintf(bytes, sizeof bytes, "%zu", x->reply_bytes);
 	snprintf(received, sizeof received, "%llu", (unsigned long long)x->received);
-	snprintf(duration, sizeof duration, "%llu", (unsigned long long)(monotonic_ms() - x->started));
+	snprintf(duration, sizeof duration, "%.3f", seconds * 1000);
+	if (x->request.caller[0]) {
+		*next++ = "caller";
+		*next++ = x->request.caller;
+	}
+	if (x->request.trace_id[0]) {
+		*next++ = "trace_id";
+		*next++ = x->request.trace_id;
+	}
 	log_event(LOG_INFO, "request", "method", x->request.method, "path", x->request.path, "status", status, "bytes",
 		bytes, "received", received, "ms", duration, "outcome", outcome, "client", client, "request_id",
-		x->request.request_id, NULL);
+		x->request.request_id, optional[0], optional[1], optional[2], optional[3], NULL);
 }
 
 static void
@@ -712,16 +740,24 @@ on_completed(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_Req
 	struct exchange *x = *context;
 	struct http *h = cls;
 	struct connection *c;
+	double seconds;
 
 	(void)mhd;
 	if (!x)
 		return;
+	seconds = monotonic_seconds() - x->began;
 	c = x->c;
 	*context = NULL;
 	release_state(x);
 	inflate_free(x->inflate);
 	buf_release(&x->gathered);
-	log_access(x, how);
+	log_access(x, seconds, how);
+	if (h->options.observe) {
+		const struct http_observation o = {
+			.status = x->status, .seconds = seconds, .received = x->received, .sent = x->reply_bytes};
+
+		h->options.observe(h->app, x->match.route, &o);
+	}
 	if (x->unread && x->status)
 		connection_linger(c);
 	free(x);
@@ -745,20 +781,25 @@ on_library_message(void *cls, const char *format, va_list ap)
 static enum status
 start_threads(struct http *h, struct err *e)
 {
+	struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tls_callback()},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES}, {MHD_OPTION_END, 0, NULL}};
 	sigset_t all, old;
 	enum status s = OK;
+
+	if (!h->options.tls)
+		tls[0].option = MHD_OPTION_END;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	if ((s = connections_new(&h->connections, e)))
 		goto out;
 	h->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
-					     MHD_USE_ITC | MHD_USE_ERROR_LOG,
+					     MHD_USE_ITC | MHD_USE_ERROR_LOG | (h->options.tls ? MHD_USE_TLS : 0u),
 		0, NULL, NULL, on_request, h, MHD_OPTION_EXTERNAL_LOGGER, on_library_message, NULL,
 		MHD_OPTION_LISTEN_SOCKET, h->listen_fd, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_CONNECTION_LIMIT,
 		h->max_connections + SPARE_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_END);
+		MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 	if (!h->daemon)
 		s = err_set(e, ERR_IO, "cannot_listen", "the HTTP library could not start");
 out:
@@ -788,12 +829,15 @@ http_start(const struct http_options *o, const struct http_route *routes, size_t
 	h->routes = routes;
 	h->n_routes = n;
 	h->app = app;
+	h->options = *o;
 	h->max_connections = listen_affordable(
 		o->max_connections ? o->max_connections : 1000, OTHER_FILES + SPARE_CONNECTIONS);
 	h->header_ms = (o->header_seconds ? o->header_seconds : 10) * (uint64_t)1000;
 	h->body_ms = (o->body_seconds ? o->body_seconds : 60) * (uint64_t)1000;
 	h->idle_ms = (o->idle_seconds ? o->idle_seconds : 60) * (uint64_t)1000;
-	if ((s = listen_on(o->listen, &h->listen_fd, e)))
+	if (o->listen_fd > 0)
+		h->listen_fd = o->listen_fd;
+	else if ((s = listen_on(o->listen, &h->listen_fd, e)))
 		goto out;
 	h->port = listen_port(h->listen_fd);
 	s = start_threads(h, e);
@@ -809,6 +853,18 @@ unsigned
 http_port(const struct http *h)
 {
 	return h->port;
+}
+
+int
+http_listen_fd(const struct http *h)
+{
+	return h->listen_fd;
+}
+
+unsigned
+http_connections(const struct http *h)
+{
+	return connections_count(h->connections);
 }
 
 void

@@ -20,7 +20,8 @@
  * A 200 with an ETag is answered as If-None-Match, and where the route says so Range and If-Range, have it (RFC 9110;
  * one range; several are answered with the whole).
  *
- * GET routes answer HEAD too. Every reply has X-Request-Id; every request is one line in the log.
+ * GET routes answer HEAD too. Every reply has X-Request-Id; every request is one line in the log, with the trace id of
+ * its traceparent where it has one.
  *
  * Threads: a handler runs in its connection's thread. Routes and limits are read-only after start.
  */
@@ -30,7 +31,8 @@
 #include "engine/buf.h"
 
 enum { HTTP_MAX_PATH_PARAMS = 2 };
-enum { HTTP_MIN_RATE = 500 }; /* bytes a second of a body, over its whole time */
+enum { HTTP_MIN_RATE = 500 };         /* bytes a second of a body, over its whole time */
+enum { HTTP_MAX_HEADERS = 32 << 10 }; /* bytes of request line and headers; past it, 431 */
 
 struct http_request { /* borrowed by the handler until its `end` returns */
 	const char *method, *path;
@@ -39,6 +41,8 @@ struct http_request { /* borrowed by the handler until its `end` returns */
 	const char *content_type;                     /* lower case, without parameters; "" when absent */
 	const char *content_charset;                  /* lower case; "" when absent */
 	uint64_t content_length;                      /* UINT64_MAX when not declared (chunked) */
+	char trace_id[33];                            /* of the W3C traceparent; "" where none came that can be read */
+	char caller[40];                              /* who it is, as `admit` found out; "" where nobody was asked */
 	void *connection;                             /* http.c's */
 };
 /* Decoded, valid UTF-8 without control characters, not empty; NULL when absent. */
@@ -72,6 +76,7 @@ struct http_reply {
 	char preference[32];       /* of Preference-Applied; "" = no header */
 	const char *cache_control; /* static; NULL = no header */
 	unsigned retry_after;      /* seconds; 0 = no header */
+	char authenticate[96];     /* of WWW-Authenticate; "" = no header */
 };
 
 /*
@@ -83,6 +88,7 @@ struct http_reply {
 struct http_route {
 	const char *method;                    /* "GET" */
 	const char *path;                      /* "/v1/jobs/{id}/cancel" */
+	unsigned scope;                        /* what `admit` is to ask for; 0: what the method tells */
 	const char *const *query;              /* names of the query parameters, NULL-terminated; NULL: none */
 	uint64_t (*max_body)(const void *app); /* bytes; NULL: takes no body */
 	enum status (*begin)(void *app, const struct http_request *r, void **state, struct err *e);
@@ -92,8 +98,24 @@ struct http_route {
 	void (*release)(void *app, void *state);
 };
 
+struct tls;
+
+struct http_observation { /* of a request that is over */
+	int status;       /* 0: it ended without an answer */
+	double seconds;   /* since its headers were in */
+	uint64_t received, sent;
+};
+
 struct http_options {
-	const char *listen;                                  /* "127.0.0.1:8080", "[::1]:0"; port 0: any free one */
+	const char *listen; /* "127.0.0.1:8080", "[::1]:0", "unix:PATH"; port 0: any free one */
+	int listen_fd;      /* > 0: a listening socket, taken over, in place of `listen` */
+	struct tls *tls;    /* borrowed until stop; NULL: plain HTTP */
+	/* May this request go on? Asked once its route is known, before anything else of it is looked at; fills
+	 * `caller`. NULL: everybody may. */
+	enum status (*admit)(void *app, const struct http_route *route, const struct http_request *r, char *caller,
+		size_t caller_size, struct err *e);
+	/* Each request, once, at its end; route NULL: none matched. NULL: nobody wants to know. */
+	void (*observe)(void *app, const struct http_route *route, const struct http_observation *o);
 	unsigned max_connections;                            /* 0: 1,000 */
 	unsigned header_seconds, body_seconds, idle_seconds; /* deadlines; 0: 10, 60, 60 */
 };
@@ -103,6 +125,8 @@ struct http;
 enum status http_start(const struct http_options *o, const struct http_route *routes, size_t n, void *app,
 	struct http **out, struct err *e);
 unsigned http_port(const struct http *h);
+int http_listen_fd(const struct http *h);        /* for listen.h; http's to close */
+unsigned http_connections(const struct http *h); /* open now */
 /* No new connections; waits up to `seconds` for requests under way, then closes everything. Accepts NULL. */
 void http_stop(struct http *h, unsigned seconds);
 

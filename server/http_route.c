@@ -183,6 +183,30 @@ http_range(const char *value, uint64_t size, uint64_t *first, uint64_t *n)
 	return RANGE_PART;
 }
 
+void
+http_trace_id(const char *traceparent, char out[33])
+{
+	static const char hex[] = "0123456789abcdef";
+	static const size_t lengths[] = {2, 32, 16, 2}; /* version, trace id, parent id, flags */
+	const char *at = traceparent;
+
+	out[0] = '\0';
+	if (!traceparent)
+		return;
+	for (size_t i = 0; i < 4; i++) {
+		if (strspn(at, hex) != lengths[i])
+			return;
+		at += lengths[i];
+		/* a later version may have more behind */
+		if (i < 3 ? *at++ != '-' : *at && (*at != '-' || !strncmp(traceparent, "00", 2)))
+			return;
+	}
+	if (!strncmp(traceparent, "ff", 2) || strspn(traceparent + 3, "0") >= 32)
+		return;
+	memcpy(out, traceparent + 3, 32);
+	out[32] = '\0';
+}
+
 enum status
 http_unknown_query(const struct http_route *route, const char *name, struct err *e)
 {
@@ -224,6 +248,8 @@ static const struct phrase {
 	{206, "Partial Content"},
 	{304, "Not Modified"},
 	{400, "Bad Request"},
+	{401, "Unauthorized"},
+	{403, "Forbidden"},
 	{404, "Not Found"},
 	{405, "Method Not Allowed"},
 	{409, "Conflict"},
@@ -259,6 +285,10 @@ static const struct exception {
 	{"headers_too_large", 431},
 	{"range_not_satisfiable", 416},
 	{"queue_full", 429},
+	{"no_api_key", 401},
+	{"bad_api_key", 401},
+	{"missing_scope", 403},
+	{"cross_site", 403},
 	{"unknown_cursor", 400},
 };
 
@@ -315,12 +345,17 @@ http_problem(const struct err *e, const struct http_request *r, struct http_repl
 	reply->content_type = "application/problem+json";
 	if (status == 429 || status == 503)
 		reply->retry_after = status == 429 ? 10 : 1;
+	if (status == 401)
+		snprintf(reply->authenticate, sizeof reply->authenticate, "Bearer realm=\"verad\"%s",
+			strcmp(e->code, "no_api_key") ? ", error=\"invalid_token\"" : "");
 	buf_clear(b);
 	buf_printf(b, "{\"type\":\"urn:verad:error:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", e->code,
 		http_status_phrase(status), status);
 	json_escape(b, detail);
 	buf_printf(b, ",\"code\":\"%s\",\"request_id\":", e->code);
 	json_escape(b, r->request_id);
+	if (r->trace_id[0])
+		buf_printf(b, ",\"trace_id\":\"%s\"", r->trace_id);
 	if (e->line || e->column[0]) {
 		buf_puts(b, ",\"errors\":[{");
 		if (e->line)

@@ -37,6 +37,9 @@ bool http_etag_listed(const char *list, const char *etag, bool strong);
 enum http_range { RANGE_NONE, RANGE_PART, RANGE_OUTSIDE };
 enum http_range http_range(const char *value, uint64_t size, uint64_t *first, uint64_t *n);
 
+/* The trace id of a W3C traceparent (any version but ff): 32 hexadecimal digits, not all 0. "" for every other text. */
+void http_trace_id(const char *traceparent, char out[33]);
+
 const char *http_status_phrase(int status); /* "Not Found" */
 
 #endif

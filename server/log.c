@@ -60,6 +60,19 @@ put_text(struct buf *line, enum log_level level, const char *message, va_list pa
 	}
 }
 
+/* What a program would compare or add up is a number in JSON. */
+static bool
+is_number(const char *key, const char *value)
+{
+	static const char *const counts[] = {"status", "bytes", "received", "ms", "attempt"};
+
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		if (!strcmp(counts[i], key))
+			return *value >= '0' && *value <= '9' && strspn(value, "0123456789.") == strlen(value);
+	}
+	return false;
+}
+
 static void
 put_json(struct buf *line, enum log_level level, const char *message, va_list pairs)
 {
@@ -77,7 +90,10 @@ put_json(struct buf *line, enum log_level level, const char *message, va_list pa
 		buf_put(line, ",", 1);
 		json_escape(line, key);
 		buf_put(line, ":", 1);
-		json_escape(line, value ? value : "");
+		if (value && is_number(key, value))
+			buf_puts(line, value);
+		else
+			json_escape(line, value ? value : "");
 	}
 	buf_put(line, "}", 1);
 }

@@ -306,3 +306,32 @@ options_print(const struct option_table *t, const char *prefix, FILE *out)
 		fputc('\n', out);
 	}
 }
+
+void
+options_print_values(const struct option_table *t, const void *settings, FILE *out)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct option *o = &t->option[i];
+		const void *at = (const unsigned char *)settings + o->at;
+		const char *text;
+
+		switch (o->type) {
+		case OPTION_TEXT:
+			text = *(const char *const *)at;
+			fprintf(out, "%s = %s\n", o->name, text ? text : "");
+			break;
+		case OPTION_COUNT:
+		case OPTION_BYTES:
+			fprintf(out, "%s = %" PRIu64 "\n", o->name, *(const uint64_t *)at);
+			break;
+		case OPTION_CHOICE:
+			fprintf(out, "%s = %s\n", o->name, o->choices[*(const size_t *)at]);
+			break;
+		case OPTION_FLAG:
+			fprintf(out, "%s = %s\n", o->name, *(const bool *)at ? "true" : "false");
+			break;
+		case OPTION_CALL:
+			break;
+		}
+	}
+}

@@ -56,4 +56,7 @@ enum status options_environment(const struct option_table *t, void *settings, co
 /* One option a line, for help; with environment names where prefix is not NULL. The further ones are left out. */
 void options_print(const struct option_table *t, const char *prefix, FILE *out);
 
+/* What the settings are, "name = value" a line; options that store nothing are left out. */
+void options_print_values(const struct option_table *t, const void *settings, FILE *out);
+
 #endif

@@ -15,6 +15,7 @@
 
 #include "schema/params_json.h"
 #include "server/json_build.h"
+#include "server/metrics.h"
 #include "server/model_cache.h"
 #include "server/model_ref.h"
 #include "server/report.h"
@@ -27,6 +28,7 @@ struct service {
 	struct store *store; /* borrowed */
 	char *spool_dir;     /* owned; NULL: the system's */
 	size_t max_queued;
+	struct metrics *metrics; /* borrowed; NULL: none */
 	struct model_cache *models;
 
 	pthread_mutex_t work_mutex; /* protects ticket */
@@ -41,12 +43,15 @@ struct service {
 static enum status
 load_model(void *ctx, const char *id, struct bundle **out, struct err *e)
 {
-	struct store *store = ctx;
+	struct service *v = ctx;
 	struct buf bytes = {0};
 	enum status s;
 
-	if (!(s = store_model_bundle(store, id, &bytes, NULL, e)) && (s = bundle_read(bytes.data, bytes.len, out, e)))
+	if (!(s = store_model_bundle(v->store, id, &bytes, NULL, e)) &&
+		(s = bundle_read(bytes.data, bytes.len, out, e)))
 		err_prefix(e, "model %s", id);
+	if (!s && v->metrics)
+		(*out)->tally = metrics_tally(v->metrics, id);
 	buf_release(&bytes);
 	return s;
 }
@@ -54,8 +59,8 @@ load_model(void *ctx, const char *id, struct bundle **out, struct err *e)
 enum status
 service_new(struct store *store, const struct service_options *o, struct service **out, struct err *e)
 {
-	const struct model_loader loader = {.load = load_model, .ctx = store};
 	struct service *v = calloc(1, sizeof *v);
+	const struct model_loader loader = {.load = load_model, .ctx = v};
 	pthread_condattr_t monotonic;
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	enum status s;
@@ -70,6 +75,7 @@ service_new(struct store *store, const struct service_options *o, struct service
 	pthread_cond_init(&v->work, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	v->store = store;
+	v->metrics = o->metrics;
 	v->max_queued = o->max_queued ? o->max_queued : DEFAULT_MAX_QUEUED;
 	v->free_slots = o->max_predictions ? o->max_predictions : cores > 0 ? (size_t)cores : 1;
 	if (o->spool_dir && !(v->spool_dir = strdup(o->spool_dir))) {

@@ -12,11 +12,14 @@
 #include "schema/ingest.h"
 #include "server/store.h"
 
+struct metrics;
+
 struct service_options {
-	const char *spool_dir;  /* where uploads are spooled (files without names) */
-	size_t max_models;      /* in the cache; 0: 32 */
-	size_t max_predictions; /* at once; 0: as many as processors */
-	size_t max_queued;      /* jobs; 0: 1,000 */
+	const char *spool_dir;   /* where uploads are spooled (files without names) */
+	size_t max_models;       /* in the cache; 0: 32 */
+	size_t max_predictions;  /* at once; 0: as many as processors */
+	size_t max_queued;       /* jobs; 0: 1,000 */
+	struct metrics *metrics; /* borrowed; counts the rows that models answer; NULL: nobody does */
 };
 
 struct service;

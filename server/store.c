@@ -240,42 +240,111 @@ init_locks(struct store *s)
 	pthread_condattr_destroy(&monotonic);
 }
 
+static enum status
+check_library(struct err *e)
+{
+	if (!sqlite3_threadsafe() || sqlite3_libversion_number() < 3037000)
+		return err_set(e, ERR_UNSUPPORTED, "sqlite_unfit",
+			"SQLite %s%s cannot be used: verad needs 3.37 or later, built with threads",
+			sqlite3_libversion(), sqlite3_threadsafe() ? "" : " (built without threads)");
+	return OK;
+}
+
+static struct store *
+store_new(void)
+{
+	struct store *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return NULL;
+	s->lock_fd = -1;
+	init_locks(s);
+	return s;
+}
+
+static enum status
+open_readers(struct store *s, struct err *e)
+{
+	enum status status = OK;
+
+	for (size_t i = 0; i < N_READERS && !status; i++) {
+		if ((status = conn_open(&s->reader[i], s->path, e)) ||
+			(status = conn_script(&s->reader[i],
+				 "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;",
+				 e)))
+			break;
+		s->free_reader[s->n_free++] = &s->reader[i];
+	}
+	return status;
+}
+
 enum status
 store_open(const char *dir, struct store **out, struct err *e)
 {
 	struct store *s;
 	int64_t version = 0;
-	enum status status;
+	enum status status = check_library(e);
 
-	if (!sqlite3_threadsafe() || sqlite3_libversion_number() < 3037000)
-		return err_set(e, ERR_UNSUPPORTED, "sqlite_unfit",
-			"SQLite %s%s cannot be used: verad needs 3.37 or later, built with threads",
-			sqlite3_libversion(), sqlite3_threadsafe() ? "" : " (built without threads)");
-	s = calloc(1, sizeof *s);
+	if (status)
+		return status;
+	s = store_new();
 	if (!s)
 		return err_nomem(e);
-	s->lock_fd = -1;
-	init_locks(s);
-
 	if ((status = prepare_directory(s, dir, e)) || (status = conn_open(&s->writer, s->path, e)) ||
 		(status = identify(&s->writer, &version, e)) || (status = configure_writer(&s->writer, e)) ||
-		(status = migrate(&s->writer, version, e)) || (status = recover(s, e)))
-		goto out;
-	for (size_t i = 0; i < N_READERS; i++) {
-		if ((status = conn_open(&s->reader[i], s->path, e)) ||
-			(status = conn_script(&s->reader[i],
-				 "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;",
-				 e)))
-			goto out;
-		s->free_reader[s->n_free++] = &s->reader[i];
-	}
-	status = housekeeper_start(s, e);
-	if (status)
+		(status = migrate(&s->writer, version, e)) || (status = recover(s, e)) ||
+		(status = open_readers(s, e)) || (status = housekeeper_start(s, e)))
 		goto out;
 	*out = s;
 	s = NULL;
 out:
 	store_close(s);
+	return status;
+}
+
+/* What the process that has the directory made of it. */
+static enum status
+open_in_use(const char *dir, struct store **out, struct err *e)
+{
+	struct store *s = store_new();
+	char *real = realpath(dir, NULL);
+	int64_t version = 0;
+	enum status status;
+
+	if (!s || !real || asprintf(&s->path, "%s/verad.db", real) < 0) {
+		if (s)
+			s->path = NULL;
+		status = err_nomem(e);
+		goto out;
+	}
+	if ((status = conn_open(&s->writer, s->path, e)) || (status = identify(&s->writer, &version, e)))
+		goto out;
+	if ((size_t)version != embedded_migrations_count()) {
+		status = err_set(e, ERR_UNSUPPORTED, "store_is_older",
+			"the store %s is in use by another version of verad: use that one, or stop it first", s->path);
+		goto out;
+	}
+	if ((status = configure_writer(&s->writer, e)) ||
+		(status = conn_script(&s->writer, "PRAGMA foreign_keys = ON", e)) || (status = open_readers(s, e)))
+		goto out;
+	*out = s;
+	s = NULL;
+out:
+	free(real);
+	store_close(s);
+	return status;
+}
+
+enum status
+store_open_beside(const char *dir, struct store **out, struct err *e)
+{
+	struct err why = {0};
+	enum status status = store_open(dir, out, &why);
+
+	if (status && strcmp(why.code, "data_dir_in_use") == 0)
+		return open_in_use(dir, out, e);
+	if (status)
+		*e = why;
 	return status;
 }
 

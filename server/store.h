@@ -15,15 +15,18 @@
  * Threads: any thread may call anything. One writer connection under a mutex; readers take a connection from a small
  * pool. No call holds a lock while calling back. One thread of the store's own removes deleted data sets bit by bit.
  *
- * Ids are "ds_", "job_", "mdl_" and 20 random characters of a-z2-7.
+ * Ids are "ds_", "job_", "mdl_", "key_" and 20 random characters of a-z2-7.
  */
 #ifndef VERAD_SERVER_STORE_H
 #define VERAD_SERVER_STORE_H
+
+#include <stdatomic.h>
 
 #include "engine/buf.h"
 #include "schema/ingest.h"
 
 enum { STORE_ID_SIZE = 32 };
+enum { STORE_RESERVE_BYTES = 64 << 20 }; /* of the disk that uploads leave free */
 struct store;
 
 /* Opens or creates (the directory too, but not its parents). What a crash left is put right here: uploads under way are
@@ -31,6 +34,11 @@ struct store;
  * job event "requeued_after_crash" or "cancelled". ERR_CONFLICT "data_dir_in_use": another process has it;
  * ERR_UNSUPPORTED "store_is_newer": of a newer program; ERR_CORRUPT "not_a_store"; ERR_IO "data_dir", "no_wal". */
 enum status store_open(const char *dir, struct store **out, struct err *e);
+
+/* The same for a command beside a daemon: where another process has the directory, nothing is put right and nothing
+ * migrated, and SQLite's own locks keep the two apart. ERR_UNSUPPORTED "store_is_older": the daemon that has it is
+ * another version. */
+enum status store_open_beside(const char *dir, struct store **out, struct err *e);
 void store_close(struct store *s); /* accepts NULL; no call under way, every upload freed */
 
 enum status store_ping(struct store *s, struct err *e); /* a read that works */
@@ -228,5 +236,49 @@ struct alias_change {
 };
 enum status store_alias_set(
 	struct store *s, const char *ref, const struct alias_change *change, size_t n, struct err *e);
+
+/* The store itself --------------------------------------------------------------------------------------------------
+ */
+
+/* A copy of one moment, made while the store is in use, checked (integrity_check) and durable when this returns OK; to
+ * be put in place as DIR/verad.db. ERR_CONFLICT "backup_exists" where `path` is there, ERR_FULL "disk_full", ERR_IO
+ * "backup_failed", ERR_CORRUPT "store_damaged", ERR_BUSY "stopping" once *stop (NULL: never) is true. No partial file
+ * stays behind. */
+enum status store_backup(struct store *s, const char *path, const atomic_bool *stop, uint64_t *n_bytes, struct err *e);
+
+enum { STORE_MAX_JOB_KINDS = 64 };
+struct job_statistics {
+	char type[24], state[24];
+	size_t n;
+	bool ended;                       /* jobs of this state have ended: */
+	double run_seconds, wait_seconds; /* in their last attempt, and before it */
+};
+struct store_statistics {
+	uint64_t file_bytes, log_bytes, disk_free, disk_size;
+	size_t n_datasets, n_models;
+	struct job_statistics job[STORE_MAX_JOB_KINDS];
+	size_t n_jobs;        /* entries in job[] */
+	double oldest_queued; /* seconds since the epoch; 0: none waits */
+};
+enum status store_statistics(struct store *s, struct store_statistics *out, struct err *e);
+
+/* Keys of callers -------------------------------------------------------------------------------------------------- */
+
+enum { STORE_HASH_SIZE = 32 };
+struct api_key {
+	char id[STORE_ID_SIZE];
+	char *name;      /* owned */
+	unsigned scopes; /* bits of server/access.h */
+	unsigned char hash[STORE_HASH_SIZE];
+	double created, revoked; /* seconds since the epoch; revoked 0: in force */
+};
+void api_key_release(struct api_key *k); /* accepts a zeroed struct */
+
+enum status store_new_key_id(char id[STORE_ID_SIZE], struct err *e);
+enum status store_key_add(struct store *s, const struct api_key *k, struct err *e); /* its times are the store's */
+enum status store_key_list(
+	struct store *s, struct api_key **out, size_t *n, struct err *e); /* all, oldest first; also revoked ones */
+/* From then on it opens nothing. Revoking twice is no error; ERR_NOT_FOUND "key_not_found". */
+enum status store_key_revoke(struct store *s, const char *id, struct err *e);
 
 #endif

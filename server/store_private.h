@@ -10,6 +10,8 @@
  *   store_job.c          jobs, checkpoints, events, metrics
  *   store_model.c        models
  *   store_name.c         what models are called: names, versions, aliases
+ *   store_key.c          keys of callers
+ *   store_backup.c       a copy while it is in use; how much room it takes
  *
  * No two of the locks below are ever held together.
  */
@@ -122,6 +124,7 @@ enum status read_end(struct store *s, struct conn *c, enum status status);
 enum status conn_open(struct conn *c, const char *path, struct err *e);                /* the file must exist */
 void conn_close(struct conn *c);                                                       /* accepts a zeroed struct */
 enum status conn_script(struct conn *c, const char *sql, struct err *e);               /* several statements, no rows */
+enum status conn_fail(struct conn *c, int rc, struct err *e);                          /* SQLite's code as ours */
 enum status conn_number(struct conn *c, const char *sql, int64_t *out, struct err *e); /* the first of the first row */
 
 /* Small shared things --------------------------------------------------------------------------------------------*/

@@ -44,7 +44,7 @@ last_errno(struct conn *c)
 }
 
 /* The last failure of c, rc being its (extended) code. */
-static enum status
+enum status
 conn_fail(struct conn *c, int rc, struct err *e)
 {
 	const char *why = c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc);

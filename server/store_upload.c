@@ -10,8 +10,7 @@
 #include "server/store_private.h"
 
 enum {
-	SEGMENT_BYTES = 1 << 20,  /* a segment takes columns until it has this many */
-	RESERVE_BYTES = 64 << 20, /* of the disk that uploads leave free */
+	SEGMENT_BYTES = 1 << 20, /* a segment takes columns until it has this many */
 };
 
 void
@@ -185,11 +184,11 @@ check_room(const struct store *s, size_t n_bytes, struct err *e)
 	if (statvfs(s->path, &disk))
 		return OK; /* a file system that does not say: the write will tell */
 	free_bytes = (double)disk.f_bavail * (double)disk.f_frsize;
-	if (free_bytes >= (double)RESERVE_BYTES + 2 * (double)n_bytes) /* once for the log, once for the file */
+	if (free_bytes >= (double)STORE_RESERVE_BYTES + 2 * (double)n_bytes) /* once for the log, once for the file */
 		return OK;
 	return err_set(e, ERR_FULL, "disk_full",
 		"the disk of the store %s has %.0f MB left; uploads leave %d MB free, so that there is room to delete",
-		s->path, free_bytes / 1e6, (int)(RESERVE_BYTES / 1000000));
+		s->path, free_bytes / 1e6, (int)(STORE_RESERVE_BYTES / 1000000));
 }
 
 enum status

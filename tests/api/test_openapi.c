@@ -233,6 +233,25 @@ check_required(const cJSON *node)
 }
 
 static void
+every_operation_that_asks_for_a_key_says_what_becomes_of_those_without(void **state)
+{
+	const struct http_route *routes;
+	size_t n;
+
+	(void)state;
+	routes = api_routes(&n);
+	for (size_t i = 0; i < n; i++) {
+		const cJSON *operation = operation_of(&routes[i]), *responses = get(operation, "responses");
+		bool asks = !(routes[i].scope & ACCESS_FREE);
+
+		if (asks != !!get(responses, "401") || asks != !!get(responses, "403"))
+			fail_msg("%s %s: 401 and 403 are described where a key is asked for, and only there",
+				routes[i].method, routes[i].path);
+		assert_true(asks == !get(operation, "security"));
+	}
+}
+
+static void
 every_reference_and_required_name_leads_somewhere(void **state)
 {
 	(void)state;
@@ -422,6 +441,7 @@ main(void)
 		cmocka_unit_test(query_parameters_agree),
 		cmocka_unit_test(path_parameters_and_bodies_agree),
 		cmocka_unit_test(training_parameters_agree),
+		cmocka_unit_test(every_operation_that_asks_for_a_key_says_what_becomes_of_those_without),
 		cmocka_unit_test(every_reference_and_required_name_leads_somewhere),
 		cmocka_unit_test(every_example_fits_its_schema),
 		cmocka_unit_test(the_program_has_this_document_inside),

@@ -154,8 +154,9 @@ called_wrongly_it_says_how_and_exits_with_2(void **state)
 		{"measure answers.csv --label kind", "two files"},
 		{"measure answers.csv truth.csv", "--label COLUMN is needed"},
 		{"serve", "--data DIR is needed"},
-		{"serve --data d --listen 0.0.0.0:0", "no authentication"},
 		{"serve --data d --max-upload 3Q", "number of bytes"},
+		{"serve --data d --tls-cert c.pem", "go together"},
+		{"serve --data d --auth keys?", "none of auto, keys, none"},
 		{"serve --data d --log-format xml", "none of text, json"},
 		{"help ft", "did you mean fit?"},
 	};
