@@ -115,14 +115,15 @@ void
 fit_contrast(struct fit *f, const real *generated, struct train_terms *terms)
 {
 	const struct params *p = f->params;
-	const size_t n = p->batch_size, n_labelled = p->labelled_batch_size;
+	const size_t n = p->batch_size, n_labelled = f->n_labelled ? p->labelled_batch_size : 0;
 	const struct jem_weights weights = {
 		.contrast = 1, .gamma = (real)p->gamma, .beta = (real)p->beta, .alpha = (real)p->alpha};
 	struct jem_terms t;
 
 	fit_draw_data(f, jem_input(&f->jem, 0), n);
 	memcpy(jem_input(&f->jem, n), generated, n * f->shape.size[0] * sizeof *generated);
-	fit_draw_labelled(f, jem_input(&f->jem, 2 * n), n_labelled);
+	if (n_labelled)
+		fit_draw_labelled(f, jem_input(&f->jem, 2 * n), n_labelled);
 	jem_step(&f->jem, fit_weights(f), n, n, n_labelled, f->y, &weights, f->gradient, &t, f->threads);
 	fit_update(f);
 	*terms = fit_terms(&t);

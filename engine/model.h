@@ -2,8 +2,9 @@
  * model: an immutable joint energy model, and what it answers (method page, sections 1 and 6).
  *
  * A model is an energy network, a temperature, and reference scores of held-out in-distribution rows, from which
- * p-values and the threshold follow. It is const once built: any number of threads may use one at a time, each with a
- * workspace of its own. Inputs are encoded rows, so it knows nothing of columns or text.
+ * p-values and the threshold follow. A network of one output knows no classes: that output is log p(x). It is const
+ * once built: any number of threads may use one at a time, each with a workspace of its own. Inputs are encoded rows,
+ * so it knows nothing of columns or text.
  */
 #ifndef VERAD_ENGINE_MODEL_H
 #define VERAD_ENGINE_MODEL_H

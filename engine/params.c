@@ -550,6 +550,27 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 	return OK;
 }
 
+bool
+params_needs_labels(const struct params *p)
+{
+	return p->method == METHOD_SUPERVISED || p->method == METHOD_VAT;
+}
+
+enum status
+params_check_unlabelled(const struct params *p, struct err *e)
+{
+	if (params_needs_labels(p))
+		return err_set(e, ERR_DATA, "no_labels",
+			"method %s learns classes, and the table has no labels: without them vera, vera_hmc, meg and "
+			"jem learn its density alone",
+			method_names[p->method]);
+	if (p->ood_score == OOD_MAX_PROBABILITY)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"ood_score max_probability is one of classes, and the table has no labels: take energy or "
+			"gradient_norm");
+	return OK;
+}
+
 enum status
 params_check(const struct params *p, struct err *e)
 {
@@ -557,7 +578,7 @@ params_check(const struct params *p, struct err *e)
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"batch_size must be at least 2 for method %s, whose generator normalises over the batch",
 			method_names[p->method]);
-	if ((p->method == METHOD_SUPERVISED || p->method == METHOD_VAT) && p->alpha == 0)
+	if (params_needs_labels(p) && p->alpha == 0)
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"alpha must be above 0 for method %s, which learns the classes from nothing else",
 			method_names[p->method]);
@@ -571,14 +592,17 @@ params_check(const struct params *p, struct err *e)
 enum status
 params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, size_t n_classes, struct err *e)
 {
+	const bool density_only = n_classes == 1 && !n_labelled;
 	struct params r = *p;
 	size_t width = width_by_table(n_rows, d);
 	enum status s;
 
-	if (n_classes < 2)
+	if (density_only && (s = params_check_unlabelled(p, e)))
+		return s;
+	if (!density_only && n_classes < 2)
 		return err_set(
 			e, ERR_DATA, "one_class", "training needs labels of at least two classes, not %zu", n_classes);
-	if (n_labelled < n_classes || n_rows < n_labelled)
+	if (!density_only && (n_labelled < n_classes || n_rows < n_labelled))
 		return err_set(e, ERR_DATA, n_labelled ? "too_few_labels" : "no_labels",
 			"training needs a labelled row of every class: %zu labelled rows among %zu are too few for %zu "
 			"classes",

@@ -94,8 +94,15 @@ void params_get_text(const struct params *p, const struct param *d, char *buf, s
 /* Whether the parameters fit together whatever the table: ERR_INVALID "parameter_combination". */
 enum status params_check(const struct params *p, struct err *e);
 
+/* Whether the method learns nothing without labels. */
+bool params_needs_labels(const struct params *p);
+/* Whether they suit a table without labels, of which a model learns the density alone: ERR_DATA "no_labels" where the
+ * method learns classes, ERR_INVALID "parameter_combination" where the score is one of classes. */
+enum status params_check_unlabelled(const struct params *p, struct err *e);
+
 /*
  * Chooses what is left "by the table" and checks that the parts fit together and into memory. d = encoded features.
+ * One class and no labelled row is a table without labels.
  * ERR_INVALID "parameter_combination", ERR_TOO_LARGE "too_many_features"; for data that no parameters can train on
  * ERR_DATA "one_class", "no_labels", "too_few_labels", "no_features". *p changes on success only.
  */

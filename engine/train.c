@@ -75,6 +75,12 @@ struct trainer {
 	void *stop_ctx;
 };
 
+static bool
+has_baseline(const struct trainer *t)
+{
+	return t->data.n_classes > 1 && t->params.method != METHOD_SUPERVISED;
+}
+
 /* Baseline first: it is quick, and says early what there is to beat. */
 static enum status
 make_plan(struct trainer *t, struct err *e)
@@ -92,7 +98,7 @@ make_plan(struct trainer *t, struct err *e)
 		return err_nomem(e);
 	for (size_t fold = 0; fold <= t->n_folds; fold++) {
 		method.fold = baseline.fold = fold;
-		if (t->params.method != METHOD_SUPERVISED)
+		if (has_baseline(t))
 			t->plan[n++] = baseline;
 		t->plan[n++] = method;
 	}
@@ -349,6 +355,7 @@ trainer_progress(const struct trainer *t, struct train_progress *out)
 		.fold = p->fold,
 		.folds = t->n_folds,
 		.recoveries = t->recoveries,
+		.labelled = t->n_labelled > 0,
 		.terms = t->terms,
 	};
 	for (size_t i = 0; i < t->n_fits; i++) {
@@ -485,6 +492,8 @@ set_references(const struct trainer *t, struct model *m, struct err *e)
 	for (size_t kind = 0; kind < N_OOD_SCORES && !s; kind++) {
 		size_t n = 0;
 
+		if (kind == OOD_MAX_PROBABILITY && t->data.n_classes == 1)
+			continue; /* it would be 0 for every row */
 		for (size_t i = 0; i < t->data.rows->n && !s; i++)
 			if (t->data.held_out && t->data.held_out[i] && !(s = may_go_on(t, n, e)))
 				model_predict(
@@ -516,7 +525,7 @@ measure(const struct trainer *t, const float *p, struct metrics *out, struct err
 enum status
 trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
 {
-	bool baseline = t->params.method != METHOD_SUPERVISED;
+	const bool baseline = has_baseline(t);
 	struct train_result r = {.evaluated = t->n_folds > 0, .n_evaluated = t->n_folds ? t->n_labelled : 0};
 	enum status s = model_new(&t->shape, t->done[1], &r.model, e);
 

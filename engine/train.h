@@ -3,7 +3,8 @@
  *
  * A run is a fixed list of fits, made from the parameters: the supervised baseline and the chosen method on all
  * labelled rows, then both again for each evaluation fold (cross-fitting: every labelled row is predicted by networks
- * that never saw its label). Rows held out for the OOD reference take part in no fit. The caller owns the loop, the
+ * that never saw its label). Without labels it is one fit of the chosen method: the network has one output, which is
+ * log p(x). Rows held out for the OOD reference take part in no fit. The caller owns the loop, the
  * clock, cancellation and checkpoints: the trainer knows none of them.
  *
  * Determinism: data, parameters and seed fix every bit of the result; the number of threads does not enter. A run
@@ -21,7 +22,8 @@
 struct train_data { /* borrowed for the life of the trainer */
 	const struct rows *rows;
 	const int32_t *label;          /* [rows->n]: class 0..n_classes-1, or -1 = unlabelled */
-	size_t n_classes;              /* >= 2, each with at least one labelled row outside `held_out` */
+	size_t n_classes;              /* >= 2, each with at least one labelled row outside `held_out`;
+					  or 1 and no row labelled: the density alone */
 	const unsigned char *held_out; /* [rows->n], 1 = row kept out of every fit; see split_holdout */
 };
 
@@ -40,13 +42,16 @@ struct train_progress {
 	size_t fit;         /* number of the present fit in the run: steps of one fit cost about the same */
 	size_t fold, folds; /* of the evaluation; fold 0 = the fit on all labelled rows */
 	size_t recoveries;  /* times that this run, so far, diverged and went on from an earlier state */
+	bool labelled;      /* there are labels to learn from; else the terms of labelled rows are 0 */
 	struct train_terms terms;
 };
 
 struct train_result {
 	struct model *model;    /* owned; with references for every kind of score */
-	struct model *baseline; /* the supervised network of the same shape; NULL where the method is `supervised` */
-	bool evaluated;         /* false: folds were 0 or a class had a single label; then the next two are zeroed */
+	struct model *baseline; /* the supervised network of the same shape; NULL where the method is `supervised` and
+				   where there are no labels */
+	bool evaluated;         /* false: folds were 0 or a class had a single label, or there are none; then the next
+				   two are zeroed */
 	struct metrics measures, baseline_measures; /* cross-fitted, on the labelled rows */
 	size_t n_evaluated;
 };

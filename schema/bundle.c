@@ -13,7 +13,7 @@
 #include "schema/json_read.h"
 #include "schema/utf8.h"
 
-enum { MAGIC_SIZE = 8, VERSION = 1 };
+enum { MAGIC_SIZE = 8, VERSION = 1, VERSION_WITHOUT_CLASSES = 2 };
 static const char magic[MAGIC_SIZE + 1] = "VERADMDL";
 
 void
@@ -34,22 +34,23 @@ bundle_free(struct bundle *b)
 enum status
 bundle_write(const struct bundle *b, struct buf *out, struct err *e)
 {
+	const char *label_column = b->label_column ? b->label_column : ""; /* no column of a table is called that */
 	struct buf payload = {0};
 	enum status s;
 
 	assert(encoder_n_features(b->encoder) == model_n_features(b->model));
-	assert(b->n_classes == model_n_classes(b->model));
+	assert((b->n_classes ? b->n_classes : 1) == model_n_classes(b->model));
 	encoder_write(b->encoder, &payload);
 	model_write(b->model, &payload);
 	buf_put_u32(&payload, (uint32_t)b->n_classes);
 	for (size_t k = 0; k < b->n_classes; k++)
 		buf_put_text(&payload, b->label[k], strlen(b->label[k]));
-	buf_put_text(&payload, b->label_column, strlen(b->label_column));
+	buf_put_text(&payload, label_column, strlen(label_column));
 	buf_put_text(&payload, b->report, strlen(b->report));
 
 	if (!(s = buf_status(&payload, e))) {
 		buf_put(out, magic, MAGIC_SIZE);
-		buf_put_u32(out, VERSION);
+		buf_put_u32(out, b->n_classes ? VERSION : VERSION_WITHOUT_CLASSES);
 		buf_put_u64(out, payload.len);
 		buf_put_u64(out, checksum64(payload.data, payload.len));
 		buf_put(out, payload.data, payload.len);
@@ -57,6 +58,16 @@ bundle_write(const struct bundle *b, struct buf *out, struct err *e)
 	}
 	buf_release(&payload);
 	return s;
+}
+
+enum status
+bundle_check_classes(const struct bundle *b, bool want_labels, struct err *e)
+{
+	if (!want_labels || b->n_classes)
+		return OK;
+	return err_set(e, ERR_CONFLICT, "no_classes",
+		"the model was trained without labels: it has out-of-distribution scores (ood), but no classes to "
+		"predict");
 }
 
 static enum status
@@ -67,7 +78,7 @@ corrupt(struct err *e, const char *what)
 
 /* The payload, checked against length and checksum. */
 static enum status
-read_header(const void *bytes, size_t n, struct reader *payload, struct err *e)
+read_header(const void *bytes, size_t n, bool *with_classes, struct reader *payload, struct err *e)
 {
 	struct reader in = reader_over(bytes, n);
 	uint64_t length, checksum;
@@ -81,15 +92,16 @@ read_header(const void *bytes, size_t n, struct reader *payload, struct err *e)
 	checksum = reader_u64(&in);
 	if (in.failed)
 		return corrupt(e, "they end within the header");
-	if (version != VERSION)
+	if (version != VERSION && version != VERSION_WITHOUT_CLASSES)
 		return err_set(e, ERR_CORRUPT, "unsupported_model_version",
-			"the model is of format version %lu, and this program reads version %d", (unsigned long)version,
-			VERSION);
+			"the model is of format version %lu, and this program reads versions %d and %d",
+			(unsigned long)version, VERSION, VERSION_WITHOUT_CLASSES);
 	if (length != reader_left(&in))
 		return corrupt(
 			e, length > reader_left(&in) ? "they were cut short" : "there are more than there should be");
 	if (checksum != checksum64(in.p, (size_t)length))
 		return corrupt(e, "the checksum does not match");
+	*with_classes = version == VERSION;
 	*payload = in;
 	return OK;
 }
@@ -108,14 +120,16 @@ read_utf8(struct reader *in)
 }
 
 static enum status
-read_labels(struct reader *in, struct bundle *b, struct err *e)
+read_labels(struct reader *in, bool with_classes, struct bundle *b, struct err *e)
 {
 	struct dictionary seen = {0};
-	size_t n = reader_u32(in);
+	size_t n = reader_u32(in), n_outputs = model_n_classes(b->model);
 	enum status s = OK;
 
-	if (in->failed || n != model_n_classes(b->model) || n < 2 || n > reader_max_items(in, 4))
+	if (in->failed || (with_classes ? n != n_outputs || n < 2 || n > reader_max_items(in, 4) : n || n_outputs != 1))
 		return corrupt(e, "the classes are not those of the network");
+	if (!n)
+		return OK;
 	b->label = calloc(n, sizeof *b->label);
 	if (!b->label)
 		return err_nomem(e);
@@ -134,7 +148,7 @@ read_labels(struct reader *in, struct bundle *b, struct err *e)
 }
 
 static enum status
-read_payload(struct reader *in, struct bundle *b, struct err *e)
+read_payload(struct reader *in, bool with_classes, struct bundle *b, struct err *e)
 {
 	struct err ignored;
 	enum status s;
@@ -143,12 +157,18 @@ read_payload(struct reader *in, struct bundle *b, struct err *e)
 		return s;
 	if (encoder_n_features(b->encoder) != model_n_features(b->model))
 		return corrupt(e, "the features are not those of the network");
-	if ((s = read_labels(in, b, e)))
+	if ((s = read_labels(in, with_classes, b, e)))
 		return s;
 	b->label_column = read_utf8(in);
 	b->report = read_utf8(in);
 	if (!b->label_column || !b->report || json_check_object(b->report, strlen(b->report), &ignored))
 		return corrupt(e, "the report is not readable");
+	if (!*b->label_column) {
+		free(b->label_column);
+		b->label_column = NULL;
+	}
+	if (with_classes && !b->label_column)
+		return corrupt(e, "the label column has no name");
 	return reader_left(in) ? corrupt(e, "there are more than there should be") : OK;
 }
 
@@ -157,14 +177,15 @@ bundle_read(const void *bytes, size_t n, struct bundle **out, struct err *e)
 {
 	struct bundle *b = NULL;
 	struct reader in;
+	bool with_classes = false;
 	enum status s;
 
-	if ((s = read_header(bytes, n, &in, e)))
+	if ((s = read_header(bytes, n, &with_classes, &in, e)))
 		return s;
 	b = calloc(1, sizeof *b);
 	if (!b)
 		return err_nomem(e);
-	if ((s = read_payload(&in, b, e))) {
+	if ((s = read_payload(&in, with_classes, b, e))) {
 		bundle_free(b);
 		return s;
 	}

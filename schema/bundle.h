@@ -1,8 +1,11 @@
 /*
  * bundle: the artefact. Encoder + model + class labels + report in one block of bytes; table rows in, answers out.
  *
- * Format: "VERADMDL", u32 version, u64 payload length, u64 checksum, payload; little-endian. A bundle is const once
- * made; any number of threads may use it, each with a predictor of its own.
+ * A model trained without labels has none: it scores rows, and what asks it for labels gets ERR_CONFLICT "no_classes".
+ *
+ * Format: "VERADMDL", u32 version, u64 payload length, u64 checksum, payload; little-endian. Version 2 is that of
+ * models without classes; all others are of version 1, which older programs read too. A bundle is const once made; any
+ * number of threads may use it, each with a predictor of its own.
  */
 #ifndef VERAD_SCHEMA_BUNDLE_H
 #define VERAD_SCHEMA_BUNDLE_H
@@ -20,10 +23,10 @@ struct prediction_tally {
 struct bundle {
 	struct encoder *encoder; /* owned */
 	struct model *model;     /* owned */
-	size_t n_classes;
-	char **label;       /* [n_classes], owned; class k's text */
-	char *label_column; /* owned; ignored when it comes along in rows to predict */
-	char *report;       /* owned JSON object: parameters, data, measures, baseline, warnings, versions */
+	size_t n_classes;        /* 0: trained without labels, and the network has one output; else at least 2 */
+	char **label;            /* [n_classes], owned; class k's text */
+	char *label_column;      /* owned; ignored when it comes along in rows to predict; NULL: the table had none */
+	char *report;            /* owned JSON object: parameters, data, measures, baseline, warnings, versions */
 	struct prediction_tally *tally; /* borrowed; NULL: nobody counts */
 };
 void bundle_free(struct bundle *b);
@@ -32,6 +35,9 @@ enum status bundle_write(const struct bundle *b, struct buf *out, struct err *e)
 /* ERR_CORRUPT "not_a_model", "unsupported_model_version", "corrupt_model". Trusts nothing but the machine's memory:
  * what it returns can serve. */
 enum status bundle_read(const void *bytes, size_t n, struct bundle **out, struct err *e);
+
+/* ERR_CONFLICT "no_classes" where labels are wanted of a bundle that has none: what every way to predict answers. */
+enum status bundle_check_classes(const struct bundle *b, bool want_labels, struct err *e);
 
 struct answers { /* arrays are borrowed from the predictor */
 	size_t n;

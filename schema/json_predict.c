@@ -75,6 +75,7 @@ static enum status
 declare_columns(struct run *r, struct err *e)
 {
 	const struct encoder *c = r->bundle->encoder;
+	const char *label_column = r->bundle->label_column;
 	size_t n = encoder_n_columns(c);
 	const char **wanted = calloc(n, sizeof *wanted);
 	uint32_t code;
@@ -96,7 +97,7 @@ declare_columns(struct run *r, struct err *e)
 			wanted[r->n_wanted++] = name;
 		}
 	}
-	if ((s = key_number(r, r->bundle->label_column, strlen(r->bundle->label_column), &code, e)))
+	if (label_column && (s = key_number(r, label_column, strlen(label_column), &code, e)))
 		goto out;
 	r->n_known = r->keys.n;
 	s = predictor_columns(r->predictor, wanted, r->n_wanted, e);
@@ -368,8 +369,10 @@ json_predict(const struct bundle *b, const void *body, size_t n, bool want_label
 {
 	struct run r = {.bundle = b, .want_labels = want_labels, .out = out};
 	size_t before = out->len;
-	enum status s;
+	enum status s = bundle_check_classes(b, want_labels, e);
 
+	if (s)
+		return s;
 	json_reader_init(&r.json, body, n);
 	buf_puts(out, want_labels ? "{\"predictions\":[" : "{\"scores\":[");
 	if ((s = predictor_new(b, &r.predictor, e)) || (s = declare_columns(&r, e)) || (s = read_body(&r, e)) ||

@@ -106,7 +106,7 @@ init_answers(struct predictor *p, struct err *e)
 	if ((s = size_mul(p->batch, a->n_classes, &n, e)))
 		return s;
 	a->label = calloc(p->batch, sizeof *a->label);
-	a->probability = calloc(n, sizeof *a->probability);
+	a->probability = calloc(n ? n : 1, sizeof *a->probability);
 	a->score = calloc(p->batch, sizeof *a->score);
 	a->p_value = calloc(p->batch, sizeof *a->p_value);
 	a->is_ood = calloc(p->batch, sizeof *a->is_ood);
@@ -182,7 +182,7 @@ note_extra(struct predictor *p, const char *name, struct err *e)
 {
 	char *copy;
 
-	if (!strcmp(name, p->bundle->label_column))
+	if (p->bundle->label_column && !strcmp(name, p->bundle->label_column))
 		return OK;
 	copy = strdup(name);
 	if (!copy)
@@ -313,8 +313,10 @@ predictor_answer(struct predictor *p, bool want_labels, struct answers *out, str
 	const enum ood_score kind = (enum ood_score)m->ood_score;
 	struct answers *a = &p->answers;
 	uint64_t n_out = 0;
+	enum status s = bundle_check_classes(p->bundle, want_labels, e);
 
-	(void)e; /* nothing here can fail: all memory is there since predictor_new */
+	if (s) /* nothing else here can fail: all memory is there since predictor_new */
+		return s;
 	a->n = p->table.n_rows;
 	encoder_apply(p->bundle->encoder, &p->table, p->map, &p->rows, 0, &p->counts);
 	table_clear(&p->table);
@@ -495,7 +497,8 @@ csv_predictor_new(const struct bundle *b, bool want_labels, struct csv_predictor
 		return err_nomem(e);
 	p->bundle = b;
 	p->want_labels = want_labels;
-	if ((s = predictor_new(b, &p->predictor, e)) || (s = csv_new(&handler, NULL, &p->csv, e))) {
+	if ((s = bundle_check_classes(b, want_labels, e)) || (s = predictor_new(b, &p->predictor, e)) ||
+		(s = csv_new(&handler, NULL, &p->csv, e))) {
 		csv_predictor_free(p);
 		return s;
 	}

@@ -36,6 +36,7 @@ begin_rows(struct api *api, const struct http_request *r, bool want_labels, void
 	p->want_labels = want_labels;
 	p->max_answers = api->max_predict * ANSWER_FACTOR;
 	if ((s = service_model_acquire(api->service, r->path_param[0], &p->model, e)) ||
+		(s = bundle_check_classes(loaded_bundle(p->model), want_labels, e)) ||
 		(s = api_body_type(r, types, 2, &which, e)))
 		return s;
 	return which == 0 ? csv_predictor_new(loaded_bundle(p->model), want_labels, &p->csv, e) : OK;

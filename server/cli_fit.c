@@ -97,7 +97,8 @@ static const struct option options[] = {
 		.value = "COLUMN",
 		.type = OPTION_CALL,
 		.call = set_label,
-		.doc = "the column with the labels; where it is empty, a row has none"},
+		.doc = "the column with the labels; where it is empty, a row has none. Without it the model has no "
+		       "classes and scores rows alone"},
 	{.name = "output",
 		.letter = 'o',
 		.value = "FILE",
@@ -427,11 +428,9 @@ run(int argc, char *argv[])
 		exit_status = cli_usage("fit", &e);
 		goto out;
 	}
-	if (!n_operands || !ingest_options_label(&f.reading) || !f.output) {
+	if (!n_operands || !f.output) {
 		err_set(&e, ERR_INVALID, "usage", "%s",
-			!n_operands ? "which file? (- is standard input)"
-			: f.output  ? "--label COLUMN is needed: the column with the labels"
-				    : "-o FILE is needed: where the model goes");
+			!n_operands ? "which file? (- is standard input)" : "-o FILE is needed: where the model goes");
 		exit_status = cli_usage("fit", &e);
 		goto out;
 	}
@@ -449,7 +448,7 @@ out:
 
 const struct cli_command cli_fit = {
 	.name = "fit",
-	.synopsis = "TRAIN.CSV --label COLUMN -o MODEL [OPTION…]",
+	.synopsis = "TRAIN.CSV [--label COLUMN] -o MODEL [OPTION…]",
 	.summary = "train a model on a CSV file in which some rows have labels",
 	.details = "TRAIN.CSV may be - for standard input. Rows with an empty label are learned from as unlabelled.\n"
 		   "Equal data, parameters and seed give an equal file.\n",

@@ -142,7 +142,9 @@ answers_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e)
 	}
 	if (!a->n_classes)
 		return err_set(e, ERR_DATA, "no_probabilities",
-			"there is no column \"probability.…\": the classes that the model knows are not to be seen");
+			"there is no column \"probability.…\": answers without classes, of predict --ood or of a model "
+			"trained "
+			"without labels, cannot be held against labels");
 	return OK;
 }
 

@@ -96,7 +96,9 @@ put_evaluation(struct json_build *b, cJSON *to, const struct report_facts *f, co
 		return;
 	}
 	json_put_null(b, to, "how");
-	if (!f->params->evaluation_folds)
+	if (!f->summary->n_labelled)
+		snprintf(text, sizeof text, "there are no labels to measure it by");
+	else if (!f->params->evaluation_folds)
 		snprintf(text, sizeof text, "not asked for: evaluation_folds is 0");
 	else if (lone)
 		snprintf(text, sizeof text,
@@ -123,7 +125,7 @@ put_data(struct json_build *b, cJSON *to, const struct report_facts *f)
 	json_put_count(b, to, "held_out", f->n_held_out);
 	json_put_count(b, to, "columns", s->n_columns);
 	json_put_count(b, to, "features", encoder_n_features(f->encoder));
-	json_put_text(b, to, "label_column", s->column[s->label_column].name);
+	json_put_text(b, to, "label_column", s->label_column == SIZE_MAX ? NULL : s->column[s->label_column].name);
 	classes = json_put_array(b, to, "classes");
 	for (size_t k = 0; k < s->n_classes; k++) {
 		cJSON *item = json_add_object(b, classes);
@@ -207,6 +209,9 @@ put_warnings(struct json_build *b, cJSON *to, const struct report_facts *f, cons
 	const struct ood_reference *reference = &r->model->reference[r->model->ood_score];
 	char text[256];
 
+	if (!s->n_labelled)
+		warn(b, to, "no_labels", NULL, NULL,
+			"the table has no labels: the model scores rows, and knows no classes to predict");
 	warn_of_columns(b, to, f, encoding);
 	for (size_t k = 0; k < s->n_classes; k++)
 		if (s->classes[k].count == 1)
@@ -268,14 +273,15 @@ report_build(const struct report_facts *f, char **json, struct err *e)
 		json_put_text(&b, part, "method", choice_name("method", METHOD_SUPERVISED));
 		put_evaluation(&b, part, f, &f->result->baseline_measures, label);
 	} else {
-		json_put_null(&b, root, "baseline"); /* the method is the baseline */
+		json_put_null(&b, root, "baseline"); /* the method is the baseline, or there is nothing to measure by */
 	}
 	json_put_count(&b, root, "recoveries", f->n_recoveries);
 	report_thresholds(&b, json_put_object(&b, root, "thresholds"), f->result->model);
 	part = json_put_object(&b, root, "calibration");
 	json_put_bool(&b, part, "calibrated", false);
 	json_put_text(&b, part, "reason",
-		"probabilities are the network's own: no labels were kept back to calibrate them with");
+		s->n_labelled ? "probabilities are the network's own: no labels were kept back to calibrate them with"
+			      : "without labels there are no probabilities to calibrate");
 	if (!b.failed)
 		put_warnings(&b, json_put_array(&b, root, "warnings"), f, encoding);
 	status = json_finish(&b, root, json, e);

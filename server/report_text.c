@@ -85,6 +85,8 @@ print_classes(const cJSON *report, FILE *out)
 	char word[160];
 	int n = 0, all = cJSON_GetArraySize(member(member(report, "data"), "classes"));
 
+	if (!all)
+		put_word(&p, "none: it scores rows, and predicts no labels");
 	cJSON_ArrayForEach(item, member(member(report, "data"), "classes"))
 	{
 		if (n++ == SHOWN) {

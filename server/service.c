@@ -228,7 +228,7 @@ service_train(struct service *v, const char *dataset, const struct params *param
 	enum status s;
 
 	if ((model_name && (s = model_name_check(model_name, e))) || (s = params_check(params, e)) ||
-		(s = store_dataset_get(v->store, dataset, &d, e)) || (s = training_check(&d.summary, e)) ||
+		(s = store_dataset_get(v->store, dataset, &d, e)) || (s = training_check(&d.summary, params, e)) ||
 		(s = json_finish(&b, params_to_json(params), &text, e)) ||
 		(s = store_job_add(v->store, "train", dataset, text, model_name, v->max_queued, id, e)))
 		goto out;

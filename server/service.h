@@ -36,9 +36,9 @@ enum status service_upload_feed(struct upload *u, const void *bytes, size_t n, s
 enum status service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], struct err *e);
 void service_upload_free(struct upload *u);
 
-/* Checks that the parameters fit together (params_check) and that the data set can train (labels there, two classes,
- * enough rows; ERR_DATA "no_labels", "one_class", "too_few_rows"), then queues and wakes a worker. The model becomes
- * the next version of model_name (ERR_INVALID "bad_model_name"); NULL: it is known by its id alone. */
+/* Checks that the parameters fit together (params_check) and that they can train on the data set (training_check), then
+ * queues and wakes a worker. The model becomes the next version of model_name (ERR_INVALID "bad_model_name"); NULL: it
+ * is known by its id alone. */
 enum status service_train(struct service *v, const char *dataset, const struct params *params, const char *model_name,
 	char id[STORE_ID_SIZE], struct err *e);
 enum status service_job_cancel(struct service *v, const char *id, enum job_state *state, struct err *e);

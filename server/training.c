@@ -28,17 +28,21 @@ struct training {
 };
 
 enum status
-training_check(const struct dataset_summary *s, struct err *e)
+training_check(const struct dataset_summary *s, const struct params *p, struct err *e)
 {
-	if (s->label_column == SIZE_MAX)
-		return err_set(
-			e, ERR_DATA, "no_label_column", "the data set was uploaded without naming its label column");
-	if (!s->n_labelled)
-		return err_set(e, ERR_DATA, "no_labels", "column \"%.90s\" has no label in any of the %zu rows",
-			s->column[s->label_column].name, s->n_rows);
-	if (s->n_classes < 2)
+	const struct param *method = params_find("method", NULL);
+	enum status status;
+
+	if (s->label_column == SIZE_MAX && params_needs_labels(p))
+		return err_set(e, ERR_DATA, "no_label_column",
+			"method %s learns classes, and no column was named as the one with the labels",
+			method->choices[p->method]);
+	if (!s->n_labelled && (status = params_check_unlabelled(p, e)))
+		return status;
+	if (s->n_labelled && s->n_classes < 2)
 		return err_set(e, ERR_DATA, "one_class",
-			"%zu of %zu rows have a label, always \"%.90s\": a classifier needs at least two classes",
+			"%zu of %zu rows have a label, always \"%.90s\": a classifier needs at least two classes; the "
+			"table without its label column trains a model of density alone, which scores rows",
 			s->n_labelled, s->n_rows, s->classes[0].label);
 	if (s->n_rows < TRAINING_MIN_ROWS)
 		return err_set(e, ERR_DATA, "too_few_rows", "the table has %zu rows; training needs at least %d",
@@ -115,7 +119,8 @@ out:
 	return status;
 }
 
-/* Every row's class into t->label: classes are numbered in the order of the summary, which is byte order. */
+/* Every row's class into t->label: classes are numbered in the order of the summary, which is byte order. A table
+ * without labels is not read for them. */
 static enum status
 read_labels(struct training *t, struct walk *w, struct err *e)
 {
@@ -126,6 +131,10 @@ read_labels(struct training *t, struct walk *w, struct err *e)
 	bool more;
 	enum status status = OK;
 
+	if (!s->n_labelled) {
+		memset(t->label, 0xff, s->n_rows * sizeof *t->label); /* -1 */
+		return OK;
+	}
 	for (size_t k = 0; k < s->n_classes && !status; k++)
 		status = dictionary_add(&classes, s->classes[k].label, strlen(s->classes[k].label), &code, e);
 	while (!status && !(status = walk_next(w, &first, &more, e)) && more) {
@@ -232,7 +241,7 @@ make_trainer(struct training *t, int n_threads, struct err *e)
 	t->data = (struct train_data){
 		.rows = &t->rows,
 		.label = t->label,
-		.n_classes = t->summary->n_classes,
+		.n_classes = t->summary->n_classes ? t->summary->n_classes : 1,
 		.held_out = t->held_out,
 	};
 	for (size_t i = 0; i < t->rows.n; i++)
@@ -249,7 +258,7 @@ training_new(const struct dataset_summary *s, const struct chunk_source *source,
 	struct walk w = {0};
 	enum status status;
 
-	if ((status = training_check(s, e)))
+	if ((status = training_check(s, p, e)))
 		return status;
 	if (!(t = calloc(1, sizeof *t)))
 		return err_nomem(e);
@@ -321,8 +330,8 @@ training_finish(struct training *t, struct bundle **out, struct err *e)
 	facts.result = &result;
 	facts.n_folds = progress.folds;
 	facts.n_recoveries = progress.recoveries;
-	if (!(b = calloc(1, sizeof *b)) || !(b->label = calloc(s->n_classes, sizeof *b->label)) ||
-		!(b->label_column = strdup(s->column[s->label_column].name))) {
+	if (!(b = calloc(1, sizeof *b)) || !(b->label = calloc(s->n_classes + 1, sizeof *b->label)) ||
+		(s->label_column != SIZE_MAX && !(b->label_column = strdup(s->column[s->label_column].name)))) {
 		status = err_nomem(e);
 		goto out;
 	}
@@ -368,15 +377,16 @@ size_t
 training_terms(const struct train_progress *p, struct training_term out[TRAINING_MAX_TERMS])
 {
 	const struct train_terms *t = &p->terms;
-	/* The first three mean something in every fit; the others are 0 where the method has no such term. */
+	/* The first three mean something in every fit that has labels; the others are 0 where the method has no such
+	 * term. */
 	const struct {
 		const char *name;
 		double value;
 		bool always;
 	} all[TRAINING_MAX_TERMS] = {
 		{"loss", t->loss, true},
-		{"cross_entropy", t->cross_entropy, true},
-		{"train_accuracy", t->train_accuracy, true},
+		{"cross_entropy", t->cross_entropy, p->labelled},
+		{"train_accuracy", t->train_accuracy, p->labelled},
 		{"log_p_difference", t->log_p_difference, false},
 		{"gradient_penalty", t->gradient_penalty, false},
 		{"conditional_entropy", t->conditional_entropy, false},

@@ -21,9 +21,11 @@ struct chunk_source {
 
 struct training; /* encoder, encoded rows, labels, trainer */
 
-/* The checks a run needs, on the summary alone: ERR_DATA "no_label_column", "no_labels", "one_class", "too_few_rows".
+/*
+ * The checks a run needs, on the summary and the parameters alone: ERR_DATA "one_class", "too_few_rows", and what
+ * params_check_unlabelled says of a table without labels, with "no_label_column" where none was named.
  */
-enum status training_check(const struct dataset_summary *s, struct err *e);
+enum status training_check(const struct dataset_summary *s, const struct params *p, struct err *e);
 
 /* The summary is borrowed until training_free. A status of the source's other than ERR_NOT_FOUND comes through. */
 enum status training_new(const struct dataset_summary *s, const struct chunk_source *source, const struct params *p,

@@ -570,12 +570,15 @@ static void
 a_table_that_cannot_train_is_refused_when_the_job_is_made(void **state)
 {
 	static const struct {
-		const char *csv, *label, *code;
+		const char *csv, *label, *code, *params;
 	} cases[] = {
-		{"x,label\n1,a\n2,a\n3,\n4,a\n5,a\n6,a\n7,a\n8,a\n9,a\n10,a\n11,a\n12,a\n", "label", "one_class"},
-		{"x,label\n1,\n2,\n3,\n4,\n5,\n6,\n7,\n8,\n9,\n10,\n11,\n12,\n", "label", "no_labels"},
-		{"x,label\n1,a\n2,b\n3,\n4,a\n5,a\n6,a\n7,a\n8,a\n9,a\n10,a\n11,a\n12,a\n", NULL, "no_label_column"},
-		{"x,label\n1,a\n2,b\n", "label", "too_few_rows"},
+		{"x,label\n1,a\n2,a\n3,\n4,a\n5,a\n6,a\n7,a\n8,a\n9,a\n10,a\n11,a\n12,a\n", "label", "one_class", "{}"},
+		{"x,label\n1,\n2,\n3,\n4,\n5,\n6,\n7,\n8,\n9,\n10,\n11,\n12,\n", "label", "no_labels",
+			"{\"method\":\"supervised\"}"},
+		{"x,label\n1,a\n2,b\n3,\n4,a\n5,a\n6,a\n7,a\n8,a\n9,a\n10,a\n11,a\n12,a\n", NULL, "no_label_column",
+			"{\"method\":\"vat\"}"},
+		{"x\n1\n2\n3\n4\n5\n", NULL, "parameter_combination", "{\"ood_score\":\"max_probability\"}"},
+		{"x,label\n1,a\n2,b\n", "label", "too_few_rows", "{}"},
 	};
 	char id[API_ID_SIZE], body[256];
 
@@ -584,7 +587,8 @@ a_table_that_cannot_train_is_refused_when_the_job_is_made(void **state)
 		struct buf csv = {.data = (unsigned char *)(uintptr_t)cases[i].csv, .len = strlen(cases[i].csv)};
 
 		api_upload(&d, &csv, cases[i].label, id);
-		snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\"}", id);
+		snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\",\"params\":%s}", id,
+			cases[i].params);
 		assert_refused("POST", "/v1/jobs", "application/json", body, 422, cases[i].code, NULL);
 		snprintf(body, sizeof body, "/v1/datasets/%s", id);
 		cJSON_Delete(api_call(&d, "DELETE", body, NULL, 204));
@@ -654,6 +658,51 @@ a_model_outlives_its_data_set_and_is_deleted_alone(void **state)
 	assert_refused("POST", target, "text/csv", "x\n1\n", 404, "model_not_found", mdl);
 	snprintf(target, sizeof target, "/v1/jobs/%s", run);
 	cJSON_Delete(api_call(&d, "GET", target, NULL, 200));
+}
+
+static void
+a_table_without_labels_makes_a_model_that_scores_and_refuses_to_predict(void **state)
+{
+	static const char csv[] = "x,y,colour\n1,0.2,red\n500,-500,red\n";
+	static const char json[] = "{\"rows\":[{\"x\":1,\"y\":0.2,\"colour\":\"red\"}]}";
+	char ds[API_ID_SIZE], run[API_ID_SIZE], mdl[API_ID_SIZE], target[128], why[512], cell[8][40], *scores;
+	struct buf table = {0};
+	const cJSON *p;
+	cJSON *reply;
+
+	(void)state;
+	blobs_csv(&table, 40, 0, false);
+	api_upload(&d, &table, NULL, ds);
+	buf_release(&table);
+	api_train(&d, ds, API_SMALL_NET ",\"steps\":200", run);
+	reply = api_wait(&d, run, "succeeded");
+	snprintf(mdl, sizeof mdl, "%s", api_text(reply, "model"));
+	assert_int_equal(api_number(reply, "steps"), 200); /* neither baseline nor folds */
+	assert_null(get(get(reply, "metrics"), "accuracy"));
+	assert_null(get(get(reply, "metrics"), "cross_entropy"));
+	assert_true(cJSON_IsNumber(get(get(reply, "metrics"), "loss")));
+	cJSON_Delete(reply);
+
+	snprintf(target, sizeof target, "/v1/models/%s", mdl);
+	reply = api_call(&d, "GET", target, NULL, 200);
+	if (!contract_fits_named(document, "Model", reply, why, sizeof why))
+		fail_msg("not a model as described: %s", why);
+	assert_true(cJSON_IsNull(get(reply, "baseline")));
+	assert_true(cJSON_IsNull(get(get(reply, "data"), "label_column")));
+	cJSON_Delete(reply);
+
+	scores = api_predict_csv(&d, mdl, "ood", csv);
+	assert_int_equal(cells_of(scores, 1, cell, 8), 3);
+	snprintf(target, sizeof target, "/v1/models/%s/ood", mdl);
+	reply = api_call(&d, "POST", target, json, 200);
+	p = cJSON_GetArrayItem(get(reply, "scores"), 0);
+	assert_true(strtod(cell[0], NULL) == api_number(p, "score"));
+	cJSON_Delete(reply);
+	free(scores);
+
+	snprintf(target, sizeof target, "/v1/models/%s/predict", mdl);
+	assert_refused("POST", target, "text/csv", csv, 409, "no_classes", "without labels");
+	assert_refused("POST", target, "application/json", json, 409, "no_classes", "ood");
 }
 
 static void
@@ -754,6 +803,7 @@ main(void)
 		cmocka_unit_test(a_table_that_cannot_train_is_refused_when_the_job_is_made),
 		cmocka_unit_test(jobs_are_cancelled_queued_and_running),
 		cmocka_unit_test(a_model_outlives_its_data_set_and_is_deleted_alone),
+		cmocka_unit_test(a_table_without_labels_makes_a_model_that_scores_and_refuses_to_predict),
 		cmocka_unit_test(health_and_readiness_are_answered),
 		cmocka_unit_test(an_upload_cut_off_leaves_nothing),
 		cmocka_unit_test(the_daemon_stops_in_good_order),

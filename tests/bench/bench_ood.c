@@ -341,12 +341,11 @@ print_set(const struct set *set)
 	fflush(stdout);
 }
 
-/* A table without labels is something that training may refuse, rather than fail at. */
+/* A table without labels is something that a method may refuse, rather than fail at. */
 static bool
 is_refusal(const struct set *set, const char *code)
 {
-	return set->protocol == ANOMALIES && (strcmp(code, "no_label_column") == 0 || strcmp(code, "no_labels") == 0 ||
-						     strcmp(code, "one_class") == 0);
+	return set->protocol == ANOMALIES && strcmp(code, "no_label_column") == 0;
 }
 
 static void
@@ -447,7 +446,7 @@ report(const struct bench *b, struct err *e)
 	for (int p = 0; p < N_PROTOCOLS; p++)
 		compare(b, (enum protocol)p, &build, json_put_object(&build, means, protocol_names[p]));
 	if (*b->refusal)
-		printf("\nAnomalies: not supported yet: training without labels was refused: %s\n", b->refusal);
+		printf("\nAnomalies: training without labels was refused: %s\n", b->refusal);
 	if (b->n_failed)
 		printf("\n%zu of %zu runs failed; their sets are left out of the means\n", b->n_failed, b->n_runs);
 	return runs_write(&b->runs, "ood", &build, root, e);

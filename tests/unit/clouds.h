@@ -61,6 +61,20 @@ clouds_init(struct clouds *c, size_t method)
 	c->data = (struct train_data){.rows = &c->rows, .label = c->label, .n_classes = K, .held_out = c->held_out};
 }
 
+/* Takes all labels away: what is left is a density. */
+static inline void
+clouds_unlabel(struct clouds *c)
+{
+	struct err e;
+
+	for (size_t i = 0; i < N; i++)
+		c->label[i] = -1;
+	c->data.n_classes = 1;
+	assert_int_equal(params_resolve(&c->params, N, 0, c->rows.d, 1, &e), OK);
+	assert_int_equal(split_holdout(c->label, N, 1, 0.1, 1, c->held_out, &c->n_held_out, &e), OK);
+	assert_true(c->n_held_out == N / 10);
+}
+
 static inline struct trainer *
 trainer_of(const struct clouds *c, int threads)
 {

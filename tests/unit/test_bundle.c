@@ -207,9 +207,12 @@ every_changed_byte_is_refused(void **state)
 	assert_int_equal(bundle_read(bytes.data, bytes.len, &none, &err), ERR_CORRUPT);
 	assert_string_equal(err.code, "not_a_model");
 	bytes.data[0] = 'V';
-	bytes.data[8] = 2;
+	bytes.data[8] = 3;
 	assert_int_equal(bundle_read(bytes.data, bytes.len, &none, &err), ERR_CORRUPT);
 	assert_string_equal(err.code, "unsupported_model_version");
+	bytes.data[8] = 2; /* that of models without classes, and it has three */
+	assert_int_equal(bundle_read(bytes.data, bytes.len, &none, &err), ERR_CORRUPT);
+	assert_string_equal(err.code, "corrupt_model");
 	buf_release(&bytes);
 	bundle_free(b);
 }
@@ -250,10 +253,12 @@ serve(const struct bundle *b)
 				assert_string_equal(err.code, "not_a_number");
 		}
 	}
-	assert_int_equal(predictor_answer(p, true, &a, &err), OK);
+	assert_int_equal(predictor_answer(p, b->n_classes > 0, &a, &err), OK);
 	assert_int_equal(a.n, 5);
 	for (size_t i = 0; i < 5; i++) {
 		assert_true(isfinite(a.score[i]) && a.p_value[i] >= 0 && a.p_value[i] <= 1);
+		if (!b->n_classes)
+			continue;
 		assert_in_range(a.label[i], 0, b->n_classes - 1);
 		for (size_t k = 0; k < a.n_classes; k++)
 			assert_true(a.probability[i * a.n_classes + k] >= 0 && a.probability[i * a.n_classes + k] <= 1);
@@ -262,14 +267,12 @@ serve(const struct bundle *b)
 }
 
 static void
-changed_bytes_under_a_valid_checksum_are_refused_or_harmless(void **state)
+change_under_a_valid_checksum(struct bundle *b)
 {
 	static const unsigned char change[] = {0x01, 0x80, 0xff, 0x20};
-	struct bundle *b = make();
 	struct buf bytes = {0};
 	size_t n_served = 0, n_refused = 0;
 
-	(void)state;
 	bytes_of(b, &bytes);
 	for (size_t i = 28; i < bytes.len; i++) {
 		for (size_t k = 0; k < sizeof change; k++) {
@@ -298,6 +301,68 @@ changed_bytes_under_a_valid_checksum_are_refused_or_harmless(void **state)
 	}
 	buf_release(&bytes);
 	bundle_free(b);
+}
+
+static void
+changed_bytes_under_a_valid_checksum_are_refused_or_harmless(void **state)
+{
+	(void)state;
+	change_under_a_valid_checksum(make());
+	change_under_a_valid_checksum(tiny_bundle_of(0, &err));
+}
+
+/* Of a table without a label column, and of one whose label column had no label. */
+static void
+a_bundle_without_classes_has_scores_and_refuses_labels(void **state)
+{
+	static const char rows[] = "x,size,colour,fixed,label\n1,2,red,5,\n9,,mauve,5,u\n";
+	static const char json[] = "{\"rows\":[{\"x\":1,\"size\":2,\"colour\":\"red\",\"fixed\":5,\"label\":null}]}";
+
+	(void)state;
+	for (int named = 0; named < 2; named++) {
+		struct bundle *b = tiny_bundle_of(0, &err), *again = NULL, *none = NULL;
+		struct buf one = {0}, two = {0}, scores = {0}, objects = {0};
+		struct csv_predictor *p = NULL;
+		struct warning *warning = NULL;
+		size_t n_rows, n_warnings = 0;
+
+		assert_non_null(b);
+		if (named)
+			assert_non_null(b->label_column = strdup("label"));
+		bytes_of(b, &one);
+		assert_memory_equal(one.data, "VERADMDL\2\0\0\0", 12);
+		assert_int_equal(read_copy(one.data, one.len, &again), OK);
+		assert_int_equal(again->n_classes, 0);
+		assert_true(named ? !strcmp(again->label_column, "label") : !again->label_column);
+		bytes_of(again, &two);
+		assert_int_equal(one.len, two.len);
+		assert_memory_equal(one.data, two.data, one.len);
+
+		assert_int_equal(predict_csv(again, rows, 0, false, &scores, &p), OK);
+		assert_memory_equal(scores.data, "ood.score,ood.p_value,ood.is_ood\n", 33);
+		assert_int_equal(csv_predictor_warnings(p, &warning, &n_warnings, &err), OK);
+		assert_int_equal(n_warnings, named ? 1 : 2); /* mauve, and the column that nobody knows */
+		csv_predictor_free(p);
+		free(warning);
+		assert_int_equal(json_predict(again, json, sizeof json - 1, false, &objects, &n_rows, &err), OK);
+		assert_int_equal(n_rows, 1);
+
+		assert_int_equal(csv_predictor_new(again, true, &p, &err), ERR_CONFLICT);
+		assert_string_equal(err.code, "no_classes");
+		assert_int_equal(
+			json_predict(again, json, sizeof json - 1, true, &objects, &n_rows, &err), ERR_CONFLICT);
+		assert_string_equal(err.code, "no_classes");
+
+		one.data[8] = 1; /* the version of models that have classes */
+		assert_int_equal(read_copy(one.data, one.len, &none), ERR_CORRUPT);
+		assert_string_equal(err.code, "corrupt_model");
+		buf_release(&one);
+		buf_release(&two);
+		buf_release(&scores);
+		buf_release(&objects);
+		bundle_free(b);
+		bundle_free(again);
+	}
 }
 
 static void
@@ -564,6 +629,7 @@ main(void)
 		cmocka_unit_test(every_truncation_is_refused),
 		cmocka_unit_test(every_changed_byte_is_refused),
 		cmocka_unit_test(changed_bytes_under_a_valid_checksum_are_refused_or_harmless),
+		cmocka_unit_test(a_bundle_without_classes_has_scores_and_refuses_labels),
 		cmocka_unit_test(csv_answers_have_the_columns_of_the_contract),
 		cmocka_unit_test(columns_are_matched_by_name_in_any_order),
 		cmocka_unit_test(what_was_served_with_a_doubt_is_counted),

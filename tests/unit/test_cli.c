@@ -136,7 +136,6 @@ called_wrongly_it_says_how_and_exits_with_2(void **state)
 		{"", "Usage:"},
 		{"ft", "did you mean fit?"},
 		{"fit", "which file?"},
-		{"fit train.csv -o m", "--label COLUMN is needed"},
 		{"fit train.csv --label kind", "-o FILE is needed"},
 		{"fit train.csv --lable kind -o m", "did you mean --label?"},
 		{"fit train.csv --label kind -o m --learning-rat 1", "did you mean --learning-rate?"},
@@ -261,6 +260,8 @@ a_bad_file_is_named_with_its_line_and_nothing_is_written(void **state)
 	says(err_text, "verad: fit: nowhere/m.vera: cannot write: No such file");
 	assert_int_equal(sh("$V fit train.csv -o kept.vera --label kindd"), 1);
 	says(err_text, "\"kind\"");
+	assert_int_equal(sh("$V fit rows.csv -o kept.vera --method vat"), 1);
+	says(err_text, "no column was named");
 	write_file("one.csv", "x,kind\n1,a\n2,a\n3,a\n4,\n5,\n");
 	assert_int_equal(sh("$V fit one.csv -o kept.vera --label kind"), 1);
 	says(err_text, "two classes");
@@ -322,6 +323,27 @@ a_damaged_model_is_refused(void **state)
 		   "dd of=flipped.vera bs=1 seek=400 conv=notrunc status=none; $V predict flipped.vera rows.csv"),
 		1);
 	assert_string_equal(out, "");
+}
+
+static void
+a_model_without_labels_scores_rows_and_predicts_none(void **state)
+{
+	(void)state;
+	assert_int_equal(sh("$V fit rows.csv -o density.vera --steps 40 --hidden-layers 8 --generator-layers 8"), 0);
+	says(err_text, "40 rows: 0 labelled");
+	says(err_text, "no labels to measure it by");
+	assert_int_equal(sh("$V predict density.vera rows.csv --ood"), 0);
+	assert_int_equal(strncmp(out, "ood.score,ood.p_value,ood.is_ood\n", 33), 0);
+	assert_int_equal(sh("$V predict density.vera rows.csv"), 1);
+	says(err_text, "verad: predict: density.vera: the model was trained without labels");
+	assert_string_equal(out, "");
+	assert_int_equal(sh("$V inspect density.vera"), 0);
+	says(out, "classes      none");
+	assert_null(strstr(out, "baseline"));
+	assert_int_equal(sh("$V predict density.vera rows.csv --ood >scores.csv; "
+			    "$V measure scores.csv truth.csv --label kind"),
+		1);
+	says(err_text, "answers without classes");
 }
 
 static void
@@ -678,6 +700,7 @@ main(void)
 		cmocka_unit_test(a_model_predicts_and_measure_says_how_well),
 		cmocka_unit_test(warnings_and_errors_of_rows_name_the_column),
 		cmocka_unit_test(a_damaged_model_is_refused),
+		cmocka_unit_test(a_model_without_labels_scores_rows_and_predicts_none),
 		cmocka_unit_test(inspect_shows_the_report),
 		cmocka_unit_test(measure_counts_rows_of_other_classes_as_foreign),
 		cmocka_unit_test(the_daemon_starts_answers_and_stops_in_good_order),

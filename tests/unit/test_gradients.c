@@ -24,13 +24,15 @@ struct energy {
 	struct net_shape shape;
 	struct jem jem;
 	struct jem_weights weights;
+	size_t n_labelled;
 	real trained[MAX], plain[MAX], gradient[MAX], x[(2 * N + N_LABELLED) * D];
 	int32_t y[N_LABELLED];
 	real *block;
 };
 
+/* One class: a density alone, without labelled rows. */
 static struct energy *
-energy_new(bool weight_norm, struct jem_weights weights)
+energy_new(size_t n_classes, bool weight_norm, struct jem_weights weights)
 {
 	struct energy *t = calloc(1, sizeof *t);
 	struct layer_sizes hidden = {.n = 3, .size = {9, 8, 7}};
@@ -38,8 +40,9 @@ energy_new(bool weight_norm, struct jem_weights weights)
 	struct rng rng;
 
 	t->block = arena.block;
-	t->shape = net_shape_of(D, &hidden, K, weight_norm);
+	t->shape = net_shape_of(D, &hidden, n_classes, weight_norm);
 	t->weights = weights;
+	t->n_labelled = n_classes > 1 ? N_LABELLED : 0;
 	jem_workspace(&t->jem, &t->shape, N, N, N_LABELLED, &arena);
 	rng_init(&rng, 7, 0);
 	net_init(&t->shape, t->trained, &rng);
@@ -65,21 +68,29 @@ energy_loss(void *ctx, const real *trained)
 	struct jem_terms terms;
 
 	memcpy(jem_input(&t->jem, 0), t->x, sizeof t->x);
-	jem_step(&t->jem, net_effective(&t->shape, trained, t->plain), N, N, N_LABELLED, t->y, &t->weights, t->gradient,
-		&terms, THREADS);
+	jem_step(&t->jem, net_effective(&t->shape, trained, t->plain), N, N, t->n_labelled, t->y, &t->weights,
+		t->gradient, &terms, THREADS);
+	if (!t->n_labelled)
+		assert_true(terms.conditional_entropy == 0 && terms.cross_entropy == 0 && terms.accuracy == 0);
 	return terms.loss;
 }
 
 static void
-check_energy(bool weight_norm, struct jem_weights weights)
+check_classes(size_t n_classes, bool weight_norm, struct jem_weights weights)
 {
-	struct energy *t = energy_new(weight_norm, weights);
+	struct energy *t = energy_new(n_classes, weight_norm, weights);
 	static real gradient[MAX];
 
 	energy_loss(t, t->trained);
 	net_effective_backward(&t->shape, t->trained, t->gradient, gradient);
 	check_differences(energy_loss, t, t->trained, gradient, net_trained_size(&t->shape));
 	energy_free(t);
+}
+
+static void
+check_energy(bool weight_norm, struct jem_weights weights)
+{
+	check_classes(K, weight_norm, weights);
 }
 
 static void
@@ -124,6 +135,13 @@ weight_norm_passes_every_term_on(void **state)
 	check_energy(true, (struct jem_weights){.contrast = 1, .gamma = (real)0.3, .beta = (real)0.7, .alpha = 2});
 }
 
+static void
+a_density_without_classes_has_its_gradient(void **state)
+{
+	(void)state;
+	check_classes(1, true, (struct jem_weights){.contrast = 1, .gamma = (real)0.3, .beta = (real)0.7, .alpha = 2});
+}
+
 static double
 sum_log_p(void *ctx, const real *x)
 {
@@ -140,7 +158,7 @@ sum_log_p(void *ctx, const real *x)
 static void
 log_p_has_its_gradient_in_the_input(void **state)
 {
-	struct energy *t = energy_new(false, (struct jem_weights){0});
+	struct energy *t = energy_new(K, false, (struct jem_weights){0});
 	real gradient[N * D];
 
 	(void)state;
@@ -254,6 +272,7 @@ main(void)
 		cmocka_unit_test(the_cross_entropy_has_its_gradient),
 		cmocka_unit_test(all_terms_together_have_their_gradient),
 		cmocka_unit_test(weight_norm_passes_every_term_on),
+		cmocka_unit_test(a_density_without_classes_has_its_gradient),
 		cmocka_unit_test(log_p_has_its_gradient_in_the_input),
 		cmocka_unit_test(the_sample_has_its_gradient_in_every_parameter),
 		cmocka_unit_test(the_posterior_has_the_gradient_of_its_elbo),

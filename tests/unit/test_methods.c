@@ -100,6 +100,62 @@ every_method_learns_three_clouds_and_an_energy_knows_what_is_far(void **state)
 	}
 }
 
+/* Without labels it is one fit, of which the scores are all that can be judged. */
+static void
+every_method_that_contrasts_learns_a_density_without_labels(void **state)
+{
+	(void)state;
+	for (size_t m = 0; m < N_METHODS; m++) {
+		size_t n_flagged = 0;
+		struct train_progress progress;
+		struct train_result r;
+		struct model_workspace *w;
+		struct trainer *t;
+		struct clouds c;
+		struct rows far;
+		struct err e;
+		const uint32_t width[] = {2};
+		double score[N], far_score;
+
+		if (!method_of((enum method)m)->contrasts)
+			continue;
+		small_run(&c, m);
+		c.params.steps = 1000;
+		c.params.evaluation_folds = 3;
+		clouds_unlabel(&c);
+		t = trainer_of(&c, 2);
+		run(t, SIZE_MAX);
+		trainer_progress(t, &progress);
+		assert_int_equal(progress.steps, 1000); /* neither baseline nor folds */
+		assert_false(progress.labelled);
+		assert_true(progress.terms.loss != 0 && progress.terms.cross_entropy == 0);
+		assert_int_equal(trainer_finish(t, &r, &e), OK);
+		assert_true(!r.baseline && !r.evaluated && !r.n_evaluated);
+		assert_int_equal(model_n_classes(r.model), 1);
+		assert_int_equal(r.model->reference[OOD_ENERGY].n, c.n_held_out);
+		assert_int_equal(r.model->reference[OOD_GRADIENT_NORM].n, c.n_held_out);
+		assert_int_equal(r.model->reference[OOD_MAX_PROBABILITY].n, 0);
+
+		assert_int_equal(model_workspace_new(r.model, &w, &e), OK);
+		model_predict(r.model, &c.rows, 0, N, OOD_ENERGY, w, NULL, score);
+		for (size_t i = 0; i < N; i++) {
+			assert_true(isfinite(score[i]));
+			n_flagged += score[i] > r.model->reference[OOD_ENERGY].threshold;
+		}
+		assert_int_equal(rows_init(&far, 1, 2, 1, width, &e), OK);
+		far.dense[0] = 4, far.dense[1] = 4;
+		model_predict(r.model, &far, 0, 1, OOD_ENERGY, w, NULL, &far_score);
+		if (n_flagged > N / 5 || !(far_score > r.model->reference[OOD_ENERGY].threshold))
+			fail_msg("%s: %zu of %d rows are flagged, one far off scores %g, the threshold is %g",
+				name_of(m), n_flagged, N, far_score, r.model->reference[OOD_ENERGY].threshold);
+		model_workspace_free(w);
+		rows_release(&far);
+		train_result_release(&r);
+		trainer_free(t);
+		rows_release(&c.rows);
+	}
+}
+
 static void
 no_method_depends_on_the_number_of_threads(void **state)
 {
@@ -164,6 +220,27 @@ a_restored_run_of_any_method_ends_in_the_same_model(void **state)
 		trainer_free(second);
 		rows_release(&c.rows);
 	}
+}
+
+static void
+a_restored_run_without_labels_ends_in_the_same_model(void **state)
+{
+	struct trainer *whole, *first, *second;
+	struct clouds c;
+
+	(void)state;
+	small_run(&c, METHOD_VERA);
+	c.params.steps = 50;
+	clouds_unlabel(&c);
+	whole = trainer_of(&c, 2);
+	first = trainer_of(&c, 1);
+	run(first, 20);
+	second = restored(&c, first);
+	same_bytes(result_of(whole), result_of(second));
+	trainer_free(whole);
+	trainer_free(first);
+	trainer_free(second);
+	rows_release(&c.rows);
 }
 
 /* ---- The divergence guard ----------------------------------------------------------------------------------- */
@@ -312,8 +389,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_method_is_called_what_its_parameter_calls_it),
 		cmocka_unit_test(every_method_learns_three_clouds_and_an_energy_knows_what_is_far),
+		cmocka_unit_test(every_method_that_contrasts_learns_a_density_without_labels),
 		cmocka_unit_test(no_method_depends_on_the_number_of_threads),
 		cmocka_unit_test(a_restored_run_of_any_method_ends_in_the_same_model),
+		cmocka_unit_test(a_restored_run_without_labels_ends_in_the_same_model),
 		cmocka_unit_test(divergence_of_any_method_is_an_error_and_never_a_number),
 		cmocka_unit_test(a_run_that_diverges_once_goes_on_from_its_last_sound_state),
 		cmocka_unit_test(a_restored_run_recovers_as_the_saved_one_would_have),

@@ -228,6 +228,34 @@ resolve_refuses_data_that_cannot_train(void **state)
 }
 
 static void
+a_table_without_labels_takes_methods_that_learn_a_density(void **state)
+{
+	static const size_t density[] = {METHOD_VERA, METHOD_VERA_HMC, METHOD_MEG, METHOD_JEM};
+	static const size_t classes[] = {METHOD_SUPERVISED, METHOD_VAT};
+	struct params p;
+	struct err e = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof density / sizeof *density; i++) {
+		params_defaults(&p);
+		p.method = density[i];
+		assert_int_equal(params_resolve(&p, 100, 0, 5, 1, &e), OK);
+		assert_true(p.steps && p.hidden_layers.n);
+	}
+	for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+		params_defaults(&p);
+		p.method = classes[i];
+		assert_int_equal(params_resolve(&p, 100, 0, 5, 1, &e), ERR_DATA);
+		assert_string_equal(e.code, "no_labels");
+	}
+	params_defaults(&p);
+	p.ood_score = OOD_MAX_PROBABILITY;
+	assert_int_equal(params_resolve(&p, 100, 0, 5, 1, &e), ERR_INVALID);
+	assert_string_equal(e.code, "parameter_combination");
+	assert_int_equal(params_resolve(&p, 100, 10, 5, 2, &e), OK);
+}
+
+static void
 combination_refused(const struct params *chosen, size_t d, const char *part)
 {
 	struct params p = *chosen;
@@ -398,6 +426,7 @@ main(void)
 		cmocka_unit_test(resolve_leaves_nothing_to_choose),
 		cmocka_unit_test(resolve_keeps_what_was_chosen),
 		cmocka_unit_test(resolve_refuses_data_that_cannot_train),
+		cmocka_unit_test(a_table_without_labels_takes_methods_that_learn_a_density),
 		cmocka_unit_test(json_sets_what_it_names_and_defaults_the_rest),
 		cmocka_unit_test(json_of_a_wrong_kind_is_refused),
 		cmocka_unit_test(json_written_reads_back_as_the_same_parameters),

@@ -178,12 +178,14 @@ warning(const cJSON *report, const char *code)
 }
 
 static void
-refused(struct sample *t, const char *label, const char *csv, const char *code)
+refused(struct sample *t, size_t method, const char *label, const char *csv, const char *code)
 {
+	struct params p = quick();
 	struct err e = {0};
 
+	p.method = method;
 	buf_puts(&t->csv, csv);
-	assert_int_equal(training_check(sample_read(t, label), &e), ERR_DATA);
+	assert_int_equal(training_check(sample_read(t, label), &p, &e), ERR_DATA);
 	assert_string_equal(e.code, code);
 	assert_true(strlen(e.msg) > 20);
 	sample_release(t);
@@ -196,10 +198,11 @@ a_table_that_cannot_train_is_refused_with_its_reason(void **state)
 	struct sample t = {0};
 
 	(void)state;
-	refused(&t, NULL, "a,b\n1,2\n3,4\n", "no_label_column");
-	refused(&t, "b", "a,b\n1,\n3,\n", "no_labels");
-	refused(&t, "b", "a,b\n1,x\n3,x\n4,\n", "one_class");
-	refused(&t, "b", "a,b\n1,x\n3,y\n", "too_few_rows");
+	refused(&t, METHOD_SUPERVISED, NULL, "a,b\n1,2\n3,4\n", "no_label_column");
+	refused(&t, METHOD_VAT, "b", "a,b\n1,\n3,\n", "no_labels");
+	refused(&t, METHOD_VERA, "b", "a,b\n1,x\n3,x\n4,\n", "one_class");
+	refused(&t, METHOD_VERA, "b", "a,b\n1,x\n3,y\n", "too_few_rows");
+	refused(&t, METHOD_VERA, NULL, "a,b\n1,x\n3,y\n", "too_few_rows");
 }
 
 static void
@@ -289,6 +292,56 @@ what_cannot_be_measured_is_null_with_a_reason(void **state)
 	cJSON_Delete(r);
 	buf_release(&bytes);
 	sample_release(&s);
+}
+
+/* Once without a label column, once with one that is empty in every row. */
+static void
+a_table_without_labels_makes_a_model_of_density_alone(void **state)
+{
+	(void)state;
+	for (int named = 0; named < 2; named++) {
+		struct sample s = {0};
+		const struct chunk_source source = chunks_source(&s.chunks);
+		struct params p = quick();
+		struct training_term term[TRAINING_MAX_TERMS];
+		struct train_progress progress;
+		struct training *t = NULL;
+		struct bundle *b = NULL;
+		struct buf bytes = {0};
+		struct err e = {0};
+		cJSON *r;
+
+		buf_puts(&s.csv, named ? "x,y,kind\n" : "x,y\n");
+		for (size_t i = 0; i < N_ROWS; i++)
+			buf_printf(&s.csv, "%zu,%zu%s\n", i * 7 % 11, i * 5 % 13, named ? "," : "");
+		sample_read(&s, named ? "kind" : NULL);
+		assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 1, &t, &e), OK);
+		finish(t, &b, &bytes);
+		training_progress(t, &progress);
+		for (size_t i = training_terms(&progress, term); i--;)
+			assert_true(strcmp(term[i].name, "cross_entropy") && strcmp(term[i].name, "train_accuracy"));
+		assert_null(training_take_baseline(t));
+		assert_int_equal(b->n_classes, 0);
+		assert_int_equal(model_n_classes(b->model), 1);
+		assert_non_null(r = cJSON_Parse(b->report));
+		assert_int_equal(at(at(r, "data"), "unlabelled")->valueint, N_ROWS);
+		assert_int_equal(at(at(r, "data"), "held_out")->valueint, 6);
+		assert_int_equal(cJSON_GetArraySize(at(at(r, "data"), "classes")), 0);
+		assert_int_equal(cJSON_IsNull(at(at(r, "data"), "label_column")), !named);
+		assert_int_equal(named, b->label_column && strcmp(b->label_column, "kind") == 0);
+		assert_int_equal(cJSON_GetArraySize(at(r, "encoding")), 2);
+		assert_true(cJSON_IsNull(at(at(r, "measures"), "how")));
+		assert_non_null(strstr(at(at(r, "measures"), "reason")->valuestring, "no labels"));
+		assert_true(cJSON_IsNull(at(r, "baseline")));
+		assert_true(cJSON_IsNumber(at(at(r, "thresholds"), "threshold")));
+		assert_true(cJSON_IsNull(at(at(r, "thresholds"), "max_probability")));
+		assert_non_null(warning(r, "no_labels"));
+		cJSON_Delete(r);
+		bundle_free(b);
+		training_free(t);
+		buf_release(&bytes);
+		sample_release(&s);
+	}
 }
 
 static void
@@ -584,6 +637,7 @@ main(void)
 		cmocka_unit_test(classes_are_numbered_in_byte_order),
 		cmocka_unit_test(the_report_says_what_was_done_and_how_well),
 		cmocka_unit_test(what_cannot_be_measured_is_null_with_a_reason),
+		cmocka_unit_test(a_table_without_labels_makes_a_model_of_density_alone),
 		cmocka_unit_test(a_constant_column_is_warned_of),
 		cmocka_unit_test(the_number_of_threads_does_not_enter_the_bytes),
 		cmocka_unit_test(a_run_restored_from_a_checkpoint_ends_in_the_same_bytes),

@@ -46,10 +46,10 @@ tiny_encoder(struct table *t, struct encoder **out, struct err *e)
 }
 
 static inline enum status
-tiny_model(const struct encoder *c, const struct table *t, struct model **out, struct err *e)
+tiny_model(const struct encoder *c, const struct table *t, size_t n_outputs, struct model **out, struct err *e)
 {
 	static const size_t map[] = {0, 1, 2, 3, 4};
-	struct net_shape shape = {.n_layers = 2, .size = {encoder_n_features(c), 4, 3}};
+	struct net_shape shape = {.n_layers = 2, .size = {encoder_n_features(c), 4, n_outputs}};
 	struct model_workspace *w = NULL;
 	struct rows rows = {0};
 	real weights[128];
@@ -75,22 +75,23 @@ tiny_model(const struct encoder *c, const struct table *t, struct model **out, s
 	return model_set_reference(*out, OOD_ENERGY, score, t->n_rows, 0.05, e);
 }
 
-/* Freed with bundle_free; NULL with e set when out of memory. */
+/* Of the first so many classes, or of a table without a label column (0). */
 static inline struct bundle *
-tiny_bundle(struct err *e)
+tiny_bundle_of(size_t n_classes, struct err *e)
 {
 	struct bundle *b = calloc(1, sizeof *b);
 	struct table t = {0};
 
-	if (!b || tiny_encoder(&t, &b->encoder, e) || tiny_model(b->encoder, &t, &b->model, e))
+	if (!b || tiny_encoder(&t, &b->encoder, e) ||
+		tiny_model(b->encoder, &t, n_classes ? n_classes : 1, &b->model, e))
 		goto fail;
-	b->n_classes = 3;
-	b->label = calloc(3, sizeof *b->label);
-	b->label_column = strdup("label");
+	b->n_classes = n_classes;
+	b->label = calloc(n_classes + 1, sizeof *b->label);
+	b->label_column = n_classes ? strdup("label") : NULL;
 	b->report = strdup(TINY_REPORT);
-	if (!b->label || !b->label_column || !b->report)
+	if (!b->label || (n_classes && !b->label_column) || !b->report)
 		goto fail;
-	for (size_t k = 0; k < 3; k++) {
+	for (size_t k = 0; k < n_classes; k++) {
 		if (!(b->label[k] = strdup(tiny_labels[k])))
 			goto fail;
 	}
@@ -100,6 +101,13 @@ fail:
 	table_release(&t);
 	bundle_free(b);
 	return NULL;
+}
+
+/* Freed with bundle_free; NULL with e set when out of memory. */
+static inline struct bundle *
+tiny_bundle(struct err *e)
+{
+	return tiny_bundle_of(3, e);
 }
 
 #endif
