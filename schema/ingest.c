@@ -75,6 +75,28 @@ dataset_summary_release(struct dataset_summary *s)
 	memset(s, 0, sizeof *s);
 }
 
+enum status
+dataset_table(const struct dataset_summary *s, struct table *out, struct err *e)
+{
+	const char **names = calloc(s->n_columns, sizeof *names);
+	enum column_type *types = calloc(s->n_columns, sizeof *types);
+	enum status status;
+
+	if (!names || !types) {
+		status = err_nomem(e);
+		goto out;
+	}
+	for (size_t i = 0; i < s->n_columns; i++) {
+		names[i] = s->column[i].name;
+		types[i] = s->column[i].type;
+	}
+	status = table_init(out, names, types, s->n_columns, e);
+out:
+	free(names);
+	free(types);
+	return status;
+}
+
 const char *
 dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_WARNING_SIZE])
 {
@@ -217,6 +239,8 @@ check_names(const struct ingest *g, const char *const *names, size_t n, struct e
 
 		if (dictionary_find(&found, name, wanted->len[i]) != TABLE_MISSING)
 			continue;
+		if (g->options.label_optional && g->options.column[i].role == ROLE_LABEL)
+			continue;
 		near = suggest_nearest(name, names, n);
 		s = err_set(e, ERR_DATA, "unknown_column",
 			"the table has no column \"%.*s\", which the schema names%s%.*s%s",
@@ -238,9 +262,10 @@ first_header(struct ingest *g, const char *const *names, size_t n, struct err *e
 
 		while (i < n && strcmp(names[i], g->label_name) != 0)
 			i++;
-		if (i == n)
+		if (i < n)
+			s->label_column = i;
+		else if (!g->options.label_optional)
 			return fail_unknown_label(g, names, n, e);
-		s->label_column = i;
 	}
 	if (check_names(g, names, n, e))
 		return e->status;

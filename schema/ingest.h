@@ -57,6 +57,8 @@ struct dataset_summary {
 };
 enum { INGEST_BAD_ROWS = 100 };
 void dataset_summary_release(struct dataset_summary *s); /* accepts a zeroed struct */
+/* An empty table with these columns, for the chunks of the data set. */
+enum status dataset_table(const struct dataset_summary *s, struct table *out, struct err *e);
 
 /* Is there something about column i that its owner should know? Its code, and the sentence for people; else NULL.
  * "numbers_among_text": it is text although at least half of its cells are numbers, because of a "-", say;

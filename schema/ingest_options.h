@@ -58,6 +58,7 @@ struct ingest_options {
 	struct column_option *column; /* [names.n], owned */
 	size_t column_cap;
 	size_t max_bad_rows;
+	bool label_optional; /* the label column may be absent: then nothing is labelled. No option of a user's */
 };
 void ingest_options_release(struct ingest_options *o); /* accepts a zeroed struct; leaves one */
 enum status ingest_options_copy(struct ingest_options *to, const struct ingest_options *from, struct err *e);

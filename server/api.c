@@ -87,7 +87,6 @@ model_limit(const void *app)
 	return API_MAX_MODEL;
 }
 
-static const char *const upload_query[] = {"name", "label_column", NULL};
 static const char *const page_query[] = {"after", "limit", NULL};
 static const char *const import_query[] = {"name", NULL};
 
@@ -106,12 +105,13 @@ static const struct http_route routes[] = {
 	{.method = "POST", .path = "/v1/admin/backup", .scope = ACCESS_ADMIN, .max_body = control_limit,
 		.begin = api_json_begin, .end = api_backup},
 
-	{.method = "POST", .path = "/v1/datasets", .query = upload_query, .max_body = upload_limit,
-		.begin = api_dataset_upload_begin, .body = api_dataset_upload_body, .end = api_dataset_upload_end,
-		.release = api_dataset_upload_release},
+	{.method = "POST", .path = "/v1/datasets", .query = api_upload_query, .max_body = upload_limit,
+		.begin = api_upload_begin, .body = api_upload_body, .end = api_upload_end, .release = api_upload_release},
 	{.method = "GET", .path = "/v1/datasets", .query = page_query, .end = api_dataset_list},
 	{.method = "GET", .path = "/v1/datasets/{id}", .end = api_dataset_get},
 	{.method = "DELETE", .path = "/v1/datasets/{id}", .end = api_dataset_delete},
+	{.method = "POST", .path = "/v1/datasets/{id}/rows", .query = api_append_query, .max_body = upload_limit,
+		.begin = api_append_begin, .body = api_upload_body, .end = api_upload_end, .release = api_upload_release},
 
 	{.method = "POST", .path = "/v1/jobs", .max_body = control_limit, .begin = api_json_begin, .end = api_job_create},
 	{.method = "GET", .path = "/v1/jobs", .query = page_query, .end = api_job_list},
@@ -272,24 +272,33 @@ api_page(const struct http_request *r, struct api_page *out, struct err *e)
 }
 
 enum status
+api_charset(const char *charset, struct err *e)
+{
+	if (!strcmp(charset, "utf-8") || !strcmp(charset, "utf8") || !strcmp(charset, "us-ascii"))
+		return OK;
+	return err_set(e, ERR_UNSUPPORTED, "unsupported_encoding",
+		"the text is said to be in %.30s: convert it to UTF-8, the only encoding served", charset);
+}
+
+enum status
 api_body_type(const struct http_request *r, const char *const *types, size_t n, size_t *which, struct err *e)
 {
-	const char *served = n == 1 ? types[0] : "text/csv or application/json";
+	char served[128] = "";
 	size_t i = 0;
 
 	while (i < n && strcmp(types[i], r->content_type))
 		i++;
-	if (i == n)
-		return err_set(e, ERR_UNSUPPORTED, "unsupported_media_type",
-			"this needs a body of Content-Type %s, not %.80s", served,
-			r->content_type[0] ? r->content_type : "one without a Content-Type");
-	if (r->content_charset[0] && strcmp(r->content_charset, "utf-8") && strcmp(r->content_charset, "utf8") &&
-		strcmp(r->content_charset, "us-ascii"))
-		return err_set(e, ERR_UNSUPPORTED, "unsupported_encoding",
-			"the text is said to be in %.30s: convert it to UTF-8, the only encoding served",
-			r->content_charset);
 	*which = i;
-	return OK;
+	if (i < n)
+		return r->content_charset[0] ? api_charset(r->content_charset, e) : OK;
+	for (i = 0; i < n; i++)
+		snprintf(served + strlen(served), sizeof served - strlen(served), "%s%s",
+			!i          ? ""
+			: i + 1 < n ? ", "
+				    : " or ",
+			types[i]);
+	return err_set(e, ERR_UNSUPPORTED, "unsupported_media_type", "this needs a body of Content-Type %s, not %.80s",
+		served, r->content_type[0] ? r->content_type : "one without a Content-Type");
 }
 
 void

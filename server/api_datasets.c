@@ -1,12 +1,11 @@
-/* api_datasets: /v1/datasets. An upload is fed to the service as it comes; nothing of it is kept here. */
+/* api_datasets: /v1/datasets, what is there. How it comes is in api_upload.c. */
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/api_private.h"
-
-enum { MAX_NAME = 200 }; /* bytes of a data set's name */
+#include "server/http_route.h"
 
 static void
 put_columns(struct json_build *b, cJSON *to, const struct dataset_summary *s)
@@ -68,11 +67,20 @@ put_dataset(struct json_build *b, cJSON *to, const struct dataset *d)
 	json_put_count(b, to, "unlabelled", d->summary.n_unlabelled);
 	json_put_count(b, to, "bad_rows", d->summary.n_bad_rows);
 	json_put_count(b, to, "bytes", d->summary.n_bytes);
+	json_put_count(b, to, "version", d->version);
 	api_put_time(b, to, "created_at", d->created);
+	api_put_time(b, to, "changed_at", d->changed);
 }
 
-static enum status
-reply_with_dataset(struct api *api, const char *id, int status, struct http_reply *reply, struct err *e)
+/* What ETag and If-Match name: a version, whose rows never change. */
+static void
+etag_of(const struct dataset *d, char etag[72])
+{
+	snprintf(etag, 72, "\"%s.%zu\"", d->id, d->version);
+}
+
+enum status
+api_dataset_reply(struct api *api, const char *id, int status, struct http_reply *reply, struct err *e)
 {
 	struct dataset d = {0};
 	struct json_build b = {0};
@@ -88,59 +96,31 @@ reply_with_dataset(struct api *api, const char *id, int status, struct http_repl
 	json_put(&b, root, "schema", cJSON_Parse(d.summary.options));
 	json_put(&b, root, "errors", cJSON_Parse(d.summary.bad_rows));
 	s = api_reply(reply, status, &b, root, e);
+	etag_of(&d, reply->etag);
 	dataset_release(&d);
 	return s;
 }
 
 enum status
-api_dataset_upload_begin(void *app, const struct http_request *r, void **state, struct err *e)
+api_dataset_expect(struct api *api, const struct http_request *r, size_t *version, struct err *e)
 {
-	static const char *const types[] = {"text/csv"};
-	const char *name = http_query(r, "name"), *label = http_query(r, "label_column");
-	struct ingest_options options = {0};
-	const struct api *api = app;
-	struct upload *u = NULL;
+	const char *wanted = http_header(r, "If-Match");
+	struct dataset d = {0};
+	char etag[72];
 	enum status s;
-	size_t which;
 
-	if ((s = api_body_type(r, types, 1, &which, e)))
+	*version = 0;
+	if (!wanted)
+		return OK;
+	if ((s = store_dataset_get(service_store(api->service), r->path_param[0], &d, e)))
 		return s;
-	if (name && strlen(name) > MAX_NAME)
-		return err_set(e, ERR_SYNTAX, "bad_query_parameter", "the query parameter \"name\" is over %d bytes",
-			MAX_NAME);
-	if (!label || !(s = ingest_options_set(&options, "label_column", label, e)))
-		s = service_upload_begin(api->service, name, &options, &u, e);
-	ingest_options_release(&options);
-	*state = u;
+	etag_of(&d, etag);
+	if (!http_etag_listed(wanted, etag, true))
+		s = err_set(e, ERR_CONFLICT, "version_mismatch", "data set %s is at version %zu, and If-Match is %.80s",
+			d.id, d.version, wanted);
+	*version = strcmp(wanted, "*") ? d.version : 0;
+	dataset_release(&d);
 	return s;
-}
-
-enum status
-api_dataset_upload_body(void *app, void *state, const void *bytes, size_t n, struct err *e)
-{
-	(void)app;
-	return service_upload_feed(state, bytes, n, e);
-}
-
-enum status
-api_dataset_upload_end(void *app, const struct http_request *r, void *state, const struct buf *gathered,
-	struct http_reply *reply, struct err *e)
-{
-	char id[STORE_ID_SIZE];
-	enum status s;
-
-	(void)r, (void)gathered;
-	if ((s = service_upload_finish(state, id, e)))
-		return s;
-	snprintf(reply->location, sizeof reply->location, "/v1/datasets/%s", id);
-	return reply_with_dataset(app, id, 201, reply, e);
-}
-
-void
-api_dataset_upload_release(void *app, void *state)
-{
-	(void)app;
-	service_upload_free(state);
 }
 
 enum status
@@ -176,16 +156,20 @@ api_dataset_get(void *app, const struct http_request *r, void *state, const stru
 	struct http_reply *reply, struct err *e)
 {
 	(void)state, (void)gathered;
-	return reply_with_dataset(app, r->path_param[0], 200, reply, e);
+	return api_dataset_reply(app, r->path_param[0], 200, reply, e);
 }
 
 enum status
 api_dataset_delete(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e)
 {
-	const struct api *api = app;
+	struct api *api = app;
+	size_t version;
+	enum status s;
 
 	(void)state, (void)gathered;
 	reply->status = 204;
+	if ((s = api_dataset_expect(api, r, &version, e)))
+		return s;
 	return store_dataset_delete(service_store(api->service), r->path_param[0], e);
 }

@@ -16,17 +16,26 @@ enum {
 };
 
 /* api_datasets.c */
-enum status api_dataset_upload_begin(void *app, const struct http_request *r, void **state, struct err *e);
-enum status api_dataset_upload_body(void *app, void *state, const void *bytes, size_t n, struct err *e);
-enum status api_dataset_upload_end(void *app, const struct http_request *r, void *state, const struct buf *gathered,
-	struct http_reply *reply, struct err *e);
-void api_dataset_upload_release(void *app, void *state);
+/* The data set as JSON, with its columns and its ETag. */
+enum status api_dataset_reply(struct api *api, const char *id, int status, struct http_reply *reply, struct err *e);
+/* The version that the request's If-Match asks for, 0 without one; ERR_CONFLICT "version_mismatch" when it is another.
+ */
+enum status api_dataset_expect(struct api *api, const struct http_request *r, size_t *version, struct err *e);
 enum status api_dataset_list(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
 enum status api_dataset_get(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
 enum status api_dataset_delete(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
+
+/* api_upload.c */
+extern const char *const api_upload_query[], *const api_append_query[];
+enum status api_upload_begin(void *app, const struct http_request *r, void **state, struct err *e);
+enum status api_append_begin(void *app, const struct http_request *r, void **state, struct err *e);
+enum status api_upload_body(void *app, void *state, const void *bytes, size_t n, struct err *e);
+enum status api_upload_end(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+void api_upload_release(void *app, void *state);
 
 /* api_jobs.c */
 enum status api_job_create(void *app, const struct http_request *r, void *state, const struct buf *gathered,
@@ -103,6 +112,7 @@ enum status api_query_count(const struct http_request *r, const char *name, uint
 	uint64_t *out, struct err *e);
 
 /* ERR_UNSUPPORTED unless the body's type is one of those named, in UTF-8 and not compressed. *which: its index. */
+enum status api_charset(const char *charset, struct err *e); /* ERR_UNSUPPORTED for others than UTF-8 */
 enum status api_body_type(
 	const struct http_request *r, const char *const *types, size_t n, size_t *which, struct err *e);
 

@@ -241,7 +241,7 @@ read_job(struct run *r, struct err *e)
 		return err_set(e, ERR_CORRUPT, "damaged_job", "the stored parameters of the job are no JSON");
 	s = params_from_json(&r->params, params, e);
 	cJSON_Delete(params);
-	return s ? s : store_dataset_get(r->jobs->store, job->dataset, &r->dataset, e);
+	return s ? s : store_dataset_of_job(r->jobs->store, job->id, &r->dataset, e);
 }
 
 static enum status

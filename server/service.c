@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "schema/append.h"
 #include "schema/params_json.h"
 #include "server/json_build.h"
 #include "server/metrics.h"
@@ -117,6 +118,12 @@ struct upload {
 	struct store_upload *stored;
 	struct ingest *ingest;
 	struct spool spool; /* the bytes so far: a column may turn out to be text when its numbers are stored already */
+
+	/* Of rows for a data set that is there: */
+	struct store *store;
+	struct append *append; /* NULL: this is a new data set */
+	char dataset[STORE_ID_SIZE];
+	size_t version; /* that they must follow; 0: any */
 };
 
 static enum status
@@ -158,6 +165,59 @@ out:
 }
 
 enum status
+service_append_options(struct service *v, const char *dataset, struct ingest_options *out, struct err *e)
+{
+	struct dataset d = {0};
+	enum status s;
+
+	if ((s = store_dataset_get(v->store, dataset, &d, e)))
+		return s;
+	s = append_options(&d.summary, d.label_column, out, e);
+	dataset_release(&d);
+	return s;
+}
+
+static enum status
+check_version(const struct dataset *d, size_t wanted, struct err *e)
+{
+	if (!wanted || wanted == d->version)
+		return OK;
+	return err_set(e, ERR_CONFLICT, "version_mismatch", "data set %s is at version %zu, not %zu", d->id, d->version,
+		wanted);
+}
+
+enum status
+service_append_begin(struct service *v, const char *dataset, size_t version, const struct ingest_options *options,
+	struct upload **out, struct err *e)
+{
+	struct upload *u = calloc(1, sizeof *u);
+	const struct ingest_sink sink = {.chunk = store_chunk, .restart = drop_chunks, .ctx = u};
+	struct dataset d = {0};
+	struct ingest_sink mapped;
+	enum status s;
+
+	if (!u)
+		return err_nomem(e);
+	spool_init(&u->spool, v->spool_dir);
+	u->store = v->store;
+	u->version = version;
+	if ((s = store_dataset_get(v->store, dataset, &d, e)) || (s = check_version(&d, version, e)) ||
+		(s = append_new(&d.summary, &sink, &u->append, e)))
+		goto out;
+	memcpy(u->dataset, d.id, sizeof u->dataset);
+	mapped = append_sink(u->append);
+	if ((s = ingest_new(options, NULL, &mapped, &u->ingest, e)) ||
+		(s = store_upload_begin(v->store, NULL, NULL, &u->stored, e)))
+		goto out;
+	*out = u;
+	u = NULL;
+out:
+	dataset_release(&d);
+	service_upload_free(u);
+	return s;
+}
+
+enum status
 service_upload_feed(struct upload *u, const void *bytes, size_t n, struct err *e)
 {
 	enum status s = ingest_feed(u->ingest, bytes, n, e);
@@ -188,6 +248,47 @@ out:
 	return s;
 }
 
+/* Old chunks are shown to the append until it has seen enough; *at: those that it has seen. */
+static enum status
+show_old_chunks(struct upload *u, const struct dataset *d, size_t *at, struct err *e)
+{
+	struct table t = {0};
+	enum status s;
+
+	if (!append_wants_old(u->append))
+		return OK;
+	if ((s = dataset_table(&d->summary, &t, e)))
+		return s;
+	for (; *at < d->n_chunks && append_wants_old(u->append) && !s; ++*at)
+		if (!(s = store_dataset_chunk(u->store, u->dataset, *at, &t, e)))
+			s = append_meet_old(u->append, &t, e);
+	table_release(&t);
+	return s;
+}
+
+/* The sum is made without holding anything, so another append may have come between: then it is made again. */
+static enum status
+finish_append(struct upload *u, struct err *e)
+{
+	const struct dataset_summary *part = ingest_summary(u->ingest);
+	size_t n_shown = 0;
+	enum status s;
+
+	do {
+		struct dataset_summary whole = {0};
+		struct dataset d = {0};
+
+		if ((s = store_dataset_get(u->store, u->dataset, &d, e)))
+			return s;
+		if (!(s = check_version(&d, u->version, e)) && !(s = show_old_chunks(u, &d, &n_shown, e)) &&
+			!(s = append_sum(u->append, &d.summary, part, &whole, e)))
+			s = store_upload_append(u->stored, u->dataset, d.version, part, &whole, e);
+		dataset_summary_release(&whole);
+		dataset_release(&d);
+	} while (s == ERR_CONFLICT && !strcmp(e->code, "dataset_changed"));
+	return s;
+}
+
 enum status
 service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], struct err *e)
 {
@@ -201,7 +302,10 @@ service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], struct err *e)
 			return s;
 		assert(!again); /* all types are known after a whole pass */
 	}
-	return store_upload_finish(u->stored, ingest_summary(u->ingest), id, e);
+	if (!u->append)
+		return store_upload_finish(u->stored, ingest_summary(u->ingest), id, e);
+	memcpy(id, u->dataset, sizeof u->dataset);
+	return finish_append(u, e);
 }
 
 void
@@ -212,6 +316,7 @@ service_upload_free(struct upload *u)
 	if (u->stored)
 		store_upload_free(u->stored);
 	ingest_free(u->ingest);
+	append_free(u->append);
 	spool_release(&u->spool);
 	free(u);
 }

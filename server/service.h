@@ -34,6 +34,13 @@ enum status service_upload_begin(
 	struct service *v, const char *name, const struct ingest_options *options, struct upload **out, struct err *e);
 enum status service_upload_feed(struct upload *u, const void *bytes, size_t n, struct err *e);
 enum status service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], struct err *e);
+/* Further rows for a data set that is there: as an upload, but that finish makes them its next version, and gives its
+ * own id back. Read as the data set was, but for what the options say of their own file: service_append_options gives
+ * what to begin with. version: the only one that they may follow, ERR_CONFLICT "version_mismatch"; 0: any. Several
+ * appends at a time are one behind the other in the end. */
+enum status service_append_options(struct service *v, const char *dataset, struct ingest_options *out, struct err *e);
+enum status service_append_begin(struct service *v, const char *dataset, size_t version,
+	const struct ingest_options *options, struct upload **out, struct err *e);
 void service_upload_free(struct upload *u);
 
 /* Checks that the parameters fit together (params_check) and that they can train on the data set (training_check), then

@@ -53,6 +53,9 @@ struct dataset {
 	char *name;         /* owned */
 	char *label_column; /* owned; NULL: none */
 	double created;     /* seconds since the epoch */
+	size_t version;     /* 1 at first; one more with every upload of further rows */
+	double changed;     /* when this version came to be */
+	size_t n_chunks;
 	struct dataset_summary summary;
 };
 void dataset_release(struct dataset *d); /* accepts a zeroed struct */
@@ -66,9 +69,16 @@ enum status store_upload_chunk(struct store_upload *u, const struct table *t, si
 enum status store_upload_restart(struct store_upload *u, struct err *e); /* drops the chunks so far */
 enum status store_upload_finish(
 	struct store_upload *u, const struct dataset_summary *summary, char id[STORE_ID_SIZE], struct err *e);
+/* Further rows: of an upload begun without name and label column, whose chunks have the data set's columns. They become
+ * the end of data set `id`, all at once, as its next version. seen: the version that `whole`, the summary of all the
+ * rows, was made from; ERR_CONFLICT "dataset_changed" where it has become another meanwhile. part: of the new rows. */
+enum status store_upload_append(struct store_upload *u, const char *id, size_t seen, const struct dataset_summary *part,
+	const struct dataset_summary *whole, struct err *e);
 void store_upload_free(struct store_upload *u); /* not finished: everything of it is deleted */
 
 enum status store_dataset_get(struct store *s, const char *id, struct dataset *out, struct err *e);
+/* As it was when the job was queued: the job sees no rows that came later. */
+enum status store_dataset_of_job(struct store *s, const char *job, struct dataset *out, struct err *e);
 /* Newest first, after the id `after` (NULL: from the start), at most `limit`. *out is an array of *n, each to be
  * released, then free(). Lists of data sets carry no columns and classes: the counts alone. */
 enum status store_dataset_list(
@@ -78,7 +88,7 @@ enum status store_dataset_list(
 enum status store_dataset_delete(struct store *s, const char *id, struct err *e);
 
 /* Reads chunk `chunk_index` of a data set into `t` (table_init'ed with all its columns): ERR_NOT_FOUND past the last.
- */
+ * Further rows make further chunks; those that are there never change. */
 enum status store_dataset_chunk(struct store *s, const char *id, size_t chunk_index, struct table *t, struct err *e);
 
 /* Jobs ----------------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /*
  * store_dataset: the records of data sets, and reading their chunks. Only rows in state `ready` are visible here. How
- * they come to be is in store_upload.c, how they go in store_housekeeper.c.
+ * they come to be is in store_upload.c, how they go in store_housekeeper.c. What is known of a data set's rows is known
+ * for each version, and kept with the part that made it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,9 @@ dataset_release(struct dataset *d)
 }
 
 #define DATASET_FIELDS                                                                                                 \
-	"id, name, label_column, label_index, created, n_rows, n_labelled, n_unlabelled, n_bytes, n_columns, "         \
-	"n_classes, n_bad_rows"
+	"d.id, d.name, d.label_column, d.label_index, d.created, p.n_rows, p.n_labelled, p.n_unlabelled, p.n_bytes, "  \
+	"p.n_columns, p.n_classes, p.version, p.created, p.first_chunk + p.n_chunks, p.n_bad_rows, p.seq, "            \
+	"d.options, p.bad_rows"
 
 /* The present row of DATASET_FIELDS. Release d in any case. */
 static void
@@ -40,11 +42,14 @@ dataset_fields(struct query *q, struct dataset *d)
 	d->summary.n_bytes = row_size(q, 8);
 	d->summary.n_columns = row_size(q, 9);
 	d->summary.n_classes = row_size(q, 10);
-	d->summary.n_bad_rows = row_size(q, 11);
+	d->version = row_size(q, 11);
+	d->changed = row_real(q, 12);
+	d->n_chunks = row_size(q, 13);
+	d->summary.n_bad_rows = row_size(q, 14);
 }
 
-static enum status
-not_found(const char *id, struct err *e)
+enum status
+dataset_not_found(const char *id, struct err *e)
 {
 	return err_set(e, ERR_NOT_FOUND, "dataset_not_found", "no data set \"%.40s\"", id);
 }
@@ -57,13 +62,13 @@ damaged(struct conn *c, const char *id, const char *what, struct err *e)
 }
 
 static enum status
-read_columns(struct conn *c, int64_t seq, struct dataset_summary *s, struct err *e)
+read_columns(struct conn *c, int64_t part, struct dataset_summary *s, struct err *e)
 {
 	struct query q = query_new(c, "SELECT name, type, n_missing, min, max, n_distinct, n_numbers, text_line, "
-				      "text_cell, role, n_na FROM dataset_column WHERE dataset = ?1 ORDER BY idx");
+				      "text_cell, role, n_na FROM dataset_column WHERE part = ?1 ORDER BY idx");
 	size_t cap = 0;
 
-	query_int(&q, seq);
+	query_int(&q, part);
 	s->n_columns = 0;
 	while (query_row(&q)) {
 		struct column_summary *grown = list_room(s->column, s->n_columns, &cap, sizeof *grown);
@@ -96,12 +101,12 @@ read_columns(struct conn *c, int64_t seq, struct dataset_summary *s, struct err 
 }
 
 static enum status
-read_classes(struct conn *c, int64_t seq, struct dataset_summary *s, struct err *e)
+read_classes(struct conn *c, int64_t part, struct dataset_summary *s, struct err *e)
 {
-	struct query q = query_new(c, "SELECT label, count FROM dataset_class WHERE dataset = ?1 ORDER BY idx");
+	struct query q = query_new(c, "SELECT label, count FROM dataset_class WHERE part = ?1 ORDER BY idx");
 	size_t cap = 0;
 
-	query_int(&q, seq);
+	query_int(&q, part);
 	s->n_classes = 0;
 	while (query_row(&q)) {
 		struct class_count *grown = list_room(s->classes, s->n_classes, &cap, sizeof *grown);
@@ -118,45 +123,74 @@ read_classes(struct conn *c, int64_t seq, struct dataset_summary *s, struct err 
 	return query_end(&q, e);
 }
 
-enum status
-store_dataset_get(struct store *s, const char *id, struct dataset *out, struct err *e)
+/* The data set that the statement finds for ?1. *found = false: none. */
+static enum status
+get_dataset(struct conn *c, const char *sql, const char *key, struct dataset *out, bool *found, struct err *e)
 {
+	struct query q = query_new(c, sql);
 	struct dataset d = {0};
 	size_t n_columns, n_classes;
-	int64_t seq = 0;
-	struct query q;
-	struct conn *c;
-	bool found;
-	enum status status = read_begin(s, &c, e);
+	int64_t part = 0;
+	enum status status;
 
-	if (status)
-		return status;
-	q = query_new(
-		c, "SELECT " DATASET_FIELDS ", seq, options, bad_rows FROM dataset WHERE id = ?1 AND state = 'ready'");
-	query_text(&q, id);
-	if ((found = query_row(&q))) {
+	query_text(&q, key);
+	if ((*found = query_row(&q))) {
 		dataset_fields(&q, &d);
-		seq = row_int(&q, 12);
-		d.summary.options = row_text(&q, 13);
-		d.summary.bad_rows = row_text(&q, 14);
+		part = row_int(&q, 15);
+		d.summary.options = row_text(&q, 16);
+		d.summary.bad_rows = row_text(&q, 17);
 	}
 	n_columns = d.summary.n_columns;
 	n_classes = d.summary.n_classes;
 	status = query_end(&q, e);
-	if (!status && !found)
-		status = not_found(id, e);
-	if (status)
+	if (status || !*found)
 		goto out;
-	if ((status = read_columns(c, seq, &d.summary, e)) || (status = read_classes(c, seq, &d.summary, e)))
+	if ((status = read_columns(c, part, &d.summary, e)) || (status = read_classes(c, part, &d.summary, e)))
 		goto out;
 	if (d.summary.n_columns != n_columns || d.summary.n_classes != n_classes) {
-		status = damaged(c, id, "the columns", e);
+		status = damaged(c, d.id, "the columns", e);
 		goto out;
 	}
 	*out = d;
 	memset(&d, 0, sizeof d);
 out:
 	dataset_release(&d);
+	return status;
+}
+
+enum status
+store_dataset_get(struct store *s, const char *id, struct dataset *out, struct err *e)
+{
+	bool found;
+	struct conn *c;
+	enum status status = read_begin(s, &c, e);
+
+	if (status)
+		return status;
+	status = get_dataset(c,
+		"SELECT " DATASET_FIELDS " FROM dataset d JOIN dataset_part p ON p.dataset = d.seq "
+		"AND p.version = d.version WHERE d.id = ?1 AND d.state = 'ready'",
+		id, out, &found, e);
+	if (!status && !found)
+		status = dataset_not_found(id, e);
+	return read_end(s, c, status);
+}
+
+enum status
+store_dataset_of_job(struct store *s, const char *job, struct dataset *out, struct err *e)
+{
+	bool found;
+	struct conn *c;
+	enum status status = read_begin(s, &c, e);
+
+	if (status)
+		return status;
+	status = get_dataset(c,
+		"SELECT " DATASET_FIELDS " FROM job j JOIN dataset d ON d.id = j.dataset JOIN dataset_part p "
+		"ON p.dataset = d.seq AND p.version = j.dataset_version WHERE j.id = ?1 AND d.state = 'ready'",
+		job, out, &found, e);
+	if (!status && !found)
+		status = err_set(e, ERR_NOT_FOUND, "dataset_not_found", "the data set of job %.40s is gone", job);
 	return read_end(s, c, status);
 }
 
@@ -178,8 +212,9 @@ store_dataset_list(struct store *s, const char *after, size_t limit, struct data
 	static const struct list_kind kind = {sizeof **out, read_dataset, release_dataset};
 	void *list;
 	enum status status = list_page(s, &kind, "SELECT created, seq FROM dataset WHERE id = ?1 AND state = 'ready'",
-		"SELECT " DATASET_FIELDS " FROM dataset WHERE state = 'ready' AND (created, seq) < (?1, ?2) "
-		"ORDER BY created DESC, seq DESC LIMIT ?3",
+		"SELECT " DATASET_FIELDS " FROM dataset d JOIN dataset_part p ON p.dataset = d.seq "
+		"AND p.version = d.version WHERE d.state = 'ready' AND (d.created, d.seq) < (?1, ?2) "
+		"ORDER BY d.created DESC, d.seq DESC LIMIT ?3",
 		after, limit, &list, n, e);
 
 	if (!status)
@@ -212,7 +247,13 @@ store_dataset_delete(struct store *s, const char *id, struct err *e)
 	status = query_run(&q, e);
 	found = !status && conn_changes(c) > 0;
 	if (!status && !found)
-		status = not_found(id, e);
+		status = dataset_not_found(id, e);
+	if (!status) {
+		q = query_new(c, "UPDATE dataset_part SET state = 'deleting' WHERE dataset = "
+				 "(SELECT seq FROM dataset WHERE id = ?1)");
+		query_text(&q, id);
+		status = query_run(&q, e);
+	}
 	status = write_end(s, status, e);
 	if (!status)
 		housekeeper_wake(s);
@@ -240,25 +281,34 @@ read_segment(struct table *t, size_t first, size_t n, const void *bytes, size_t 
 	return status;
 }
 
-/* The chunk's number of rows; ERR_NOT_FOUND where there is no such data set or chunk. */
+/* Which part has the chunk, under which number, and its rows; ERR_NOT_FOUND where there is no such data set or chunk.
+ */
+struct chunk_place {
+	int64_t part;
+	size_t chunk, n_rows;
+};
+
 static enum status
-find_chunk(struct conn *c, const char *id, size_t chunk_index, int64_t *seq, size_t *n_rows, struct err *e)
+find_chunk(struct conn *c, const char *id, size_t chunk_index, struct chunk_place *out, struct err *e)
 {
-	struct query q = query_new(c, "SELECT d.seq, k.n_rows FROM dataset d LEFT JOIN dataset_chunk k "
-				      "ON k.dataset = d.seq AND k.chunk = ?2 WHERE d.id = ?1 AND d.state = 'ready'");
+	struct query q = query_new(c,
+		"SELECT p.seq, ?2 - p.first_chunk, k.n_rows FROM dataset d JOIN dataset_part p ON p.seq = "
+		"(SELECT seq FROM dataset_part WHERE dataset = d.seq AND first_chunk <= ?2 "
+		"ORDER BY first_chunk DESC LIMIT 1) "
+		"LEFT JOIN dataset_chunk k ON k.part = p.seq AND k.chunk = ?2 - p.first_chunk "
+		"WHERE d.id = ?1 AND d.state = 'ready'");
 	bool found, past_end = false;
 	enum status status;
 
 	query_text(&q, id);
 	query_size(&q, chunk_index);
 	if ((found = query_row(&q))) {
-		*seq = row_int(&q, 0);
-		past_end = row_is_null(&q, 1);
-		*n_rows = past_end ? 0 : row_size(&q, 1);
+		past_end = row_is_null(&q, 2);
+		*out = (struct chunk_place){row_int(&q, 0), row_size(&q, 1), past_end ? 0 : row_size(&q, 2)};
 	}
 	status = query_end(&q, e);
 	if (!status && !found)
-		status = not_found(id, e);
+		status = dataset_not_found(id, e);
 	if (!status && past_end)
 		status = err_set(
 			e, ERR_NOT_FOUND, "chunk_not_found", "data set %.40s has no chunk %zu", id, chunk_index);
@@ -268,28 +318,28 @@ find_chunk(struct conn *c, const char *id, size_t chunk_index, int64_t *seq, siz
 enum status
 store_dataset_chunk(struct store *s, const char *id, size_t chunk_index, struct table *t, struct err *e)
 {
-	size_t n_rows = 0, n_columns = 0;
+	struct chunk_place at = {0};
+	size_t n_columns = 0;
 	enum status status, bad = OK;
-	int64_t seq = 0;
 	struct query q;
 	struct conn *c;
 
 	status = read_begin(s, &c, e);
 	if (status)
 		return status;
-	status = find_chunk(c, id, chunk_index, &seq, &n_rows, e);
+	status = find_chunk(c, id, chunk_index, &at, e);
 	if (status)
 		return read_end(s, c, status);
 	table_clear(t);
-	status = table_reserve(t, n_rows, e);
+	status = table_reserve(t, at.n_rows, e);
 	if (status)
 		return read_end(s, c, status);
-	t->n_rows = n_rows;
+	t->n_rows = at.n_rows;
 
 	q = query_new(c, "SELECT first_column, n_columns, checksum, bytes FROM dataset_segment "
-			 "WHERE dataset = ?1 AND chunk = ?2 ORDER BY first_column");
-	query_int(&q, seq);
-	query_size(&q, chunk_index);
+			 "WHERE part = ?1 AND chunk = ?2 ORDER BY first_column");
+	query_int(&q, at.part);
+	query_size(&q, at.chunk);
 	while (!bad && query_row(&q)) {
 		size_t first = row_size(&q, 0), n = row_size(&q, 1), n_bytes;
 		const void *bytes = row_bytes(&q, 3, &n_bytes);

@@ -24,10 +24,10 @@ sweep_some(struct store *s, bool *more, struct err *e)
 {
 	/* Children before parents. The first statement has a limit and is repeated until it finds nothing. */
 	static const char *const rest[] = {
-		"DELETE FROM dataset_chunk WHERE dataset = ?1",
-		"DELETE FROM dataset_column WHERE dataset = ?1",
-		"DELETE FROM dataset_class WHERE dataset = ?1",
-		"DELETE FROM dataset WHERE seq = ?1",
+		"DELETE FROM dataset_chunk WHERE part = ?1",
+		"DELETE FROM dataset_column WHERE part = ?1",
+		"DELETE FROM dataset_class WHERE part = ?1",
+		"DELETE FROM dataset_part WHERE seq = ?1",
 	};
 	int64_t seq = 0;
 	struct query q;
@@ -36,15 +36,19 @@ sweep_some(struct store *s, bool *more, struct err *e)
 
 	if (status)
 		return status;
-	q = query_new(c, "SELECT seq FROM dataset WHERE state = 'deleting' LIMIT 1");
+	q = query_new(c, "SELECT seq FROM dataset_part WHERE state = 'deleting' LIMIT 1");
 	if ((*more = query_row(&q)))
 		seq = row_int(&q, 0);
 	status = query_end(&q, e);
+	if (!status && !*more) { /* the parts of a deleted data set were doomed with it, so they are gone */
+		q = query_new(c, "DELETE FROM dataset WHERE state = 'deleting'");
+		status = query_run(&q, e);
+	}
 	if (status || !*more)
 		return write_end(s, status, e);
 
 	q = query_new(c, "DELETE FROM dataset_segment WHERE seq IN "
-			 "(SELECT seq FROM dataset_segment WHERE dataset = ?1 LIMIT ?2)");
+			 "(SELECT seq FROM dataset_segment WHERE part = ?1 LIMIT ?2)");
 	query_int(&q, seq);
 	query_int(&q, SWEEP_SEGMENTS);
 	status = query_run(&q, e);

@@ -245,8 +245,9 @@ static enum status
 insert_job(struct conn *c, const char *id, const char *type, const char *dataset, const char *params,
 	const char *model_name, struct err *e)
 {
-	struct query q = query_new(c, "INSERT INTO job (id, state, type, dataset, params, created, model_name) "
-				      "VALUES (?1, 'queued', ?2, ?3, ?4, ?5, ?6) RETURNING seq");
+	struct query q = query_new(c,
+		"INSERT INTO job (id, state, type, dataset, params, created, model_name, dataset_version) "
+		"VALUES (?1, 'queued', ?2, ?3, ?4, ?5, ?6, (SELECT version FROM dataset WHERE id = ?3)) RETURNING seq");
 	int64_t seq = 0;
 	enum status status;
 

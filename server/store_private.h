@@ -159,15 +159,16 @@ bool is_disk_full(int system_errno);
 /* Uploads and the housekeeper --------------------------------------------------------------------------------------*/
 
 struct store_upload {
-	struct store *s; /* borrowed */
-	char *name, *label_column;
-	int64_t seq;
-	char id[STORE_ID_SIZE];
+	struct store *s;           /* borrowed */
+	char *name, *label_column; /* NULL: of rows for a data set that is there */
+	int64_t seq;               /* of its part */
 	bool finished;
 	struct store_upload *next; /* in the list of abandoned ones */
 };
-void upload_destroy(struct store_upload *u);                             /* the memory alone */
-enum status upload_doom(struct conn *c, int64_t dataset, struct err *e); /* within a write: state `deleting` */
+void upload_destroy(struct store_upload *u);                          /* the memory alone */
+enum status upload_doom(struct conn *c, int64_t part, struct err *e); /* within a write: state `deleting` */
+enum status dataset_not_found(const char *id, struct err *e);
+#define JOB_STATES_ENDED "('succeeded', 'failed', 'cancelled')" /* for good */
 
 enum status housekeeper_start(struct store *s, struct err *e);
 void housekeeper_stop(struct store *s); /* drops what it had not got to; the next open finds it */

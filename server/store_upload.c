@@ -1,6 +1,7 @@
 /*
- * store_upload: data sets on their way in. The row is there from the start, in state `uploading`, invisible; each chunk
- * is a transaction of its own; the last transaction makes the row `ready`.
+ * store_upload: parts of data sets on their way in. The part's row is there from the start, in state `uploading`,
+ * nobody's; each chunk is a transaction of its own; the last transaction makes a data set of it, or a data set's next
+ * part.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -25,26 +26,17 @@ upload_destroy(struct store_upload *u)
 static enum status
 upload_row(struct conn *c, struct store_upload *u, struct err *e)
 {
-	struct query q;
-	char id[STORE_ID_SIZE];
+	struct query q = query_new(
+		c, "INSERT INTO dataset_part (state, created) VALUES ('uploading', ?1) RETURNING seq");
 	int64_t seq = 0;
-	enum status status = store_new_id("ds_", id, e);
+	enum status status;
 
-	if (status)
-		return status;
-	q = query_new(c, "INSERT INTO dataset (id, state, name, label_column, created) "
-			 "VALUES (?1, 'uploading', ?2, ?3, ?4) RETURNING seq");
-	query_text(&q, id);
-	query_text(&q, u->name);
-	query_text(&q, u->label_column);
 	query_real(&q, store_now());
 	while (query_row(&q))
 		seq = row_int(&q, 0);
 	status = query_end(&q, e);
-	if (!status) {
+	if (!status)
 		u->seq = seq;
-		memcpy(u->id, id, sizeof u->id);
-	}
 	return status;
 }
 
@@ -56,7 +48,7 @@ store_upload_begin(
 	struct conn *c;
 	enum status status;
 
-	if (!u || !(u->name = strdup(name)) || (label_column && !(u->label_column = strdup(label_column)))) {
+	if (!u || (name && !(u->name = strdup(name))) || (label_column && !(u->label_column = strdup(label_column)))) {
 		status = err_nomem(e);
 		goto out;
 	}
@@ -78,7 +70,7 @@ out:
 enum status
 upload_doom(struct conn *c, int64_t seq, struct err *e)
 {
-	struct query q = query_new(c, "UPDATE dataset SET state = 'deleting' WHERE seq = ?1");
+	struct query q = query_new(c, "UPDATE dataset_part SET state = 'deleting' WHERE seq = ?1");
 
 	query_int(&q, seq);
 	return query_run(&q, e);
@@ -87,7 +79,7 @@ upload_doom(struct conn *c, int64_t seq, struct err *e)
 enum status
 store_upload_restart(struct store_upload *u, struct err *e)
 {
-	struct store_upload old = *u;
+	int64_t old = u->seq;
 	struct conn *c;
 	enum status status = write_begin(u->s, &c, e);
 
@@ -100,7 +92,7 @@ store_upload_restart(struct store_upload *u, struct err *e)
 		status = upload_row(c, u, e);
 	status = write_end(u->s, status, e);
 	if (status)
-		*u = old;
+		u->seq = old;
 	else
 		housekeeper_wake(u->s);
 	return status;
@@ -146,7 +138,7 @@ static enum status
 insert_chunk(struct conn *c, int64_t seq, size_t chunk, size_t n_rows, const struct buf *bytes,
 	const struct segment *segment, size_t n, struct err *e)
 {
-	struct query q = query_new(c, "INSERT INTO dataset_chunk (dataset, chunk, n_rows) VALUES (?1, ?2, ?3)");
+	struct query q = query_new(c, "INSERT INTO dataset_chunk (part, chunk, n_rows) VALUES (?1, ?2, ?3)");
 	enum status status;
 
 	query_int(&q, seq);
@@ -156,9 +148,8 @@ insert_chunk(struct conn *c, int64_t seq, size_t chunk, size_t n_rows, const str
 	for (size_t i = 0; i < n && !status; i++) {
 		const unsigned char *at = bytes->data + segment[i].at;
 
-		q = query_new(c,
-			"INSERT INTO dataset_segment (dataset, chunk, first_column, n_columns, checksum, bytes) "
-			"VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+		q = query_new(c, "INSERT INTO dataset_segment (part, chunk, first_column, n_columns, checksum, bytes) "
+				 "VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
 		query_int(&q, seq);
 		query_size(&q, chunk);
 		query_size(&q, segment[i].first_column);
@@ -216,23 +207,26 @@ out:
 	return status;
 }
 
-/* That the chunks are 0, 1, … and hold the rows that the summary counted: what is missing now is missing for good. */
+/* That the chunks are 0, 1, … (*n of them) and hold the rows that were counted: what is missing now is missing for
+ * good.
+ */
 static enum status
-check_complete(struct conn *c, const struct store_upload *u, const struct dataset_summary *summary, struct err *e)
+check_complete(struct conn *c, const struct store_upload *u, size_t n_rows, size_t *n, struct err *e)
 {
 	struct query q = query_new(c, "SELECT count(*), coalesce(max(chunk) + 1, 0), coalesce(sum(n_rows), 0) "
-				      "FROM dataset_chunk WHERE dataset = ?1");
+				      "FROM dataset_chunk WHERE part = ?1");
 	bool complete = false;
 	enum status status;
 
 	query_int(&q, u->seq);
-	if (query_row(&q))
-		complete = row_int(&q, 0) == row_int(&q, 1) && row_size(&q, 2) == summary->n_rows;
+	if (query_row(&q)) {
+		*n = row_size(&q, 0);
+		complete = row_int(&q, 0) == row_int(&q, 1) && row_size(&q, 2) == n_rows;
+	}
 	status = query_end(&q, e);
 	if (!status && !complete)
 		status = err_set(e, ERR_INTERNAL, "upload_incomplete",
-			"the chunks stored for data set \"%.60s\" are not the %zu rows of its summary", u->name,
-			summary->n_rows);
+			"the chunks stored for an upload are not the %zu rows of its summary", n_rows);
 	return status;
 }
 
@@ -245,7 +239,7 @@ insert_summary(struct conn *c, int64_t seq, const struct dataset_summary *s, str
 	for (size_t i = 0; i < s->n_columns && !status; i++) {
 		const struct column_summary *column = &s->column[i];
 
-		q = query_new(c, "INSERT INTO dataset_column (dataset, idx, name, type, n_missing, min, max, "
+		q = query_new(c, "INSERT INTO dataset_column (part, idx, name, type, n_missing, min, max, "
 				 "n_distinct, n_numbers, text_line, text_cell, role, n_na) "
 				 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)");
 		query_int(&q, seq);
@@ -264,7 +258,7 @@ insert_summary(struct conn *c, int64_t seq, const struct dataset_summary *s, str
 		status = query_run(&q, e);
 	}
 	for (size_t i = 0; i < s->n_classes && !status; i++) {
-		q = query_new(c, "INSERT INTO dataset_class (dataset, idx, label, count) VALUES (?1, ?2, ?3, ?4)");
+		q = query_new(c, "INSERT INTO dataset_class (part, idx, label, count) VALUES (?1, ?2, ?3, ?4)");
 		query_int(&q, seq);
 		query_size(&q, i);
 		query_text(&q, s->classes[i].label);
@@ -274,49 +268,160 @@ insert_summary(struct conn *c, int64_t seq, const struct dataset_summary *s, str
 	return status;
 }
 
+/* Where a part belongs. */
+struct place {
+	int64_t dataset; /* its row */
+	size_t version, first_chunk;
+};
+
+/* The part of u is there for every reader from the commit on, and so is the version that it makes. */
 static enum status
-make_ready(struct conn *c, int64_t seq, const struct dataset_summary *s, struct err *e)
+make_ready(struct conn *c, const struct store_upload *u, const struct place *at, const struct dataset_summary *part,
+	const struct dataset_summary *whole, struct err *e)
+{
+	size_t n_chunks = 0;
+	struct query q;
+	enum status status;
+
+	if ((status = check_complete(c, u, part->n_rows, &n_chunks, e)) ||
+		(status = insert_summary(c, u->seq, whole, e)))
+		return status;
+	q = query_new(c,
+		"UPDATE dataset_part SET state = 'ready', dataset = ?2, version = ?3, created = ?4, first_chunk = ?5, "
+		"n_chunks = ?6, part_rows = ?7, part_bytes = ?8, n_rows = ?9, n_labelled = ?10, n_unlabelled = ?11, "
+		"n_bytes = ?12, n_columns = ?13, n_classes = ?14, n_bad_rows = ?15, bad_rows = ?16 WHERE seq = ?1");
+	query_int(&q, u->seq);
+	query_int(&q, at->dataset);
+	query_size(&q, at->version);
+	query_real(&q, store_now());
+	query_size(&q, at->first_chunk);
+	query_size(&q, n_chunks);
+	query_size(&q, part->n_rows);
+	query_size(&q, part->n_bytes);
+	query_size(&q, whole->n_rows);
+	query_size(&q, whole->n_labelled);
+	query_size(&q, whole->n_unlabelled);
+	query_size(&q, whole->n_bytes);
+	query_size(&q, whole->n_columns);
+	query_size(&q, whole->n_classes);
+	query_size(&q, whole->n_bad_rows);
+	query_text(&q, part->bad_rows ? part->bad_rows : "[]");
+	return query_run(&q, e);
+}
+
+static enum status
+insert_dataset(struct conn *c, const struct store_upload *u, const char *id, const struct dataset_summary *s,
+	int64_t *seq, struct err *e)
 {
 	struct query q = query_new(c,
-		"UPDATE dataset SET state = 'ready', label_index = ?2, created = ?3, n_rows = ?4, n_labelled = ?5, "
-		"n_unlabelled = ?6, n_bytes = ?7, n_columns = ?8, n_classes = ?9, options = ?10, n_bad_rows = ?11, "
-		"bad_rows = ?12 WHERE seq = ?1");
+		"INSERT INTO dataset (id, state, name, label_column, label_index, created, version, options) "
+		"VALUES (?1, 'ready', ?2, ?3, ?4, ?5, 1, ?6) RETURNING seq");
 
-	query_int(&q, seq);
+	query_text(&q, id);
+	query_text(&q, u->name);
+	query_text(&q, u->label_column);
 	if (s->label_column == SIZE_MAX)
 		query_null(&q);
 	else
 		query_size(&q, s->label_column);
 	query_real(&q, store_now());
-	query_size(&q, s->n_rows);
-	query_size(&q, s->n_labelled);
-	query_size(&q, s->n_unlabelled);
-	query_size(&q, s->n_bytes);
-	query_size(&q, s->n_columns);
-	query_size(&q, s->n_classes);
 	query_text(&q, s->options ? s->options : "{}");
-	query_size(&q, s->n_bad_rows);
-	query_text(&q, s->bad_rows ? s->bad_rows : "[]");
-	return query_run(&q, e);
+	while (query_row(&q))
+		*seq = row_int(&q, 0);
+	return query_end(&q, e);
 }
 
 enum status
 store_upload_finish(
 	struct store_upload *u, const struct dataset_summary *summary, char id[STORE_ID_SIZE], struct err *e)
 {
+	struct place first = {.version = 1};
+	char fresh[STORE_ID_SIZE];
+	struct conn *c;
+	enum status status = store_new_id("ds_", fresh, e);
+
+	assert(!u->finished && u->name);
+	if (status || (status = write_begin(u->s, &c, e)))
+		return status;
+	if (!(status = insert_dataset(c, u, fresh, summary, &first.dataset, e)))
+		status = make_ready(c, u, &first, summary, summary, e);
+	status = write_end(u->s, status, e);
+	if (!status) {
+		u->finished = true;
+		memcpy(id, fresh, sizeof fresh);
+	}
+	return status;
+}
+
+/* Where the next part goes, the data set being at version `seen`. */
+static enum status
+find_end(struct conn *c, const char *id, size_t seen, struct place *at, struct err *e)
+{
+	struct query q = query_new(c, "SELECT d.seq, d.version, p.first_chunk + p.n_chunks FROM dataset d "
+				      "JOIN dataset_part p ON p.dataset = d.seq AND p.version = d.version "
+				      "WHERE d.id = ?1 AND d.state = 'ready'");
+	enum status status;
+	bool found;
+
+	query_text(&q, id);
+	if ((found = query_row(&q)))
+		*at = (struct place){row_int(&q, 0), row_size(&q, 1), row_size(&q, 2)};
+	status = query_end(&q, e);
+	if (status)
+		return status;
+	if (!found)
+		return dataset_not_found(id, e);
+	if (at->version++ != seen)
+		return err_set(e, ERR_CONFLICT, "dataset_changed",
+			"other rows came to data set %.40s meanwhile: it is at version %zu", id, at->version - 1);
+	return OK;
+}
+
+/* Of the versions before the last, columns and classes are kept while an open job may want them. */
+static enum status
+forget_summaries(struct conn *c, int64_t dataset, struct err *e)
+{
+	static const char *const forget[] = {
+		"DELETE FROM dataset_column WHERE part IN (SELECT p.seq FROM dataset_part p JOIN dataset d "
+		"ON d.seq = p.dataset WHERE d.seq = ?1 AND p.version < d.version AND p.version NOT IN "
+		"(SELECT dataset_version FROM job WHERE dataset = d.id AND state NOT IN " JOB_STATES_ENDED "))",
+		"DELETE FROM dataset_class WHERE part IN (SELECT p.seq FROM dataset_part p JOIN dataset d "
+		"ON d.seq = p.dataset WHERE d.seq = ?1 AND p.version < d.version AND p.version NOT IN "
+		"(SELECT dataset_version FROM job WHERE dataset = d.id AND state NOT IN " JOB_STATES_ENDED "))",
+	};
+	enum status status = OK;
+
+	for (size_t i = 0; i < sizeof forget / sizeof *forget && !status; i++) {
+		struct query q = query_new(c, forget[i]);
+
+		query_int(&q, dataset);
+		status = query_run(&q, e);
+	}
+	return status;
+}
+
+enum status
+store_upload_append(struct store_upload *u, const char *id, size_t seen, const struct dataset_summary *part,
+	const struct dataset_summary *whole, struct err *e)
+{
+	struct place at = {0};
+	struct query q;
 	struct conn *c;
 	enum status status = write_begin(u->s, &c, e);
 
 	assert(!u->finished);
 	if (status)
 		return status;
-	if (!(status = check_complete(c, u, summary, e)) && !(status = insert_summary(c, u->seq, summary, e)))
-		status = make_ready(c, u->seq, summary, e);
+	if ((status = find_end(c, id, seen, &at, e)) || (status = make_ready(c, u, &at, part, whole, e)))
+		goto out;
+	q = query_new(c, "UPDATE dataset SET version = ?2 WHERE seq = ?1");
+	query_int(&q, at.dataset);
+	query_size(&q, at.version);
+	if (!(status = query_run(&q, e)))
+		status = forget_summaries(c, at.dataset, e);
+out:
 	status = write_end(u->s, status, e);
-	if (!status) {
-		u->finished = true;
-		memcpy(id, u->id, sizeof u->id);
-	}
+	u->finished = !status;
 	return status;
 }
 
@@ -345,7 +450,7 @@ store_upload_free(struct store_upload *u)
 enum status
 dataset_recover(struct conn *c, struct err *e)
 {
-	struct query q = query_new(c, "UPDATE dataset SET state = 'deleting' WHERE state = 'uploading'");
+	struct query q = query_new(c, "UPDATE dataset_part SET state = 'deleting' WHERE state = 'uploading'");
 
 	return query_run(&q, e);
 }

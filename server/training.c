@@ -99,24 +99,8 @@ walk_next(struct walk *w, size_t *first, bool *more, struct err *e)
 static enum status
 walk_begin(struct walk *w, const struct dataset_summary *s, const struct chunk_source *source, struct err *e)
 {
-	const char **names = calloc(s->n_columns, sizeof *names);
-	enum column_type *types = calloc(s->n_columns, sizeof *types);
-	enum status status = OK;
-
 	*w = (struct walk){.source = source, .n_rows = s->n_rows, .at_hand = SIZE_MAX};
-	if (!names || !types) {
-		status = err_nomem(e);
-		goto out;
-	}
-	for (size_t i = 0; i < s->n_columns; i++) {
-		names[i] = s->column[i].name;
-		types[i] = s->column[i].type;
-	}
-	status = table_init(&w->t, names, types, s->n_columns, e);
-out:
-	free(names);
-	free(types);
-	return status;
+	return dataset_table(s, &w->t, e);
 }
 
 /* Every row's class into t->label: classes are numbered in the order of the summary, which is byte order. A table

@@ -159,6 +159,303 @@ bombs_are_refused_and_the_limit_counts_plain_bytes(void **state)
 	cJSON_Delete(api_call(&d, "GET", "/readyz", NULL, 200));
 }
 
+/* Forms ----------------------------------------------------------------------------------------------------------- */
+
+/* Sends a form of the parts given as name, text, name, text, …, NULL. */
+static struct http_answer
+send_form(const char *target, const char *const *parts)
+{
+	static const char headers[] = "Content-Type: multipart/form-data; boundary=\"--a b\"\r\n";
+	struct buf body = {0};
+	struct http_answer a;
+
+	for (; *parts; parts += 2)
+		buf_printf(&body,
+			"----a b\r\nContent-Disposition: form-data; name=\"%s\"; filename=\"x\"\r\n\r\n%s\r\n",
+			parts[0], parts[1]);
+	buf_puts(&body, "----a b--\r\n");
+	a = send_request("POST", target, headers, body.data, body.len);
+	buf_release(&body);
+	return a;
+}
+
+static void
+a_form_carries_the_schema_and_the_table(void **state)
+{
+	static const char *const parts[] = {"schema",
+		"{\"columns\":[{\"name\":\"who\",\"role\":\"id\"}],\"na_values\":[\"-\"]}", "name", "from a form",
+		"delimiter", "semicolon", "label_column", "kind", "role", "w=weight", "type", "zip=text", "file",
+		"who;x;zip;w;kind\r\n007;1,5;01;1;a\r\n008;-;02;2,5;\r\n", NULL};
+	static const char *const roles[] = {"id", "feature", "feature", "weight", "label"};
+	cJSON *json = check_dataset(send_form("/v1/datasets?name=ignored&decimal=,", parts), 201);
+	const cJSON *columns = cJSON_GetObjectItem(json, "columns");
+
+	(void)state;
+	assert_string_equal(api_text(json, "name"), "from a form");
+	assert_int_equal(api_number(json, "rows"), 2);
+	assert_int_equal(api_number(json, "labelled"), 1);
+	for (int i = 0; i < 5; i++)
+		assert_string_equal(api_text(cJSON_GetArrayItem(columns, i), "role"), roles[i]);
+	assert_true(api_number(cJSON_GetArrayItem(columns, 1), "max") == 1.5);
+	assert_int_equal(api_number(cJSON_GetArrayItem(columns, 1), "missing"), 1);
+	assert_string_equal(api_text(cJSON_GetArrayItem(columns, 2), "type"), "text");
+	cJSON_Delete(json);
+}
+
+static void
+a_form_that_is_broken_is_refused_and_nothing_stays(void **state)
+{
+	static const struct {
+		const char *parts[5];
+		int status;
+		const char *code, *part;
+	} cases[] = {
+		{{"name", "x"}, 400, "bad_multipart", "no part \"file\""},
+		{{"file", few, "name", "x"}, 400, "bad_multipart", "comes after the file"},
+		{{"file", few, "file", few}, 400, "bad_multipart", "two parts"},
+		{{"colour", "red"}, 422, "unknown_field", "colour"},
+		{{"schema", "{\"delimiter\":"}, 400, "malformed_json", NULL},
+		{{"schema", "[]"}, 400, "malformed_json", NULL},
+		{{"schema", "{\"delimeter\":\";\"}"}, 422, "unknown_field", "delimiter"},
+		{{"delimiter", "a"}, 422, "invalid_schema", NULL},
+		{{"file", ""}, 422, "empty_file", NULL},
+		{{"file", "x,label\n1\n"}, 422, "ragged_row", NULL},
+	};
+	static const char target[] = "/v1/datasets?label_column=label", plain[] = "Content-Type: text/plain\r\n";
+	static const char form[] = "Content-Type: multipart/form-data; boundary=b\r\n";
+	static const char bare[] = "Content-Type: multipart/form-data\r\n";
+	static const char cut[] = "--b\r\nContent-Disposition: form-data; name=file\r\n\r\nx,label\n1,a\n";
+	size_t before = api_count(&d, "datasets");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		check_problem(send_form(target, cases[i].parts), cases[i].status, cases[i].code, cases[i].part);
+	check_problem(send_request("POST", target, form, cut, sizeof cut - 1), 400, "bad_multipart", "ends before");
+	check_problem(send_request("POST", target, form, few, sizeof few - 1), 400, "bad_multipart", "ends before");
+	check_problem(send_request("POST", target, bare, few, sizeof few - 1), 400, "bad_multipart", "boundary");
+	check_problem(send_request("POST", target, plain, few, sizeof few - 1), 415, "unsupported_media_type",
+		"text/csv or multipart/form-data");
+	assert_int_equal(api_count(&d, "datasets"), before);
+}
+
+static void
+query_parameters_say_how_to_read_a_table(void **state)
+{
+	static const char csv[] = "a|b|kind\n'1|2'|3,5|u\nx\n5|?|none\n";
+	cJSON *json = check_dataset(
+		send_request("POST",
+			"/v1/datasets?label_column=kind&delimiter=pipe&quote='&decimal=,&na_values=%3F&"
+			"unlabelled_values=none&max_bad_rows=1&schema=%7B%22columns%22%3A%5B%7B%22name%22%3A%22a%22%2C%"
+			"22"
+			"role%22%3A%22ignore%22%7D%5D%7D",
+			"Content-Type: text/csv\r\n", csv, sizeof csv - 1),
+		201);
+	const cJSON *columns = cJSON_GetObjectItem(json, "columns");
+
+	(void)state;
+	assert_int_equal(api_number(json, "rows"), 2);
+	assert_int_equal(api_number(json, "labelled"), 1);
+	assert_int_equal(api_number(json, "bad_rows"), 1);
+	assert_string_equal(api_text(cJSON_GetArrayItem(columns, 0), "role"), "ignore");
+	assert_true(api_number(cJSON_GetArrayItem(columns, 1), "max") == 3.5);
+	cJSON_Delete(json);
+	check_problem(send_request("POST", "/v1/datasets?delimiter=;&decimal=;", "Content-Type: text/csv\r\n", csv, 5),
+		422, "invalid_schema", NULL);
+	check_problem(send_request("POST", "/v1/datasets?max_bad_rows=-1", "Content-Type: text/csv\r\n", csv, 5), 422,
+		"invalid_schema", NULL);
+	check_problem(send_request("POST", "/v1/datasets?schema=1", "Content-Type: text/csv\r\n", csv, 5), 400,
+		"malformed_json", NULL);
+}
+
+/* Further rows ---------------------------------------------------------------------------------------------------- */
+
+static void
+upload_few(char target[128], char etag[80])
+{
+	struct http_answer a = send_request(
+		"POST", "/v1/datasets?label_column=label", "Content-Type: text/csv\r\n", few, sizeof few - 1);
+
+	assert_int_equal(a.status, 201);
+	assert_non_null(http_answer_header(&a, "Location", target, 128));
+	assert_non_null(http_answer_header(&a, "ETag", etag, 80));
+	http_answer_release(&a);
+}
+
+static struct http_answer
+append(const char *dataset, const char *query, const char *headers, const char *csv)
+{
+	char target[256], all[256];
+
+	snprintf(target, sizeof target, "%s/rows%s", dataset, query);
+	snprintf(all, sizeof all, "Content-Type: text/csv\r\n%s", headers);
+	return send_request("POST", target, all, csv, strlen(csv));
+}
+
+static cJSON *
+column(const cJSON *dataset, int i)
+{
+	return cJSON_GetArrayItem(cJSON_GetObjectItem(dataset, "columns"), i);
+}
+
+static void
+further_rows_are_matched_by_name_and_make_the_next_version(void **state)
+{
+	char target[128], etag[80], next[80];
+	struct http_answer a;
+	cJSON *json;
+
+	(void)state;
+	upload_few(target, etag);
+	a = append(target, "", "", "label,extra,x,colour\nc,9,-7,blue\n,8,,green\n");
+	assert_non_null(http_answer_header(&a, "ETag", next, sizeof next));
+	assert_string_not_equal(etag, next);
+	json = check_dataset(a, 200);
+	assert_int_equal(api_number(json, "version"), 2);
+	assert_int_equal(api_number(json, "rows"), 6);
+	assert_int_equal(api_number(json, "labelled"), 4);
+	assert_int_equal(api_number(json, "unlabelled"), 2);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "columns")), 3);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "classes")), 3);
+	assert_true(api_number(column(json, 0), "min") == -7 && api_number(column(json, 0), "max") == 4);
+	assert_int_equal(api_number(column(json, 0), "missing"), 1);
+	assert_int_equal(api_number(column(json, 1), "distinct"), 3); /* red, blue, green */
+	cJSON_Delete(json);
+
+	/* Without labels at all, in another dialect. */
+	json = check_dataset(append(target, "?delimiter=;&decimal=,", "", "colour;x\nred;0,5\n"), 200);
+	assert_int_equal(api_number(json, "version"), 3);
+	assert_int_equal(api_number(json, "rows"), 7);
+	assert_int_equal(api_number(json, "unlabelled"), 3);
+	assert_int_equal(api_number(column(json, 2), "missing"), 3);
+	cJSON_Delete(json);
+}
+
+static void
+rows_that_do_not_fit_leave_the_data_set_as_it_was(void **state)
+{
+	char target[128], etag[80], now[80];
+	struct http_answer a;
+
+	(void)state;
+	upload_few(target, etag);
+	check_problem(append(target, "", "", "x,label\n1,a\n"), 422, "unknown_column", "colour");
+	check_problem(append(target, "", "", "x,colour,label\n1,red,a\nmany,red,a\n"), 422, "not_a_number", "line 3");
+	check_problem(append(target, "", "", "x,colour,label\n1,red\n"), 422, "ragged_row", NULL);
+	check_problem(append(target, "", "", "x,colour,label\n"), 422, "no_rows", NULL);
+	check_problem(append(target, "", "", ""), 422, "empty_file", NULL);
+	check_problem(
+		append(target, "?schema=%7B%22columns%22%3A%5B%5D%7D", "", few), 422, "invalid_schema", "columns");
+	check_problem(append(target, "?label_column=x", "", few), 400, "unknown_query_parameter", NULL);
+	check_problem(append("/v1/datasets/ds_aaaaaaaaaaaaaaaaaaaa", "", "", few), 404, "dataset_not_found", NULL);
+	a = send_request("GET", target, "", NULL, 0);
+	assert_string_equal(http_answer_header(&a, "ETag", now, sizeof now), etag);
+	cJSON_Delete(check_dataset(a, 200));
+}
+
+static void
+if_match_keeps_rows_from_being_added_twice(void **state)
+{
+	char target[128], etag[80], match[128], next[80];
+	struct http_answer a;
+
+	(void)state;
+	upload_few(target, etag);
+	snprintf(match, sizeof match, "If-Match: %s\r\n", etag);
+	a = append(target, "", match, few);
+	assert_non_null(http_answer_header(&a, "ETag", next, sizeof next));
+	cJSON_Delete(check_dataset(a, 200));
+	check_problem(append(target, "", match, few), 412, "version_mismatch", "version 2");
+	check_problem(send_request("DELETE", target, match, NULL, 0), 412, "version_mismatch", NULL);
+	cJSON_Delete(check_dataset(append(target, "", "If-Match: *\r\n", few), 200));
+	snprintf(match, sizeof match, "If-None-Match: %s\r\n", etag);
+	cJSON_Delete(check_dataset(send_request("GET", target, match, NULL, 0), 200));
+	snprintf(match, sizeof match, "If-None-Match: \"x\", \"%.*s.3\"\r\n", (int)strcspn(next + 1, "."), next + 1);
+	a = send_request("GET", target, match, NULL, 0);
+	assert_int_equal(a.status, 304);
+	assert_int_equal(a.n, 0);
+	http_answer_release(&a);
+}
+
+/* Sends an append half-way, and leaves it. */
+static int
+begin_append(const char *target)
+{
+	char head[256];
+	int fd = http_dial(d.port);
+
+	snprintf(head, sizeof head,
+		"POST %s/rows HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 1000\r\n\r\nx,colour\n",
+		target);
+	assert_true(http_send_text(fd, head));
+	return fd;
+}
+
+static void
+two_appends_at_a_time_are_both_taken(void **state)
+{
+	char target[128], etag[80], rest[1001];
+	struct http_answer a;
+	cJSON *json;
+	int fd;
+
+	(void)state;
+	upload_few(target, etag);
+	fd = begin_append(target);
+	cJSON_Delete(check_dataset(append(target, "", "", few), 200));
+	memset(rest, ' ', 1000 - 9);
+	memcpy(rest, "5,red\n6,", 8);
+	rest[1000 - 9] = '\0';
+	assert_true(http_send_text(fd, rest)); /* its second row has a colour of spaces */
+	a = http_receive(fd, false);
+	close(fd);
+	json = check_dataset(a, 200);
+	assert_int_equal(api_number(json, "version"), 3);
+	assert_int_equal(api_number(json, "rows"), 10);
+	cJSON_Delete(json);
+}
+
+static void
+a_data_set_deleted_meanwhile_takes_no_rows(void **state)
+{
+	char target[128], etag[80], rest[1001];
+	int fd;
+
+	(void)state;
+	upload_few(target, etag);
+	fd = begin_append(target);
+	cJSON_Delete(api_call(&d, "DELETE", target, NULL, 204));
+	memset(rest, '\n', 1000 - 9);
+	memcpy(rest, "5,red", 5);
+	rest[1000 - 9] = '\0';
+	assert_true(http_send_text(fd, rest));
+	check_problem(http_receive(fd, false), 404, "dataset_not_found", NULL);
+	close(fd);
+}
+
+static void
+a_job_learns_from_the_rows_it_was_queued_with(void **state)
+{
+	char id[API_ID_SIZE], job[API_ID_SIZE], target[128], path[128];
+	struct buf csv = {0};
+	cJSON *done, *model;
+
+	(void)state;
+	blobs_csv(&csv, 60, 10, true);
+	api_upload(&d, &csv, "label", id);
+	snprintf(target, sizeof target, "/v1/datasets/%s", id);
+	api_train(&d, id, API_SMALL_NET ",\"steps\":2000,\"evaluation_folds\":0", job);
+	buf_put(&csv, "", 1);
+	cJSON_Delete(check_dataset(append(target, "", "", (const char *)csv.data), 200));
+	check_problem(send_request("DELETE", target, "", NULL, 0), 409, "dataset_in_use", NULL);
+	done = api_wait(&d, job, "succeeded");
+	snprintf(path, sizeof path, "/v1/models/%s", api_text(done, "model"));
+	model = api_call(&d, "GET", path, NULL, 200);
+	assert_int_equal(api_number(cJSON_GetObjectItem(model, "data"), "rows"), 180);
+	cJSON_Delete(model);
+	cJSON_Delete(done);
+	buf_release(&csv);
+}
+
 /* ----------------------------------------------------------------------------------------------------------------- */
 
 static int
@@ -202,6 +499,15 @@ main(void)
 		cmocka_unit_test(a_compressed_table_that_is_not_whole_is_refused_and_nothing_stays),
 		cmocka_unit_test(a_coding_that_is_not_served_is_a_415_that_names_those_that_are),
 		cmocka_unit_test(bombs_are_refused_and_the_limit_counts_plain_bytes),
+		cmocka_unit_test(a_form_carries_the_schema_and_the_table),
+		cmocka_unit_test(a_form_that_is_broken_is_refused_and_nothing_stays),
+		cmocka_unit_test(query_parameters_say_how_to_read_a_table),
+		cmocka_unit_test(further_rows_are_matched_by_name_and_make_the_next_version),
+		cmocka_unit_test(rows_that_do_not_fit_leave_the_data_set_as_it_was),
+		cmocka_unit_test(if_match_keeps_rows_from_being_added_twice),
+		cmocka_unit_test(two_appends_at_a_time_are_both_taken),
+		cmocka_unit_test(a_data_set_deleted_meanwhile_takes_no_rows),
+		cmocka_unit_test(a_job_learns_from_the_rows_it_was_queued_with),
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
