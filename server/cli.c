@@ -98,7 +98,8 @@ static const struct cli_command command_serve = {
 	.summary = "run the daemon",
 	.details = "SIGTERM and SIGINT stop it: requests under way are answered, running jobs are checkpointed and go "
 		   "on at\n"
-		   "the next start. A second signal ends it at once.\n",
+		   "the next start. A second signal ends it at once.\n"
+		   "SIGHUP reads the certificate, its key and the admin key's file anew.\n",
 	.options = &config_options,
 	.environment = CONFIG_ENVIRONMENT,
 	.run = run_serve,

@@ -2,6 +2,7 @@
 #include "server/serve.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,16 +55,32 @@ check_directory(const char *dir, const char *code, struct err *e)
 	return OK;
 }
 
-/* Blocked in all threads, so that they reach the one that waits for them; SIGPIPE is an error of write, not an end. */
+static pthread_t main_thread;
+
+static void
+hand_on(int signal)
+{
+	pthread_kill(main_thread, signal);
+}
+
+/*
+ * Blocked in all threads that follow, so that they reach the one that waits for them. The BLAS library has made threads
+ * before main began, where they are not blocked: what arrives there is handed on. SIGPIPE is an error of write, no end.
+ */
 static void
 set_signals(sigset_t *ours)
 {
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	struct sigaction action = {.sa_handler = hand_on, .sa_flags = SA_RESTART};
+
+	main_thread = pthread_self();
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(ours);
-	sigaddset(ours, SIGTERM);
-	sigaddset(ours, SIGINT);
-	sigaddset(ours, SIGHUP);
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		sigaddset(ours, signals[i]);
 	pthread_sigmask(SIG_BLOCK, ours, NULL);
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		sigaction(signals[i], &action, NULL);
 }
 
 /* The daemon's rooms, in the order in which they start. */

@@ -49,7 +49,7 @@ run(const struct daemon *d)
 		snprintf(pid, sizeof pid, "%ld", (long)getpid());
 		setenv("LISTEN_PID", pid, 1);
 		setenv("LISTEN_FDS", "1", 1);
-		if (dup2(d->listen_fd, 3) < 0)
+		if (dup2(d->listen_fd, 3) < 0 || fcntl(3, F_SETFD, 0)) /* dup2 leaves a 3 as it is */
 			_exit(126);
 	}
 	execv(program, (char **)(uintptr_t)argv);

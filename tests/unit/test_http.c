@@ -955,6 +955,32 @@ media_types_are_taken_apart(void **state)
 	assert_string_equal(charset, "");
 }
 
+static void
+only_a_whole_traceparent_has_a_trace_id(void **state)
+{
+	static const char *const bad[] = {"", "00", "00-", "00-4bf92f3577b34da6a3ce929d0e0e4736",
+		"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+		"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
+		"00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+		"00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+		"ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		"00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+		"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\"}"};
+	char id[33];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		http_trace_id(bad[i], id);
+		assert_string_equal(id, "");
+	}
+	http_trace_id(NULL, id);
+	assert_string_equal(id, "");
+	http_trace_id("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", id);
+	assert_string_equal(id, "4bf92f3577b34da6a3ce929d0e0e4736");
+	http_trace_id("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later", id);
+	assert_string_equal(id, "4bf92f3577b34da6a3ce929d0e0e4736");
+}
+
 int
 main(void)
 {
@@ -999,6 +1025,7 @@ main(void)
 		cmocka_unit_test(stopping_answers_what_is_under_way),
 		cmocka_unit_test(every_kind_of_error_has_its_status),
 		cmocka_unit_test(media_types_are_taken_apart),
+		cmocka_unit_test(only_a_whole_traceparent_has_a_trace_id),
 	};
 
 	log_setup((enum log_level)(LOG_ERROR + 1), LOG_TEXT); /* the refusals tested here are not news */
