@@ -101,7 +101,8 @@ test: $(SETUP)
 	$(Q)$(MAKE) --no-print-directory check
 
 check: tests
-	$(Q)VERAD_BIN=$(abspath $(BUILD)/verad) tests/run.sh tests/layers.sh tests/readme.sh $(TESTS) $(TESTS64)
+	$(Q)VERAD_BIN=$(abspath $(BUILD)/verad) tests/run.sh tests/layers.sh tests/readme.sh tests/deploy.sh tests/examples.sh \
+		$(TESTS) $(TESTS64)
 
 asan: $(SETUP)
 	$(Q)UBSAN_OPTIONS=print_stacktrace=1 TEST_TIMEOUT=900 $(MAKE) --no-print-directory BUILD=build-asan \
@@ -168,6 +169,7 @@ bench-train bench-scale: bench-%: $(SETUP)
 install: all
 	install -D -m 755 $(BUILD)/verad $(DESTDIR)$(PREFIX)/bin/verad
 	install -D -m 644 deploy/verad.service $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.service
+	install -D -m 644 deploy/verad.8 $(DESTDIR)$(PREFIX)/share/man/man8/verad.8
 	install -D -m 644 deploy/verad.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.socket
 	sed -i 's|/usr/local/bin|$(PREFIX)/bin|' $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.service
 
