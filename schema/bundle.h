@@ -73,6 +73,8 @@ bool predictor_full(const struct predictor *p);
 enum status predictor_begin_row(struct predictor *p, uint64_t line, struct err *e);
 enum status predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t len, struct err *e);
 enum status predictor_cell_number(struct predictor *p, size_t column, double v, struct err *e);
+/* The same for a row of a table whose columns are those declared, in their order. */
+enum status predictor_add_row(struct predictor *p, const struct table *t, size_t row, struct err *e);
 
 /* Answers the rows that wait and empties the batch; valid until the next call. want_labels false: scores alone,
  * (probabilities and labels are then NULL). */

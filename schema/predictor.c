@@ -5,6 +5,7 @@
  * `target` says which column of the encoder that is, if any.
  */
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,6 +305,26 @@ predictor_cell_number(struct predictor *p, size_t column, double v, struct err *
 		return predictor_cell_text(p, column, text, number_format(text, v), e);
 	table_set_number(&p->table, j, p->table.n_rows - 1, v);
 	return OK;
+}
+
+enum status
+predictor_add_row(struct predictor *p, const struct table *t, size_t row, struct err *e)
+{
+	enum status s = predictor_begin_row(p, 0, e);
+
+	for (size_t i = 0; i < t->n_columns && !s; i++) {
+		const struct column *c = &t->column[i];
+
+		if (c->type == COLUMN_NUMBER) {
+			if (!isnan(c->number[row]))
+				s = predictor_cell_number(p, i, c->number[row], e);
+		} else if (c->code[row] != TABLE_MISSING) {
+			uint32_t code = c->code[row];
+
+			s = predictor_cell_text(p, i, c->dictionary.text[code], c->dictionary.len[code], e);
+		}
+	}
+	return s;
 }
 
 enum status

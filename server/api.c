@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "server/embed.h"
 #include "server/json.h"
@@ -87,6 +88,7 @@ model_limit(const void *app)
 	return API_MAX_MODEL;
 }
 
+static const char *const job_query[] = {"dry_run", NULL};
 static const char *const page_query[] = {"after", "limit", NULL};
 static const char *const import_query[] = {"name", NULL};
 
@@ -113,11 +115,17 @@ static const struct http_route routes[] = {
 	{.method = "POST", .path = "/v1/datasets/{id}/rows", .query = api_append_query, .max_body = upload_limit,
 		.begin = api_append_begin, .body = api_upload_body, .end = api_upload_end, .release = api_upload_release},
 
-	{.method = "POST", .path = "/v1/jobs", .max_body = control_limit, .begin = api_json_begin, .end = api_job_create},
+	{.method = "POST", .path = "/v1/jobs", .query = job_query, .max_body = control_limit, .begin = api_json_begin,
+		.end = api_job_create},
 	{.method = "GET", .path = "/v1/jobs", .query = page_query, .end = api_job_list},
 	{.method = "GET", .path = "/v1/jobs/{id}", .end = api_job_get},
+	{.method = "DELETE", .path = "/v1/jobs/{id}", .end = api_job_delete},
 	{.method = "POST", .path = "/v1/jobs/{id}/cancel", .end = api_job_cancel},
+	{.method = "POST", .path = "/v1/jobs/{id}/pause", .end = api_job_pause},
+	{.method = "POST", .path = "/v1/jobs/{id}/resume", .end = api_job_resume},
 	{.method = "GET", .path = "/v1/jobs/{id}/events", .query = page_query, .end = api_job_events},
+	{.method = "GET", .path = "/v1/jobs/{id}/metrics", .query = page_query, .end = api_job_metrics},
+	{.method = "GET", .path = "/v1/jobs/{id}/result", .end = api_job_result},
 
 	{.method = "GET", .path = "/v1/models", .query = page_query, .end = api_model_list},
 	{.method = "POST", .path = "/v1/models:import", .query = import_query, .max_body = model_limit,
@@ -299,6 +307,15 @@ api_body_type(const struct http_request *r, const char *const *types, size_t n, 
 			types[i]);
 	return err_set(e, ERR_UNSUPPORTED, "unsupported_media_type", "this needs a body of Content-Type %s, not %.80s",
 		served, r->content_type[0] ? r->content_type : "one without a Content-Type");
+}
+
+double
+api_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 void

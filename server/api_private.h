@@ -46,6 +46,20 @@ enum status api_job_get(void *app, const struct http_request *r, void *state, co
 	struct http_reply *reply, struct err *e);
 enum status api_job_cancel(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
+enum status api_job_delete(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_job_pause(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_job_resume(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+void api_put_progress(struct json_build *b, struct cJSON *to, const struct job *j);
+
+/* api_job_parts.c */
+enum status api_job_metrics(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_job_result(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+const char *api_result_type(const struct job *j);
 enum status api_job_events(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
 
@@ -115,6 +129,8 @@ enum status api_query_count(const struct http_request *r, const char *name, uint
 enum status api_charset(const char *charset, struct err *e); /* ERR_UNSUPPORTED for others than UTF-8 */
 enum status api_body_type(
 	const struct http_request *r, const char *const *types, size_t n, size_t *which, struct err *e);
+
+double api_now(void); /* seconds of a steady clock */
 
 /* Members of objects that many replies have. A time of 0 is null; text that is JSON goes in as it is. */
 void api_put_time(struct json_build *b, struct cJSON *to, const char *name, double seconds);

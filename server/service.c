@@ -1,8 +1,8 @@
 /*
  * service: see service.h.
  *
- * Locks: the ticket of new work, the slots and the model cache have a mutex each; none is held while another room is
- * called, so there is no order to keep.
+ * Locks: the ticket of new work, the slots, the keys in use, the watches and the model cache have a mutex each; none is
+ * held while another room is called, so there is no order to keep.
  */
 #include "server/service.h"
 
@@ -14,16 +14,13 @@
 #include <unistd.h>
 
 #include "schema/append.h"
-#include "schema/params_json.h"
-#include "server/json_build.h"
 #include "server/metrics.h"
 #include "server/model_cache.h"
 #include "server/model_ref.h"
 #include "server/report.h"
 #include "server/spool.h"
-#include "server/training.h"
 
-enum { DEFAULT_MAX_MODELS = 32, DEFAULT_MAX_QUEUED = 1000 };
+enum { DEFAULT_MAX_MODELS = 32, DEFAULT_MAX_QUEUED = 1000, DEFAULT_MAX_WAITING = 256 };
 
 struct service {
 	struct store *store; /* borrowed */
@@ -31,6 +28,7 @@ struct service {
 	size_t max_queued;
 	struct metrics *metrics; /* borrowed; NULL: none */
 	struct model_cache *models;
+	struct watches *watches;
 
 	pthread_mutex_t work_mutex; /* protects ticket */
 	pthread_cond_t work;
@@ -39,6 +37,9 @@ struct service {
 	pthread_mutex_t slot_mutex; /* protects free_slots */
 	pthread_cond_t slot;
 	size_t free_slots;
+
+	pthread_mutex_t key_mutex; /* protects keys */
+	struct key_in_use *keys;
 };
 
 static enum status
@@ -70,6 +71,7 @@ service_new(struct store *store, const struct service_options *o, struct service
 		return err_nomem(e);
 	pthread_mutex_init(&v->work_mutex, NULL);
 	pthread_mutex_init(&v->slot_mutex, NULL);
+	pthread_mutex_init(&v->key_mutex, NULL);
 	pthread_cond_init(&v->slot, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -83,7 +85,8 @@ service_new(struct store *store, const struct service_options *o, struct service
 		s = err_nomem(e);
 		goto out;
 	}
-	if ((s = model_cache_new(o->max_models ? o->max_models : DEFAULT_MAX_MODELS, loader, &v->models, e)))
+	if ((s = model_cache_new(o->max_models ? o->max_models : DEFAULT_MAX_MODELS, loader, &v->models, e)) ||
+		(s = watches_new(o->max_waiting ? o->max_waiting : DEFAULT_MAX_WAITING, &v->watches, e)))
 		goto out;
 	*out = v;
 	v = NULL;
@@ -98,10 +101,12 @@ service_free(struct service *v)
 	if (!v)
 		return;
 	model_cache_free(v->models);
+	watches_free(v->watches);
 	pthread_cond_destroy(&v->work);
 	pthread_cond_destroy(&v->slot);
 	pthread_mutex_destroy(&v->work_mutex);
 	pthread_mutex_destroy(&v->slot_mutex);
+	pthread_mutex_destroy(&v->key_mutex);
 	free(v->spool_dir);
 	free(v);
 }
@@ -110,6 +115,12 @@ struct store *
 service_store(struct service *v)
 {
 	return v->store;
+}
+
+size_t
+service_max_queued(const struct service *v)
+{
+	return v->max_queued;
 }
 
 /* Uploads -------------------------------------------------------------------------------------------------------- */
@@ -323,31 +334,45 @@ service_upload_free(struct upload *u)
 
 /* Jobs ----------------------------------------------------------------------------------------------------------- */
 
-enum status
-service_train(struct service *v, const char *dataset, const struct params *params, const char *model_name,
-	char id[STORE_ID_SIZE], struct err *e)
+struct watches *
+service_watches(struct service *v)
 {
-	struct json_build b = {0};
-	struct dataset d = {0};
-	char *text = NULL;
-	enum status s;
-
-	if ((model_name && (s = model_name_check(model_name, e))) || (s = params_check(params, e)) ||
-		(s = store_dataset_get(v->store, dataset, &d, e)) || (s = training_check(&d.summary, params, e)) ||
-		(s = json_finish(&b, params_to_json(params), &text, e)) ||
-		(s = store_job_add(v->store, "train", dataset, text, model_name, v->max_queued, id, e)))
-		goto out;
-	service_wake_all(v);
-out:
-	free(text);
-	dataset_release(&d);
-	return s;
+	return v->watches;
 }
 
-enum status
-service_job_cancel(struct service *v, const char *id, enum job_state *state, struct err *e)
+void
+service_job_changed(struct service *v, const char *id)
 {
-	return store_job_cancel(v->store, id, state, e);
+	watches_ring(v->watches, id);
+}
+
+bool
+service_key_begin(struct service *v, struct key_in_use *k, const char *text)
+{
+	struct key_in_use *other;
+
+	k->text = text;
+	pthread_mutex_lock(&v->key_mutex);
+	for (other = v->keys; other && strcmp(other->text, text); other = other->next)
+		;
+	if (!other) {
+		k->next = v->keys;
+		v->keys = k;
+	}
+	pthread_mutex_unlock(&v->key_mutex);
+	return !other;
+}
+
+void
+service_key_end(struct service *v, struct key_in_use *k)
+{
+	struct key_in_use **at = &v->keys;
+
+	pthread_mutex_lock(&v->key_mutex);
+	while (*at != k)
+		at = &(*at)->next;
+	*at = k->next;
+	pthread_mutex_unlock(&v->key_mutex);
 }
 
 uint64_t

@@ -1,5 +1,6 @@
 /*
- * service: the use cases. Ingest, train, predict, score, report; no HTTP, no SQL text.
+ * service: the use cases. Ingest, train, predict, score, report; no HTTP, no SQL text. service_jobs.c has those of
+ * jobs.
  *
  * Threads: any thread may call anything. Loaded bundles live in a cache (at most `max_models`, least recently used
  * out first), immutable and reference counted. Predictions take one of `max_predictions` slots while they compute, so
@@ -11,6 +12,7 @@
 #include "schema/bundle.h"
 #include "schema/ingest.h"
 #include "server/store.h"
+#include "server/watch.h"
 
 struct metrics;
 
@@ -19,6 +21,7 @@ struct service_options {
 	size_t max_models;       /* in the cache; 0: 32 */
 	size_t max_predictions;  /* at once; 0: as many as processors */
 	size_t max_queued;       /* jobs; 0: 1,000 */
+	size_t max_waiting;      /* requests that wait for jobs; 0: 256 */
 	struct metrics *metrics; /* borrowed; counts the rows that models answer; NULL: nobody does */
 };
 
@@ -26,6 +29,7 @@ struct service;
 enum status service_new(struct store *store, const struct service_options *o, struct service **out, struct err *e);
 void service_free(struct service *v);
 struct store *service_store(struct service *v); /* for plain reads: lists and single records */
+size_t service_max_queued(const struct service *v);
 
 /* Upload: name defaults to "dataset"; options (NULL: the defaults) are copied. Feed pieces as they come. finish gives
  * the id of the data set that is now visible. free at any time; unfinished, it leaves nothing. */
@@ -43,12 +47,56 @@ enum status service_append_begin(struct service *v, const char *dataset, size_t 
 	const struct ingest_options *options, struct upload **out, struct err *e);
 void service_upload_free(struct upload *u);
 
-/* Checks that the parameters fit together (params_check) and that they can train on the data set (training_check), then
- * queues and wakes a worker. The model becomes the next version of model_name (ERR_INVALID "bad_model_name"); NULL: it
- * is known by its id alone. */
-enum status service_train(struct service *v, const char *dataset, const struct params *params, const char *model_name,
-	char id[STORE_ID_SIZE], struct err *e);
-enum status service_job_cancel(struct service *v, const char *id, enum job_state *state, struct err *e);
+enum job_type { JOB_TRAIN, JOB_EVALUATE, JOB_BATCH_PREDICT, N_JOB_TYPES };
+extern const char *const job_type_names[N_JOB_TYPES + 1]; /* "train", …; NULL-terminated */
+
+struct job_request { /* texts are borrowed */
+	enum job_type type;
+	const char *dataset; /* id */
+	const char *model;   /* that is used, its id or name; of train: the name that the model becomes a version of, or
+				NULL */
+	struct params params; /* of train */
+	int priority;
+	double max_seconds;     /* 0: no limit */
+	struct request_key key; /* zeroed: none */
+};
+
+/*
+ * Checks what can be known before the job is run, then queues it and wakes a worker. train: the parameters fit together
+ * (params_check), and can train on the data set (training_check), the name is one
+ * (ERR_INVALID "bad_model_name").
+ * Others: the model is there and finds its columns in the data set (ERR_DATA "missing_column", "not_a_number");
+ * evaluate: the model has classes (ERR_CONFLICT "no_classes"), there are labels, and not more than memory holds
+ * (ERR_DATA "evaluation_too_large").
+ */
+enum status service_job_create(struct service *v, const struct job_request *q, char id[STORE_ID_SIZE], struct err *e);
+
+/* The same checks, nothing queued; and what the job would cost: see estimate.h. Computes for a moment. */
+struct job_estimate;
+enum status service_job_estimate(
+	struct service *v, const struct job_request *q, int n_threads, struct job_estimate *out, struct err *e);
+
+enum status service_job_cancel(
+	struct service *v, const char *id, enum job_state *was, enum job_state *is, struct err *e);
+enum status service_job_pause(
+	struct service *v, const char *id, enum job_state *was, enum job_state *is, struct err *e);
+enum status service_job_resume(
+	struct service *v, const char *id, enum job_state *was, enum job_state *is, struct err *e);
+enum status service_job_delete(struct service *v, const char *id, struct err *e);
+
+enum status service_check_evaluation(const struct dataset_summary *s, const struct bundle *b, struct err *e);
+
+/* Requests that wait for jobs, and who tells them that something has changed. */
+struct watches *service_watches(struct service *v);
+void service_job_changed(struct service *v, const char *id);
+
+/* Whether no other request with this Idempotency-Key is being carried out; then it is this one's until the end. */
+struct key_in_use {
+	const char *text; /* borrowed */
+	struct key_in_use *next;
+};
+bool service_key_begin(struct service *v, struct key_in_use *k, const char *text);
+void service_key_end(struct service *v, struct key_in_use *k);
 
 /* Jobs that were queued since: workers wait here. Returns at once when something was queued after ticket `seen`. */
 uint64_t service_wait_for_work(struct service *v, uint64_t seen, unsigned milliseconds);

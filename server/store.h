@@ -30,9 +30,9 @@ enum { STORE_RESERVE_BYTES = 64 << 20 }; /* of the disk that uploads leave free 
 struct store;
 
 /* Opens or creates (the directory too, but not its parents). What a crash left is put right here: uploads under way are
- * dropped, running and cancelling jobs are requeued with attempt + 1 (cancelling ones become cancelled), each with a
- * job event "requeued_after_crash" or "cancelled". ERR_CONFLICT "data_dir_in_use": another process has it;
- * ERR_UNSUPPORTED "store_is_newer": of a newer program; ERR_CORRUPT "not_a_store"; ERR_IO "data_dir", "no_wal". */
+ * dropped, jobs at work are requeued with attempt + 1 (cancelling ones become cancelled, pausing ones paused), each
+ * with a job event "requeued_after_crash", "cancelled" or "paused". ERR_CONFLICT "data_dir_in_use": another process has
+ * it; ERR_UNSUPPORTED "store_is_newer": of a newer program; ERR_CORRUPT "not_a_store"; ERR_IO "data_dir", "no_wal". */
 enum status store_open(const char *dir, struct store **out, struct err *e);
 
 /* The same for a command beside a daemon: where another process has the directory, nothing is put right and nothing
@@ -93,13 +93,25 @@ enum status store_dataset_chunk(struct store *s, const char *id, size_t chunk_in
 
 /* Jobs ----------------------------------------------------------------------------------------------------------- */
 
-enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_SUCCEEDED, JOB_FAILED, JOB_CANCELLING, JOB_CANCELLED, N_JOB_STATES };
+enum job_state {
+	JOB_QUEUED,
+	JOB_VALIDATING, /* a worker has it, and reads and checks the data */
+	JOB_RUNNING,
+	JOB_PAUSING, /* a worker has it still */
+	JOB_PAUSED,
+	JOB_SUCCEEDED,
+	JOB_FAILED,
+	JOB_CANCELLING, /* a worker has it still */
+	JOB_CANCELLED,
+	N_JOB_STATES
+};
 const char *job_state_name(enum job_state s); /* "queued", … */
+bool job_state_ended(enum job_state s);       /* succeeded, failed, cancelled: for good */
 
 struct job {
 	char id[STORE_ID_SIZE];
 	enum job_state state;
-	char *type;                        /* "train"; owned, as all strings here */
+	char *type;                        /* "train", "evaluate", "batch_predict"; owned, as all strings here */
 	char *dataset;                     /* id */
 	char *params;                      /* JSON object: as checked, all defaults filled in */
 	double created, started, finished; /* seconds since the epoch; 0: not yet; started: of the present attempt */
@@ -108,51 +120,116 @@ struct job {
 	char *phase;                      /* "", or of struct train_progress */
 	char *metrics;                    /* JSON object, "{}" at first */
 	char *error_code, *error_message; /* NULL unless failed */
-	char *model;                      /* id; NULL until succeeded */
+	char *model;                      /* id: that a train job made (NULL until it has succeeded), that others use */
 	char *model_name;                 /* that its model becomes a version of; NULL: of none */
+	int priority;                     /* the higher the earlier */
+	double max_seconds, worked;       /* at work: at most (0: no limit), and so far, over all attempts */
+	double seconds_left;              /* by the worker's latest estimate; NaN: not known */
+	bool has_result;                  /* to be read */
+	size_t n_result_bytes;
+	char *recoveries; /* JSON array of {at, step, message}: the job's events "recovered" */
 };
 void job_release(struct job *j); /* accepts a zeroed struct */
 
-/* ERR_NOT_FOUND when the data set is not there, ERR_BUSY "queue_full" when max_queued jobs are queued already. */
-enum status store_job_add(struct store *s, const char *type, const char *dataset, const char *params,
-	const char *model_name, size_t max_queued, char id[STORE_ID_SIZE], struct err *e);
+/* A key that a client gave its request, so that sending it twice carries it out once. */
+struct request_key {
+	const char *text;     /* NULL: none */
+	uint64_t fingerprint; /* of the request: another one must not come with the same key */
+	double seconds;       /* that the key is kept */
+};
+
+struct new_job { /* texts are borrowed; zeroed but for the first three is fine */
+	const char *type, *dataset, *params;
+	const char *model;      /* id; NULL for train */
+	const char *model_name; /* that the model to be made becomes a version of; NULL: of none */
+	int priority;
+	double max_seconds;
+	struct request_key key; /* kept in the same transaction */
+};
+
+/* ERR_NOT_FOUND when the data set is not there, ERR_BUSY "queue_full" when max_queued jobs are queued or paused. */
+enum status store_job_add(
+	struct store *s, const struct new_job *job, size_t max_queued, char id[STORE_ID_SIZE], struct err *e);
+
+/* The answer that the key's request got, for the same to get it again. body NULL: the process ended before there was
+ * one. ERR_INVALID "idempotency_key_reused". */
+struct key_answer {
+	char job[STORE_ID_SIZE];
+	char *body; /* owned */
+};
+enum status store_key_find(
+	struct store *s, const struct request_key *k, struct key_answer *out, bool *found, struct err *e);
+enum status store_key_answer(struct store *s, const char *key, const char *answer, struct err *e);
+
+struct job_queue {
+	size_t n_queued, n_at_work;
+};
+enum status store_job_queue(struct store *s, struct job_queue *out, struct err *e);
 enum status store_job_get(struct store *s, const char *id, struct job *out, struct err *e);
 enum status store_job_list(
 	struct store *s, const char *after, size_t limit, struct job **out, size_t *n, struct err *e);
 
 /*
  * The store itself writes the events of these changes of state, in the same transaction: "queued", "cancel_requested",
- * "cancelled", "requeued", "requeued_after_crash", "succeeded" (data: {"model"}), "failed" (data: {"code"}). Others are
- * the worker's, by store_event_add. A job that is not running (or cancelling) cannot progress, checkpoint or end:
- * ERR_CONFLICT "job_not_running".
+ * "cancelled", "pause_requested", "paused", "resumed", "requeued", "requeued_after_crash", "succeeded" (data: {"model"}
+ * of a train job), "failed" (data: {"code"}). Others are the worker's, by store_event_add. A job that no worker has
+ * cannot progress, checkpoint or end: ERR_CONFLICT "job_not_running".
  */
 
-/* Claims the oldest queued job: state running, started set. *found = false when the queue is empty. */
+/* Claims the oldest queued job of the highest priority: state validating, started set. *found = false when the queue is
+ * empty. */
 enum status store_job_claim(struct store *s, struct job *out, bool *found, struct err *e);
 
-/* Progress of a running job; *cancelled tells whether somebody asked for its end meanwhile. metrics NULL: as they are.
- */
-enum status store_job_progress(struct store *s, const char *id, const char *phase, size_t step, size_t steps,
-	const char *metrics, bool *cancelled, struct err *e);
+/* Progress of a job at work; in any other phase than this one it is running and no longer validating. *wish: what
+ * somebody asked of it meanwhile. */
+#define JOB_PREPARING "preparing"
+struct job_progress {
+	const char *phase;
+	size_t step, steps;
+	double worked, seconds_left; /* the latter NaN: not known */
+	const char *metrics;         /* NULL: as they are */
+};
+enum job_wish { JOB_GO_ON, JOB_CANCEL, JOB_PAUSE };
+enum status store_job_progress(
+	struct store *s, const char *id, const struct job_progress *p, enum job_wish *wish, struct err *e);
 
 /* Saved trainer state (replaces the last one; deleted with the job's end) and its return, appended to `out`: nothing
  * when there is none. */
 enum status store_checkpoint_put(struct store *s, const char *job, const void *bytes, size_t n, struct err *e);
 enum status store_checkpoint_get(struct store *s, const char *job, struct buf *out, struct err *e);
 
-/* A queued job becomes cancelled, a running one cancelling; a finished one stays (ERR_CONFLICT "job_finished");
- * cancelling twice is OK. *state = the new state. */
-enum status store_job_cancel(struct store *s, const char *id, enum job_state *state, struct err *e);
+/* Requests; each may be repeated. *was, *is: the state before and after.
+ * cancel: one that no worker has is cancelled at once, another cancelling. pause: a queued job is paused at once,
+ * another pausing; resume: back to the queue, or on with it. Where the job has ended otherwise: ERR_CONFLICT
+ * "job_finished"; one that is being cancelled cannot pause or resume: "job_cancelling". */
+enum status store_job_cancel(struct store *s, const char *id, enum job_state *was, enum job_state *is, struct err *e);
+enum status store_job_pause(struct store *s, const char *id, enum job_state *was, enum job_state *is, struct err *e);
+enum status store_job_resume(struct store *s, const char *id, enum job_state *was, enum job_state *is, struct err *e);
+
+/* A job that has ended, with its events, metrics and result: ERR_CONFLICT "job_not_finished". Its model stays. */
+enum status store_job_delete(struct store *s, const char *id, struct err *e);
 
 /* Ends of a running job, each in one transaction with its event; checkpoints go. Once a cancellation was accepted the
  * job cannot succeed any more: ERR_CONFLICT "job_cancelling", nothing stored. The model gets the next version of the
  * job's model_name. */
 enum status store_job_succeed(struct store *s, const char *id, const char *metrics, const char *dataset_name,
 	const char *model_summary, const void *bundle, size_t n, char model_id[STORE_ID_SIZE], struct err *e);
+/* The same for a job that makes no model: `rest` is the end of its result. */
+enum status store_job_complete(
+	struct store *s, const char *id, const char *metrics, const void *rest, size_t n, struct err *e);
 enum status store_job_fail(struct store *s, const char *id, const char *code, const char *message, struct err *e);
 enum status store_job_cancelled(struct store *s, const char *id, struct err *e);
-/* Graceful stop: goes on at the next start, from its checkpoint, as the same attempt. A cancelling one is cancelled. */
+/* The worker lets go of it: back to the queue, to go on from its checkpoint as the same attempt. A pausing one is
+ * paused, a cancelling one cancelled. */
 enum status store_job_requeue(struct store *s, const char *id, struct err *e);
+
+/* More of the job's result, and in the same transaction the checkpoint that says so. A result can be read when its job
+ * has succeeded; every other end removes it. */
+enum status store_result_append(struct store *s, const char *job, const void *bytes, size_t n, const void *checkpoint,
+	size_t n_checkpoint, struct err *e);
+/* The part that byte `at` is in, appended to `out`; *first: of its own first byte. ERR_NOT_FOUND "no_result". */
+enum status store_result_read(
+	struct store *s, const char *job, uint64_t at, struct buf *out, uint64_t *first, struct err *e);
 
 struct job_event {
 	uint64_t seq; /* 1, 2, … within the job */

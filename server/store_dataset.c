@@ -232,14 +232,15 @@ store_dataset_delete(struct store *s, const char *id, struct err *e)
 
 	if (status)
 		return status;
-	q = query_new(
-		c, "SELECT 1 FROM job WHERE dataset = ?1 AND state IN ('queued', 'running', 'cancelling') LIMIT 1");
+	q = query_new(c,
+		"SELECT 1 FROM job WHERE dataset = ?1 AND state IN ('queued', 'validating', 'running', 'pausing', "
+		"'paused', 'cancelling') LIMIT 1");
 	query_text(&q, id);
 	in_use = query_row(&q);
 	status = query_end(&q, e);
 	if (!status && in_use)
 		status = err_set(e, ERR_CONFLICT, "dataset_in_use",
-			"a job that has not ended trains on data set %.40s; cancel it first", id);
+			"a job that has not ended needs data set %.40s; cancel it first", id);
 	if (status)
 		return write_end(s, status, e);
 	q = query_new(c, "UPDATE dataset SET state = 'deleting' WHERE id = ?1 AND state = 'ready'");

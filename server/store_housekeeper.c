@@ -1,5 +1,5 @@
 /*
- * store_housekeeper: the thread that removes deleted data sets.
+ * store_housekeeper: the thread that removes deleted data sets and results.
  *
  * Deleting a data set, or giving up an upload, is one change of its state; its chunks, gigabytes perhaps, then go a few
  * at a time in transactions of their own, so that the writer is never held for long and a crash at any moment loses
@@ -43,8 +43,11 @@ sweep_some(struct store *s, bool *more, struct err *e)
 	if (!status && !*more) { /* the parts of a deleted data set were doomed with it, so they are gone */
 		q = query_new(c, "DELETE FROM dataset WHERE state = 'deleting'");
 		status = query_run(&q, e);
+		if (!status)
+			status = result_sweep(c, SWEEP_SEGMENTS, more, e);
+		return write_end(s, status, e);
 	}
-	if (status || !*more)
+	if (status)
 		return write_end(s, status, e);
 
 	q = query_new(c, "DELETE FROM dataset_segment WHERE seq IN "

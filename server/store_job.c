@@ -1,13 +1,14 @@
 /*
- * store_job: jobs, their checkpoints, events and metrics. The job table is the queue.
+ * store_job: jobs and their checkpoints. The job table is the queue.
  *
- *   queued -> running -> succeeded | failed | cancelled
- *   queued -> cancelled;  running -> cancelling -> cancelled | failed;  running -> queued (stop, crash)
+ *   queued -> validating -> running -> succeeded | failed
+ *   validating, running -> pausing -> paused -> queued;  queued -> paused;  pausing -> running (resumed meanwhile)
+ *   queued, paused -> cancelled;  validating, running, pausing -> cancelling -> cancelled | failed
+ *   validating, running -> queued (stop, crash);  pausing -> paused (stop, crash)
  *
  * Each change of state is one statement that names the states it may start from, in one transaction with its event, so
  * that two threads that want to end the same job cannot both succeed.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,28 @@
 
 static const char *const state_name[N_JOB_STATES] = {
 	[JOB_QUEUED] = "queued",
+	[JOB_VALIDATING] = "validating",
 	[JOB_RUNNING] = "running",
+	[JOB_PAUSING] = "pausing",
+	[JOB_PAUSED] = "paused",
 	[JOB_SUCCEEDED] = "succeeded",
 	[JOB_FAILED] = "failed",
 	[JOB_CANCELLING] = "cancelling",
 	[JOB_CANCELLED] = "cancelled",
 };
+
+/* The states in which a worker has the job. */
+static bool
+at_work(enum job_state s)
+{
+	return s == JOB_VALIDATING || s == JOB_RUNNING || s == JOB_PAUSING || s == JOB_CANCELLING;
+}
+
+bool
+job_state_ended(enum job_state s)
+{
+	return s == JOB_SUCCEEDED || s == JOB_FAILED || s == JOB_CANCELLED;
+}
 
 const char *
 job_state_name(enum job_state s)
@@ -41,12 +58,18 @@ job_release(struct job *j)
 	free(j->error_message);
 	free(j->model);
 	free(j->model_name);
+	free(j->recoveries);
 	memset(j, 0, sizeof *j);
 }
 
 #define JOB_FIELDS                                                                                                     \
 	"id, state, type, dataset, params, created, started, finished, attempt, step, steps, phase, metrics, "         \
-	"error_code, error_message, model, model_name"
+	"error_code, error_message, model, model_name, priority, max_seconds, worked, seconds_left, result IS NOT "    \
+	"NULL, "                                                                                                       \
+	"coalesce((SELECT n_bytes FROM result r WHERE r.seq = job.result), 0), "                                       \
+	"(SELECT json_group_array(json_object('at', strftime('%Y-%m-%dT%H:%M:%fZ', v.time, 'unixepoch'), "             \
+	"'step', json_extract(v.data, '$.step'), 'message', v.message)) FROM job_event v "                             \
+	"WHERE v.job = job.seq AND v.code = 'recovered')"
 
 static enum job_state
 row_state(struct query *q, int i)
@@ -83,6 +106,13 @@ job_fields(struct query *q, struct job *j)
 	j->error_message = row_text(q, 14);
 	j->model = row_text(q, 15);
 	j->model_name = row_text(q, 16);
+	j->priority = (int)row_int(q, 17);
+	j->max_seconds = row_real(q, 18);
+	j->worked = row_real(q, 19);
+	j->seconds_left = row_real(q, 20);
+	j->has_result = row_int(q, 21) && j->state == JOB_SUCCEEDED;
+	j->n_result_bytes = row_size(q, 22);
+	j->recoveries = row_text(q, 23);
 }
 
 static enum status
@@ -91,9 +121,8 @@ not_found(const char *id, struct err *e)
 	return err_set(e, ERR_NOT_FOUND, "job_not_found", "no job \"%.40s\"", id);
 }
 
-/* The job's row number and state; ERR_NOT_FOUND. */
-static enum status
-find_job(struct conn *c, const char *id, int64_t *seq, enum job_state *state, struct err *e)
+enum status
+job_find(struct conn *c, const char *id, int64_t *seq, enum job_state *state, struct err *e)
 {
 	struct query q = query_new(c, "SELECT seq, state FROM job WHERE id = ?1");
 	enum status status;
@@ -110,109 +139,15 @@ find_job(struct conn *c, const char *id, int64_t *seq, enum job_state *state, st
 	return status || found ? status : not_found(id, e);
 }
 
-/* The same, for what only a running or cancelling job may do. */
-static enum status
-find_running(struct conn *c, const char *id, int64_t *seq, enum job_state *state, struct err *e)
+enum status
+job_find_at_work(struct conn *c, const char *id, int64_t *seq, enum job_state *state, struct err *e)
 {
-	enum status status = find_job(c, id, seq, state, e);
+	enum status status = job_find(c, id, seq, state, e);
 
-	if (!status && *state != JOB_RUNNING && *state != JOB_CANCELLING)
+	if (!status && !at_work(*state))
 		status = err_set(e, ERR_CONFLICT, "job_not_running", "job %.40s is not running: it is %s", id,
 			job_state_name(*state));
 	return status;
-}
-
-/* Events --------------------------------------------------------------------------------------------------------- */
-
-static enum status
-add_event(struct conn *c, int64_t job, const char *level, const char *code, const char *message, const char *data,
-	struct err *e)
-{
-	struct query q = query_new(c, "INSERT INTO job_event (job, seq, time, level, code, message, data) SELECT ?1, "
-				      "coalesce(max(seq), 0) + 1, ?2, ?3, ?4, ?5, ?6 FROM job_event WHERE job = ?1");
-
-	query_int(&q, job);
-	query_real(&q, store_now());
-	query_text(&q, level);
-	query_text(&q, code);
-	query_text(&q, message);
-	query_text(&q, data);
-	return query_run(&q, e);
-}
-
-void
-job_event_release(struct job_event *v)
-{
-	free(v->level);
-	free(v->code);
-	free(v->message);
-	free(v->data);
-	memset(v, 0, sizeof *v);
-}
-
-enum status
-store_event_add(struct store *s, const char *job, const char *level, const char *code, const char *message,
-	const char *data, struct err *e)
-{
-	enum job_state state;
-	int64_t seq;
-	struct conn *c;
-	enum status status = write_begin(s, &c, e);
-
-	if (status)
-		return status;
-	status = find_job(c, job, &seq, &state, e);
-	if (!status)
-		status = add_event(c, seq, level, code, message, data, e);
-	return write_end(s, status, e);
-}
-
-static void
-read_event(struct query *q, void *item)
-{
-	struct job_event *v = item;
-
-	v->seq = row_size(q, 0);
-	v->time = row_real(q, 1);
-	v->level = row_text(q, 2);
-	v->code = row_text(q, 3);
-	v->message = row_text(q, 4);
-	v->data = row_text(q, 5);
-}
-
-static void
-release_event(void *item)
-{
-	job_event_release(item);
-}
-
-enum status
-store_event_list(struct store *s, const char *job, uint64_t after_seq, size_t limit, struct job_event **out, size_t *n,
-	struct err *e)
-{
-	static const struct list_kind kind = {sizeof **out, read_event, release_event};
-	enum job_state state;
-	struct query q;
-	struct conn *c;
-	void *list;
-	int64_t seq;
-	enum status status = read_begin(s, &c, e);
-
-	if (status)
-		return status;
-	status = find_job(c, job, &seq, &state, e);
-	if (!status) {
-		q = query_new(c,
-			"SELECT seq, time, level, code, message, data FROM job_event WHERE job = ?1 AND seq > ?2 "
-			"ORDER BY seq LIMIT ?3");
-		query_int(&q, seq);
-		query_limit(&q, after_seq);
-		query_limit(&q, limit);
-		status = list_rows(&q, &kind, &list, n, e);
-	}
-	if (!status)
-		*out = list;
-	return read_end(s, c, status);
 }
 
 /* Jobs ----------------------------------------------------------------------------------------------------------- */
@@ -232,40 +167,47 @@ check_queue(struct conn *c, const char *dataset, size_t max_queued, struct err *
 		status = err_set(e, ERR_NOT_FOUND, "dataset_not_found", "no data set \"%.40s\"", dataset);
 	if (status)
 		return status;
-	q = query_new(c, "SELECT count(*) FROM job WHERE state = 'queued'");
+	/* Paused ones count: they may come back at any time. */
+	q = query_new(c, "SELECT count(*) FROM job WHERE state IN ('queued', 'paused')");
 	if (query_row(&q))
 		n_queued = row_size(&q, 0);
 	status = query_end(&q, e);
 	if (!status && n_queued >= max_queued)
-		status = err_set(e, ERR_BUSY, "queue_full", "%zu jobs are queued already; try again later", n_queued);
+		status = err_set(
+			e, ERR_BUSY, "queue_full", "%zu jobs are queued or paused already; try again later", n_queued);
 	return status;
 }
 
 static enum status
-insert_job(struct conn *c, const char *id, const char *type, const char *dataset, const char *params,
-	const char *model_name, struct err *e)
+insert_job(struct conn *c, const char *id, const struct new_job *job, struct err *e)
 {
 	struct query q = query_new(c,
-		"INSERT INTO job (id, state, type, dataset, params, created, model_name, dataset_version) "
-		"VALUES (?1, 'queued', ?2, ?3, ?4, ?5, ?6, (SELECT version FROM dataset WHERE id = ?3)) RETURNING seq");
+		"INSERT INTO job (id, state, type, dataset, params, created, model, priority, max_seconds, "
+		"model_name, dataset_version) "
+		"VALUES (?1, 'queued', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+		"(SELECT version FROM dataset WHERE id = ?3)) RETURNING seq");
 	int64_t seq = 0;
 	enum status status;
 
 	query_text(&q, id);
-	query_text(&q, type);
-	query_text(&q, dataset);
-	query_text(&q, params);
+	query_text(&q, job->type);
+	query_text(&q, job->dataset);
+	query_text(&q, job->params);
 	query_real(&q, store_now());
-	query_text(&q, model_name);
+	query_text(&q, job->model);
+	query_int(&q, job->priority);
+	query_real(&q, job->max_seconds);
+	query_text(&q, job->model_name);
 	while (query_row(&q))
 		seq = row_int(&q, 0);
 	status = query_end(&q, e);
-	return status ? status : add_event(c, seq, "info", "queued", "the job was queued", "{}", e);
+	if (!status && job->key.text)
+		status = key_insert(c, &job->key, id, e);
+	return status ? status : job_add_event(c, seq, "info", "queued", "the job was queued", "{}", e);
 }
 
 enum status
-store_job_add(struct store *s, const char *type, const char *dataset, const char *params, const char *model_name,
-	size_t max_queued, char id[STORE_ID_SIZE], struct err *e)
+store_job_add(struct store *s, const struct new_job *job, size_t max_queued, char id[STORE_ID_SIZE], struct err *e)
 {
 	char fresh[STORE_ID_SIZE];
 	struct conn *c;
@@ -273,13 +215,36 @@ store_job_add(struct store *s, const char *type, const char *dataset, const char
 
 	if (status || (status = write_begin(s, &c, e)))
 		return status;
-	status = check_queue(c, dataset, max_queued, e);
+	status = check_queue(c, job->dataset, max_queued, e);
 	if (!status)
-		status = insert_job(c, fresh, type, dataset, params, model_name, e);
+		status = insert_job(c, fresh, job, e);
 	status = write_end(s, status, e);
 	if (!status)
 		memcpy(id, fresh, sizeof fresh);
 	return status;
+}
+
+enum status
+store_job_queue(struct store *s, struct job_queue *out, struct err *e)
+{
+	struct query q;
+	struct conn *c;
+	enum status status = read_begin(s, &c, e);
+
+	if (status)
+		return status;
+	*out = (struct job_queue){0};
+	q = query_new(c, "SELECT count(*) FROM job WHERE state = 'queued'");
+	if (query_row(&q))
+		out->n_queued = row_size(&q, 0);
+	if (!(status = query_end(&q, e))) {
+		q = query_new(c, "SELECT count(*) FROM job "
+				 "WHERE state IN ('validating', 'running', 'pausing', 'cancelling')");
+		if (query_row(&q))
+			out->n_at_work = row_size(&q, 0);
+		status = query_end(&q, e);
+	}
+	return read_end(s, c, status);
 }
 
 enum status
@@ -344,9 +309,9 @@ store_job_claim(struct store *s, struct job *out, bool *found, struct err *e)
 
 	if (status)
 		return status;
-	/* The lowest seq is the oldest; a requeued job keeps its place, in front. */
-	q = query_new(c, "UPDATE job SET state = 'running', started = ?1 WHERE seq = "
-			 "(SELECT min(seq) FROM job WHERE state = 'queued') RETURNING " JOB_FIELDS);
+	/* The lowest seq is the oldest; a requeued job keeps its place, in front of its equals. */
+	q = query_new(c, "UPDATE job SET state = 'validating', started = ?1 WHERE seq = (SELECT seq FROM job "
+			 "WHERE state = 'queued' ORDER BY priority DESC, seq LIMIT 1) RETURNING " JOB_FIELDS);
 	query_real(&q, store_now());
 	if ((*found = query_row(&q))) {
 		job_fields(&q, &j);
@@ -363,8 +328,7 @@ store_job_claim(struct store *s, struct job *out, bool *found, struct err *e)
 }
 
 enum status
-store_job_progress(struct store *s, const char *id, const char *phase, size_t step, size_t steps, const char *metrics,
-	bool *cancelled, struct err *e)
+store_job_progress(struct store *s, const char *id, const struct job_progress *p, enum job_wish *wish, struct err *e)
 {
 	enum job_state state;
 	int64_t seq;
@@ -374,43 +338,52 @@ store_job_progress(struct store *s, const char *id, const char *phase, size_t st
 
 	if (status)
 		return status;
-	status = find_running(c, id, &seq, &state, e);
+	status = job_find_at_work(c, id, &seq, &state, e);
 	if (status)
 		return write_end(s, status, e);
-	q = query_new(
-		c, "UPDATE job SET phase = ?2, step = ?3, steps = ?4, metrics = coalesce(?5, metrics) WHERE seq = ?1");
+	q = query_new(c, "UPDATE job SET phase = ?2, step = ?3, steps = ?4, metrics = coalesce(?5, metrics), "
+			 "worked = max(worked, ?6), seconds_left = ?7, state = CASE WHEN state = 'validating' "
+			 "AND ?2 <> '" JOB_PREPARING "' THEN 'running' ELSE state END WHERE seq = ?1");
 	query_int(&q, seq);
-	query_text(&q, phase);
-	query_size(&q, step);
-	query_size(&q, steps);
-	query_text(&q, metrics);
+	query_text(&q, p->phase);
+	query_size(&q, p->step);
+	query_size(&q, p->steps);
+	query_text(&q, p->metrics);
+	query_real(&q, p->worked);
+	query_real(&q, p->seconds_left);
 	status = write_end(s, query_run(&q, e), e);
 	if (!status)
-		*cancelled = state == JOB_CANCELLING;
+		*wish = state == JOB_CANCELLING ? JOB_CANCEL : state == JOB_PAUSING ? JOB_PAUSE : JOB_GO_ON;
 	return status;
 }
 
 /* Checkpoints ---------------------------------------------------------------------------------------------------- */
 
 enum status
+checkpoint_put(struct conn *c, int64_t job, const void *bytes, size_t n, struct err *e)
+{
+	struct query q = query_new(c, "INSERT OR REPLACE INTO checkpoint (job, saved, bytes) VALUES (?1, ?2, ?3)");
+
+	query_int(&q, job);
+	query_real(&q, store_now());
+	query_blob(&q, bytes, n);
+	return query_run(&q, e);
+}
+
+enum status
 store_checkpoint_put(struct store *s, const char *job, const void *bytes, size_t n, struct err *e)
 {
 	enum job_state state;
 	int64_t seq;
-	struct query q;
 	struct conn *c;
 	enum status status = write_begin(s, &c, e);
 
 	if (status)
 		return status;
-	status = find_running(c, job, &seq, &state, e);
-	if (status)
-		return write_end(s, status, e);
-	q = query_new(c, "INSERT OR REPLACE INTO checkpoint (job, saved, bytes) VALUES (?1, ?2, ?3)");
-	query_int(&q, seq);
-	query_real(&q, store_now());
-	query_blob(&q, bytes, n);
-	return write_end(s, query_run(&q, e), e);
+	status = job_find_at_work(c, job, &seq, &state, e);
+	if (!status)
+		status = checkpoint_put(c, seq, bytes, n, e);
+	return write_end(s, status, e);
 }
 
 enum status
@@ -424,7 +397,7 @@ store_checkpoint_get(struct store *s, const char *job, struct buf *out, struct e
 
 	if (status)
 		return status;
-	status = find_job(c, job, &seq, &state, e);
+	status = job_find(c, job, &seq, &state, e);
 	if (status)
 		return read_end(s, c, status);
 	q = query_new(c, "SELECT bytes FROM checkpoint WHERE job = ?1");
@@ -455,9 +428,9 @@ struct end {
 static enum status
 end_job(struct conn *c, int64_t seq, const struct end *end, struct err *e)
 {
-	struct query q = query_new(c,
-		"UPDATE job SET state = ?2, finished = ?3, error_code = ?4, error_message = ?5, model = ?6, "
-		"metrics = coalesce(?7, metrics) WHERE seq = ?1");
+	struct query q = query_new(c, "UPDATE job SET state = ?2, finished = ?3, error_code = ?4, error_message = ?5, "
+				      "model = coalesce(?6, model), "
+				      "metrics = coalesce(?7, metrics) WHERE seq = ?1");
 	enum status status;
 
 	query_int(&q, seq);
@@ -467,9 +440,10 @@ end_job(struct conn *c, int64_t seq, const struct end *end, struct err *e)
 	query_text(&q, end->error_message);
 	query_text(&q, end->model);
 	query_text(&q, end->metrics);
-	if ((status = query_run(&q, e)) || (status = drop_checkpoint(c, seq, e)))
+	if ((status = query_run(&q, e)) || (status = drop_checkpoint(c, seq, e)) ||
+		(end->state != JOB_SUCCEEDED && (status = result_doom(c, seq, e))))
 		return status;
-	return add_event(c, seq, end->level, end->code, end->message, end->data, e);
+	return job_add_event(c, seq, end->level, end->code, end->message, end->data, e);
 }
 
 static const struct end end_cancelled = {
@@ -484,36 +458,101 @@ set_state(struct conn *c, int64_t seq, enum job_state state, const char *code, c
 	query_int(&q, seq);
 	query_text(&q, job_state_name(state));
 	status = query_run(&q, e);
-	return status ? status : add_event(c, seq, "info", code, message, "{}", e);
+	return status ? status : job_add_event(c, seq, "info", code, message, "{}", e);
 }
 
-enum status
-store_job_cancel(struct store *s, const char *id, enum job_state *state, struct err *e)
+/* What a request makes of a job in each state. */
+struct change {
+	enum job_state to;          /* N_JOB_STATES: nothing, it is done already or not possible */
+	const char *code, *message; /* of the event */
+	bool impossible;
+};
+
+static const struct change cancel_changes[N_JOB_STATES] = {
+	[JOB_QUEUED] = {JOB_CANCELLED, NULL, NULL, false},
+	[JOB_PAUSED] = {JOB_CANCELLED, NULL, NULL, false},
+	[JOB_VALIDATING] = {JOB_CANCELLING, "cancel_requested", "the job ends at its next step", false},
+	[JOB_RUNNING] = {JOB_CANCELLING, "cancel_requested", "the job ends at its next step", false},
+	[JOB_PAUSING] = {JOB_CANCELLING, "cancel_requested", "the job ends at its next step", false},
+	[JOB_CANCELLING] = {N_JOB_STATES, NULL, NULL, false},
+	[JOB_CANCELLED] = {N_JOB_STATES, NULL, NULL, false},
+	[JOB_SUCCEEDED] = {N_JOB_STATES, NULL, NULL, true},
+	[JOB_FAILED] = {N_JOB_STATES, NULL, NULL, true},
+};
+
+static const struct change pause_changes[N_JOB_STATES] = {
+	[JOB_QUEUED] = {JOB_PAUSED, "paused", "the job waits to be resumed", false},
+	[JOB_VALIDATING] = {JOB_PAUSING, "pause_requested", "the job pauses at its next step", false},
+	[JOB_RUNNING] = {JOB_PAUSING, "pause_requested", "the job pauses at its next step", false},
+	[JOB_PAUSING] = {N_JOB_STATES, NULL, NULL, false},
+	[JOB_PAUSED] = {N_JOB_STATES, NULL, NULL, false},
+	[JOB_CANCELLING] = {N_JOB_STATES, NULL, NULL, true},
+	[JOB_CANCELLED] = {N_JOB_STATES, NULL, NULL, true},
+	[JOB_SUCCEEDED] = {N_JOB_STATES, NULL, NULL, true},
+	[JOB_FAILED] = {N_JOB_STATES, NULL, NULL, true},
+};
+
+static const struct change resume_changes[N_JOB_STATES] = {
+	[JOB_PAUSED] = {JOB_QUEUED, "resumed", "the job is back in the queue", false},
+	[JOB_PAUSING] = {JOB_RUNNING, "resumed", "the job goes on without a pause", false},
+	[JOB_QUEUED] = {N_JOB_STATES, NULL, NULL, false},
+	[JOB_VALIDATING] = {N_JOB_STATES, NULL, NULL, false},
+	[JOB_RUNNING] = {N_JOB_STATES, NULL, NULL, false},
+	[JOB_CANCELLING] = {N_JOB_STATES, NULL, NULL, true},
+	[JOB_CANCELLED] = {N_JOB_STATES, NULL, NULL, true},
+	[JOB_SUCCEEDED] = {N_JOB_STATES, NULL, NULL, true},
+	[JOB_FAILED] = {N_JOB_STATES, NULL, NULL, true},
+};
+
+static enum status
+change_state(struct store *s, const char *id, const struct change changes[N_JOB_STATES], enum job_state *was,
+	enum job_state *is, struct err *e)
 {
-	enum job_state was, is;
+	enum job_state from;
+	const struct change *change;
 	int64_t seq;
 	struct conn *c;
 	enum status status = write_begin(s, &c, e);
 
 	if (status)
 		return status;
-	status = find_job(c, id, &seq, &was, e);
+	status = job_find(c, id, &seq, &from, e);
 	if (status)
 		return write_end(s, status, e);
-	is = was;
-	if (was == JOB_QUEUED) {
-		is = JOB_CANCELLED;
+	change = &changes[from];
+	if (change->impossible && from == JOB_CANCELLING)
+		status = err_set(e, ERR_CONFLICT, "job_cancelling", "job %.40s is being cancelled", id);
+	else if (change->impossible)
+		status = err_set(e, ERR_CONFLICT, "job_finished", "job %.40s has ended already: it %s %s", id,
+			from == JOB_CANCELLED ? "was" : "has", job_state_name(from));
+	else if (change->to == JOB_CANCELLED)
 		status = end_job(c, seq, &end_cancelled, e);
-	} else if (was == JOB_RUNNING) {
-		is = JOB_CANCELLING;
-		status = set_state(c, seq, is, "cancel_requested", "the job ends at its next step", e);
-	} else if (was == JOB_SUCCEEDED || was == JOB_FAILED) {
-		status = err_set(e, ERR_CONFLICT, "job_finished", "job %.40s has %s already", id, job_state_name(was));
-	}
+	else if (change->to != N_JOB_STATES)
+		status = set_state(c, seq, change->to, change->code, change->message, e);
 	status = write_end(s, status, e);
-	if (!status)
-		*state = is;
+	if (!status) {
+		*was = from;
+		*is = change->to == N_JOB_STATES ? from : change->to;
+	}
 	return status;
+}
+
+enum status
+store_job_cancel(struct store *s, const char *id, enum job_state *was, enum job_state *is, struct err *e)
+{
+	return change_state(s, id, cancel_changes, was, is, e);
+}
+
+enum status
+store_job_pause(struct store *s, const char *id, enum job_state *was, enum job_state *is, struct err *e)
+{
+	return change_state(s, id, pause_changes, was, is, e);
+}
+
+enum status
+store_job_resume(struct store *s, const char *id, enum job_state *was, enum job_state *is, struct err *e)
+{
+	return change_state(s, id, resume_changes, was, is, e);
 }
 
 enum status
@@ -536,7 +575,7 @@ store_job_succeed(struct store *s, const char *id, const char *metrics, const ch
 	if (status || (status = write_begin(s, &c, e)))
 		return status;
 	snprintf(data, sizeof data, "{\"model\":\"%s\"}", model);
-	status = find_running(c, id, &seq, &state, e);
+	status = job_find_at_work(c, id, &seq, &state, e);
 	if (!status && state == JOB_CANCELLING)
 		status = err_set(e, ERR_CONFLICT, "job_cancelling", "job %.40s is being cancelled", id);
 	if (!status)
@@ -549,9 +588,35 @@ store_job_succeed(struct store *s, const char *id, const char *metrics, const ch
 	return status;
 }
 
-/* Ends a running or cancelling job. */
+enum status
+store_job_complete(struct store *s, const char *id, const char *metrics, const void *rest, size_t n, struct err *e)
+{
+	const struct end end = {.state = JOB_SUCCEEDED,
+		.metrics = metrics,
+		.level = "info",
+		.code = "succeeded",
+		.message = "the result is there",
+		.data = "{}"};
+	enum job_state state;
+	int64_t seq;
+	struct conn *c;
+	enum status status = write_begin(s, &c, e);
+
+	if (status)
+		return status;
+	status = job_find_at_work(c, id, &seq, &state, e);
+	if (!status && state == JOB_CANCELLING)
+		status = err_set(e, ERR_CONFLICT, "job_cancelling", "job %.40s is being cancelled", id);
+	if (!status)
+		status = result_append(c, seq, rest, n, e);
+	if (!status)
+		status = end_job(c, seq, &end, e);
+	return write_end(s, status, e);
+}
+
+/* Ends a job at work. */
 static enum status
-end_running(struct store *s, const char *id, const struct end *end, struct err *e)
+end_at_work(struct store *s, const char *id, const struct end *end, struct err *e)
 {
 	enum job_state state;
 	int64_t seq;
@@ -560,10 +625,13 @@ end_running(struct store *s, const char *id, const struct end *end, struct err *
 
 	if (status)
 		return status;
-	status = find_running(c, id, &seq, &state, e);
+	status = job_find_at_work(c, id, &seq, &state, e);
 	if (!status)
 		status = end_job(c, seq, end, e);
-	return write_end(s, status, e);
+	status = write_end(s, status, e);
+	if (!status)
+		housekeeper_wake(s); /* for what there is of a result */
+	return status;
 }
 
 enum status
@@ -579,13 +647,24 @@ store_job_fail(struct store *s, const char *id, const char *code, const char *me
 		.data = data};
 
 	snprintf(data, sizeof data, "{\"code\":\"%.100s\"}", code); /* of our own codes: nothing in them to escape */
-	return end_running(s, id, &end, e);
+	return end_at_work(s, id, &end, e);
 }
 
 enum status
 store_job_cancelled(struct store *s, const char *id, struct err *e)
 {
-	return end_running(s, id, &end_cancelled, e);
+	return end_at_work(s, id, &end_cancelled, e);
+}
+
+/* A worker, or the process, lets go of a job: what becomes of it was perhaps said before. */
+static enum status
+let_go(struct conn *c, int64_t seq, enum job_state state, const char *code, const char *message, struct err *e)
+{
+	if (state == JOB_CANCELLING)
+		return end_job(c, seq, &end_cancelled, e);
+	if (state == JOB_PAUSING)
+		return set_state(c, seq, JOB_PAUSED, "paused", "the job waits to be resumed", e);
+	return set_state(c, seq, JOB_QUEUED, code, message, e);
 }
 
 enum status
@@ -598,11 +677,9 @@ store_job_requeue(struct store *s, const char *id, struct err *e)
 
 	if (status)
 		return status;
-	status = find_running(c, id, &seq, &state, e);
-	if (!status && state == JOB_CANCELLING)
-		status = end_job(c, seq, &end_cancelled, e);
-	else if (!status)
-		status = set_state(c, seq, JOB_QUEUED, "requeued", "the job goes on when the daemon is back", e);
+	status = job_find_at_work(c, id, &seq, &state, e);
+	if (!status)
+		status = let_go(c, seq, state, "requeued", "the job waits to be taken up again", e);
 	return write_end(s, status, e);
 }
 
@@ -616,7 +693,8 @@ job_recover(struct conn *c, struct err *e)
 	bool found = true;
 
 	while (!status && found) { /* one by one: there are at most as many as there were workers */
-		q = query_new(c, "SELECT seq, state FROM job WHERE state IN ('running', 'cancelling') LIMIT 1");
+		q = query_new(c, "SELECT seq, state FROM job "
+				 "WHERE state IN ('validating', 'running', 'pausing', 'cancelling') LIMIT 1");
 		if ((found = query_row(&q))) {
 			seq = row_int(&q, 0);
 			state = row_state(&q, 1);
@@ -624,95 +702,49 @@ job_recover(struct conn *c, struct err *e)
 		status = query_end(&q, e);
 		if (status || !found)
 			break;
-		if (state == JOB_CANCELLING) {
-			status = end_job(c, seq, &end_cancelled, e);
-			continue;
+		if (state != JOB_CANCELLING) {
+			q = query_new(c, "UPDATE job SET attempt = attempt + 1 WHERE seq = ?1");
+			query_int(&q, seq);
+			status = query_run(&q, e);
 		}
-		q = query_new(c, "UPDATE job SET attempt = attempt + 1 WHERE seq = ?1");
-		query_int(&q, seq);
-		status = query_run(&q, e);
 		if (!status)
-			status = set_state(c, seq, JOB_QUEUED, "requeued_after_crash",
+			status = let_go(c, seq, state, "requeued_after_crash",
 				"the daemon ended without notice; the job goes on from its last checkpoint", e);
 	}
 	return status;
 }
 
-/* Metrics -------------------------------------------------------------------------------------------------------- */
+/* Deletion ------------------------------------------------------------------------------------------------------- */
 
 enum status
-store_metric_add(struct store *s, const char *job, size_t step, const char *const *names, const double *values,
-	size_t n, struct err *e)
+store_job_delete(struct store *s, const char *id, struct err *e)
 {
+	static const char *const parts[] = {
+		"DELETE FROM job_event WHERE job = ?1",
+		"DELETE FROM job_metric WHERE job = ?1",
+		"DELETE FROM job WHERE seq = ?1",
+	};
 	enum job_state state;
 	int64_t seq;
-	struct query q;
 	struct conn *c;
 	enum status status = write_begin(s, &c, e);
 
 	if (status)
 		return status;
-	status = find_job(c, job, &seq, &state, e);
-	for (size_t i = 0; i < n && !status; i++) {
-		if (!isfinite(values[i]))
-			continue;
-		q = query_new(c, "INSERT OR REPLACE INTO job_metric (job, step, name, value) VALUES (?1, ?2, ?3, ?4)");
+	status = job_find(c, id, &seq, &state, e);
+	if (!status && !job_state_ended(state))
+		status = err_set(e, ERR_CONFLICT, "job_not_finished", "job %.40s is %s: cancel it first", id,
+			job_state_name(state));
+	if (!status)
+		status = result_doom(c, seq, e);
+	for (size_t i = 0; i < sizeof parts / sizeof *parts && !status; i++) {
+		struct query q = query_new(c, parts[i]);
+
 		query_int(&q, seq);
-		query_size(&q, step);
-		query_text(&q, names[i]);
-		query_real(&q, values[i]);
 		status = query_run(&q, e);
 	}
-	return write_end(s, status, e);
-}
-
-void
-metric_point_release(struct metric_point *p)
-{
-	free(p->name);
-	memset(p, 0, sizeof *p);
-}
-
-static void
-read_metric(struct query *q, void *item)
-{
-	struct metric_point *v = item;
-
-	v->step = row_size(q, 0);
-	v->name = row_text(q, 1);
-	v->value = row_real(q, 2);
-}
-
-static void
-release_metric(void *item)
-{
-	metric_point_release(item);
-}
-
-enum status
-store_metric_list(struct store *s, const char *job, size_t from, size_t limit, struct metric_point **out, size_t *n,
-	struct err *e)
-{
-	static const struct list_kind kind = {sizeof **out, read_metric, release_metric};
-	enum job_state state;
-	struct query q;
-	struct conn *c;
-	void *list;
-	int64_t seq;
-	enum status status = read_begin(s, &c, e);
-
-	if (status)
-		return status;
-	status = find_job(c, job, &seq, &state, e);
-	if (!status) {
-		q = query_new(c, "SELECT step, name, value FROM job_metric WHERE job = ?1 AND step >= ?2 "
-				 "ORDER BY step, name LIMIT ?3");
-		query_int(&q, seq);
-		query_limit(&q, from);
-		query_limit(&q, limit);
-		status = list_rows(&q, &kind, &list, n, e);
-	}
+	status = write_end(s, status, e);
 	if (!status)
-		*out = list;
-	return read_end(s, c, status);
+		housekeeper_wake(s);
+	return status;
 }

@@ -7,7 +7,10 @@
  *   store_dataset.c      data sets and their chunks, read
  *   store_upload.c       data sets on their way in
  *   store_housekeeper.c  the thread that removes what was deleted
- *   store_job.c          jobs, checkpoints, events, metrics
+ *   store_job.c          jobs and checkpoints
+ *   store_event.c        their events and metrics
+ *   store_result.c       their results
+ *   store_replay.c       what was answered to requests with an Idempotency-Key
  *   store_model.c        models
  *   store_name.c         what models are called: names, versions, aliases
  *   store_key.c          keys of callers
@@ -25,7 +28,7 @@
 
 enum {
 	N_READERS = 8,
-	MAX_STATEMENTS = 96, /* distinct statements of the store's rooms; more is our bug */
+	MAX_STATEMENTS = 128, /* distinct statements of the store's rooms; more is our bug */
 };
 
 /* One connection, used by one thread at a time, with the statements it has prepared so far. */
@@ -165,6 +168,8 @@ struct store_upload {
 	bool finished;
 	struct store_upload *next; /* in the list of abandoned ones */
 };
+/* ERR_FULL "disk_full" where n_bytes more would leave too little of the disk. */
+enum status check_room(const struct store *s, size_t n_bytes, struct err *e);
 void upload_destroy(struct store_upload *u);                          /* the memory alone */
 enum status upload_doom(struct conn *c, int64_t part, struct err *e); /* within a write: state `deleting` */
 enum status dataset_not_found(const char *id, struct err *e);
@@ -187,6 +192,19 @@ enum status model_give_name(struct conn *c, int64_t model, const char *name, str
 /* Within a write: the model that a job made. */
 enum status model_of_job(struct conn *c, const char *id, int64_t job, const char *dataset_name, const char *summary,
 	const void *bundle, size_t n, struct err *e);
+/* Jobs, within a transaction --------------------------------------------------------------------------------------- */
+
+/* The job's row number and state; ERR_NOT_FOUND. */
+enum status job_find(struct conn *c, const char *id, int64_t *seq, enum job_state *state, struct err *e);
+/* The same, for what only a job that a worker has may do: ERR_CONFLICT "job_not_running". */
+enum status job_find_at_work(struct conn *c, const char *id, int64_t *seq, enum job_state *state, struct err *e);
+enum status job_add_event(struct conn *c, int64_t job, const char *level, const char *code, const char *message,
+	const char *data, struct err *e);
+enum status checkpoint_put(struct conn *c, int64_t job, const void *bytes, size_t n, struct err *e);
+enum status result_append(struct conn *c, int64_t job, const void *bytes, size_t n, struct err *e);
+enum status result_doom(struct conn *c, int64_t job, struct err *e); /* where there is one: for the housekeeper */
+enum status result_sweep(struct conn *c, size_t n_parts, bool *more, struct err *e);
+enum status key_insert(struct conn *c, const struct request_key *k, const char *job, struct err *e);
 
 /* What a crash left, for open; both within a write. */
 enum status dataset_recover(struct conn *c, struct err *e);

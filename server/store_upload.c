@@ -162,11 +162,11 @@ insert_chunk(struct conn *c, int64_t seq, size_t chunk, size_t n_rows, const str
 }
 
 /*
- * Uploads are what fills a disk, and a disk filled to the last byte could not be emptied again: marking a data set as
- * deleted takes a few pages of log, and copying the log back takes what is in it. So a chunk is refused while there is
- * still room for that.
+ * Uploads and results are what fills a disk, and a disk filled to the last byte could not be emptied again: marking a
+ * data set as deleted takes a few pages of log, and copying the log back takes what is in it. So a chunk is refused
+ * while there is still room for that.
  */
-static enum status
+enum status
 check_room(const struct store *s, size_t n_bytes, struct err *e)
 {
 	struct statvfs disk;
@@ -178,7 +178,8 @@ check_room(const struct store *s, size_t n_bytes, struct err *e)
 	if (free_bytes >= (double)STORE_RESERVE_BYTES + 2 * (double)n_bytes) /* once for the log, once for the file */
 		return OK;
 	return err_set(e, ERR_FULL, "disk_full",
-		"the disk of the store %s has %.0f MB left; uploads leave %d MB free, so that there is room to delete",
+		"the disk of the store %s has %.0f MB left; uploads and results leave %d MB free, so that there is "
+		"room to delete",
 		s->path, free_bytes / 1e6, (int)(STORE_RESERVE_BYTES / 1000000));
 }
 

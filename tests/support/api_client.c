@@ -146,10 +146,10 @@ api_wait_for_steps(const struct daemon *d, const char *job)
 	snprintf(target, sizeof target, "/v1/jobs/%s", job);
 	for (int i = 0; i < 12000; i++) {
 		cJSON *json = api_call(d, "GET", target, NULL, 200);
-		bool running = !strcmp(api_text(json, "state"), "running");
-		bool stepped = running && api_number(json, "step") > 0;
+		const char *state = api_text(json, "state");
+		bool running = !strcmp(state, "running"), stepped = running && api_number(json, "step") > 0;
 
-		if (!running && strcmp(api_text(json, "state"), "queued"))
+		if (!running && strcmp(state, "queued") && strcmp(state, "validating"))
 			fail_msg("the job was over before it was seen at work: it needs more steps");
 		cJSON_Delete(json);
 		if (stepped)

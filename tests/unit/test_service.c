@@ -272,6 +272,12 @@ start_jobs(struct world *w, unsigned n)
 	return j;
 }
 
+static enum status
+train(struct service *v, const char *dataset, const struct params *p, char id[STORE_ID_SIZE], struct err *e)
+{
+	return service_job_create(v, &(struct job_request){.type = JOB_TRAIN, .dataset = dataset, .params = *p}, id, e);
+}
+
 static void
 a_queued_job_is_taken_up_and_becomes_a_model(void **state)
 {
@@ -286,7 +292,7 @@ a_queued_job_is_taken_up_and_becomes_a_model(void **state)
 	cJSON *metrics, *summary;
 
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
+	assert_int_equal(train(w->service, dataset, &p, id, &e), OK);
 	wait_for(w, id, false, &job);
 	assert_int_equal(job.state, JOB_SUCCEEDED);
 	assert_int_equal(job.step, job.steps);
@@ -327,9 +333,9 @@ what_cannot_train_is_refused_before_it_is_queued(void **state)
 
 	buf_puts(&csv, "x,kind\n1,a\n2,a\n3,\n4,\n5,a\n");
 	assert_int_equal(upload(w, &csv, 100, dataset, &e), OK);
-	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), ERR_DATA);
+	assert_int_equal(train(w->service, dataset, &p, id, &e), ERR_DATA);
 	assert_string_equal(e.code, "one_class");
-	assert_int_equal(service_train(w->service, "ds_aaaaaaaaaaaaaaaaaaaa", &p, NULL, id, &e), ERR_NOT_FOUND);
+	assert_int_equal(train(w->service, "ds_aaaaaaaaaaaaaaaaaaaa", &p, id, &e), ERR_NOT_FOUND);
 	buf_release(&csv);
 }
 
@@ -343,8 +349,8 @@ the_queue_has_an_end(void **state)
 
 	upload_clouds(w, dataset);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
-	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), ERR_BUSY);
+		assert_int_equal(train(w->service, dataset, &p, id, &e), OK);
+	assert_int_equal(train(w->service, dataset, &p, id, &e), ERR_BUSY);
 	assert_string_equal(e.code, "queue_full");
 }
 
@@ -361,9 +367,9 @@ a_job_that_fails_says_why_and_its_worker_goes_on(void **state)
 
 	buf_puts(&csv, "x,kind\n1,a\n1,a\n1,b\n1,b\n1,\n1,\n"); /* nothing varies */
 	assert_int_equal(upload(w, &csv, 100, dataset, &e), OK);
-	assert_int_equal(service_train(w->service, dataset, &p, NULL, bad, &e), OK);
+	assert_int_equal(train(w->service, dataset, &p, bad, &e), OK);
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, NULL, good, &e), OK);
+	assert_int_equal(train(w->service, dataset, &p, good, &e), OK);
 	wait_for(w, bad, false, &job);
 	assert_int_equal(job.state, JOB_FAILED);
 	assert_string_equal(job.error_code, "no_features");
@@ -383,16 +389,16 @@ a_running_job_can_be_cancelled(void **state)
 	struct world *w = *state;
 	struct params p = quick(10000000);
 	struct jobs *jobs = start_jobs(w, 1);
-	enum job_state now;
+	enum job_state was, now;
 	struct job job = {0};
 	char dataset[STORE_ID_SIZE], id[STORE_ID_SIZE];
 	struct err e = {0};
 
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
+	assert_int_equal(train(w->service, dataset, &p, id, &e), OK);
 	wait_for(w, id, true, &job);
 	job_release(&job);
-	assert_int_equal(service_job_cancel(w->service, id, &now, &e), OK);
+	assert_int_equal(service_job_cancel(w->service, id, &was, &now, &e), OK);
 	assert_int_equal(now, JOB_CANCELLING);
 	wait_for(w, id, false, &job);
 	assert_int_equal(job.state, JOB_CANCELLED);
@@ -425,10 +431,10 @@ a_job_interrupted_by_a_stop_goes_on_and_ends_in_the_same_model(void **state)
 	struct err e = {0};
 
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
+	assert_int_equal(train(w->service, dataset, &p, id, &e), OK);
 	read_bundle(w, id, &straight);
 
-	assert_int_equal(service_train(w->service, dataset, &p, NULL, again, &e), OK);
+	assert_int_equal(train(w->service, dataset, &p, again, &e), OK);
 	wait_for(w, again, true, &job);
 	job_release(&job);
 	jobs_drain(jobs);
@@ -462,7 +468,7 @@ a_job_whose_checkpoint_is_damaged_starts_over(void **state)
 	bool found;
 
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
+	assert_int_equal(train(w->service, dataset, &p, id, &e), OK);
 	assert_int_equal(store_job_claim(w->store, &job, &found, &e), OK);
 	assert_true(found);
 	assert_int_equal(store_checkpoint_put(w->store, id, "no such state", 13, &e), OK);
@@ -488,7 +494,7 @@ a_job_that_keeps_killing_the_daemon_is_given_up(void **state)
 	bool found;
 
 	upload_clouds(w, dataset);
-	assert_int_equal(service_train(w->service, dataset, &p, NULL, id, &e), OK);
+	assert_int_equal(train(w->service, dataset, &p, id, &e), OK);
 	for (int i = 0; i < 5; i++) { /* claimed, and never ended: as a crash leaves it */
 		assert_int_equal(store_job_claim(w->store, &job, &found, &e), OK);
 		assert_true(found);

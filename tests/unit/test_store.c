@@ -197,7 +197,8 @@ running_job(struct store *s, char id[STORE_ID_SIZE])
 	bool found = false;
 
 	upload(s, "small", 3, 4, 1, 1, dataset);
-	assert_ok(store_job_add(s, "train", dataset, "{\"seed\":1}", NULL, 1000, id, &err));
+	assert_ok(store_job_add(
+		s, &(struct new_job){.type = "train", .dataset = dataset, .params = "{\"seed\":1}"}, 1000, id, &err));
 	assert_ok(store_job_claim(s, &j, &found, &err));
 	assert_true(found);
 	assert_string_equal(j.id, id);
@@ -590,16 +591,18 @@ a_data_set_that_a_job_needs_cannot_be_deleted(void **state)
 {
 	struct store *s = open_store();
 	char id[STORE_ID_SIZE], job[STORE_ID_SIZE];
-	enum job_state now;
+	enum job_state was, now;
 
 	(void)state;
 	upload(s, "needed", 3, 4, 1, 1, id);
-	assert_ok(store_job_add(s, "train", id, "{}", NULL, 10, job, &err));
+	assert_ok(store_job_add(s, &(struct new_job){.type = "train", .dataset = id, .params = "{}"}, 10, job, &err));
 	assert_refused(store_dataset_delete(s, id, &err), ERR_CONFLICT, "dataset_in_use");
-	assert_ok(store_job_cancel(s, job, &now, &err));
+	assert_ok(store_job_cancel(s, job, &was, &now, &err));
 	assert_ok(store_dataset_delete(s, id, &err));
 	assert_refused(store_dataset_delete(s, id, &err), ERR_NOT_FOUND, "dataset_not_found");
-	assert_refused(store_job_add(s, "train", id, "{}", NULL, 10, job, &err), ERR_NOT_FOUND, "dataset_not_found");
+	assert_refused(
+		store_job_add(s, &(struct new_job){.type = "train", .dataset = id, .params = "{}"}, 10, job, &err),
+		ERR_NOT_FOUND, "dataset_not_found");
 	store_close(s);
 }
 
@@ -740,11 +743,13 @@ a_job_goes_from_the_queue_to_its_model(void **state)
 	struct model_record m = {0};
 	struct job j = {0};
 	struct buf bundle = {0}, saved = {0};
-	bool found = false, cancelled = true;
+	enum job_wish wish = JOB_CANCEL;
+	bool found = false;
 
 	(void)state;
 	upload(s, "flowers", 3, 4, 1, 1, dataset);
-	assert_ok(store_job_add(s, "train", dataset, "{\"seed\":7}", NULL, 10, id, &err));
+	assert_ok(store_job_add(
+		s, &(struct new_job){.type = "train", .dataset = dataset, .params = "{\"seed\":7}"}, 10, id, &err));
 	assert_ok(store_job_get(s, id, &j, &err));
 	assert_int_equal(j.state, JOB_QUEUED);
 	assert_string_equal(j.type, "train");
@@ -761,14 +766,16 @@ a_job_goes_from_the_queue_to_its_model(void **state)
 	assert_ok(store_job_claim(s, &j, &found, &err));
 	assert_true(found);
 	assert_string_equal(j.id, id);
-	assert_int_equal(j.state, JOB_RUNNING);
+	assert_int_equal(j.state, JOB_VALIDATING);
 	assert_true(j.started > 1e9);
 	job_release(&j);
 	assert_ok(store_job_claim(s, &j, &found, &err));
 	assert_false(found);
 
-	assert_ok(store_job_progress(s, id, "training", 5, 10, "{\"loss\":0.5}", &cancelled, &err));
-	assert_false(cancelled);
+	assert_ok(store_job_progress(s, id,
+		&(struct job_progress){.phase = "training", .step = 5, .steps = 10, .metrics = "{\"loss\":0.5}"}, &wish,
+		&err));
+	assert_int_equal(wish, JOB_GO_ON);
 	assert_ok(store_checkpoint_put(s, id, "state", 5, &err));
 	assert_ok(
 		store_job_succeed(s, id, "{\"accuracy\":1}", "flowers", "{\"a\":1}", "bundle\0bytes", 12, model, &err));
@@ -814,8 +821,11 @@ jobs_are_claimed_oldest_first_and_the_queue_has_an_end(void **state)
 	(void)state;
 	upload(s, "d", 3, 4, 1, 1, dataset);
 	for (size_t i = 0; i < 3; i++)
-		assert_ok(store_job_add(s, "train", dataset, "{}", NULL, 3, id[i], &err));
-	assert_refused(store_job_add(s, "train", dataset, "{}", NULL, 3, more, &err), ERR_BUSY, "queue_full");
+		assert_ok(store_job_add(
+			s, &(struct new_job){.type = "train", .dataset = dataset, .params = "{}"}, 3, id[i], &err));
+	assert_refused(
+		store_job_add(s, &(struct new_job){.type = "train", .dataset = dataset, .params = "{}"}, 3, more, &err),
+		ERR_BUSY, "queue_full");
 	for (size_t i = 0; i < 3; i++) {
 		assert_ok(store_job_claim(s, &j, &found, &err));
 		assert_true(found);
@@ -823,7 +833,8 @@ jobs_are_claimed_oldest_first_and_the_queue_has_an_end(void **state)
 		job_release(&j);
 	}
 	/* One that was put back is the oldest again. */
-	assert_ok(store_job_add(s, "train", dataset, "{}", NULL, 3, more, &err));
+	assert_ok(store_job_add(
+		s, &(struct new_job){.type = "train", .dataset = dataset, .params = "{}"}, 3, more, &err));
 	assert_ok(store_job_requeue(s, id[1], &err));
 	assert_ok(store_job_claim(s, &j, &found, &err));
 	assert_string_equal(j.id, id[1]);
@@ -845,13 +856,14 @@ a_queued_job_is_cancelled_at_once(void **state)
 {
 	struct store *s = open_store();
 	char dataset[STORE_ID_SIZE], id[STORE_ID_SIZE];
-	enum job_state now = JOB_QUEUED;
+	enum job_state was, now = JOB_QUEUED;
 
 	(void)state;
 	upload(s, "d", 3, 4, 1, 1, dataset);
-	assert_ok(store_job_add(s, "train", dataset, "{}", NULL, 3, id, &err));
+	assert_ok(
+		store_job_add(s, &(struct new_job){.type = "train", .dataset = dataset, .params = "{}"}, 3, id, &err));
 	for (size_t i = 0; i < 2; i++) { /* twice is fine */
-		assert_ok(store_job_cancel(s, id, &now, &err));
+		assert_ok(store_job_cancel(s, id, &was, &now, &err));
 		assert_int_equal(now, JOB_CANCELLED);
 	}
 	assert_events(s, id, "queued cancelled");
@@ -864,18 +876,19 @@ a_running_job_hears_of_its_cancellation(void **state)
 	struct store *s = open_store();
 	char id[STORE_ID_SIZE], model[STORE_ID_SIZE];
 	struct model_record *list = NULL;
-	enum job_state now = JOB_QUEUED;
-	bool cancelled = false;
+	enum job_state was, now = JOB_QUEUED;
+	enum job_wish wish = JOB_GO_ON;
 	size_t n = 1;
 
 	(void)state;
 	running_job(s, id);
 	for (size_t i = 0; i < 2; i++) {
-		assert_ok(store_job_cancel(s, id, &now, &err));
+		assert_ok(store_job_cancel(s, id, &was, &now, &err));
 		assert_int_equal(now, JOB_CANCELLING);
 	}
-	assert_ok(store_job_progress(s, id, "training", 1, 2, NULL, &cancelled, &err));
-	assert_true(cancelled);
+	assert_ok(store_job_progress(s, id,
+		&(struct job_progress){.phase = "training", .step = 1, .steps = 2, .metrics = NULL}, &wish, &err));
+	assert_int_equal(wish, JOB_CANCEL);
 	/* Whoever was told `cancelling` will not see it succeed. */
 	assert_refused(store_job_succeed(s, id, "{}", "m", "{}", "b", 1, model, &err), ERR_CONFLICT, "job_cancelling");
 	assert_ok(store_model_list(s, NULL, 10, &list, &n, &err));
@@ -893,7 +906,7 @@ a_failed_job_says_why(void **state)
 	struct store *s = open_store();
 	struct job_event *list = NULL;
 	char id[STORE_ID_SIZE];
-	enum job_state now;
+	enum job_state was, now;
 	struct job j = {0};
 	size_t n;
 
@@ -912,7 +925,7 @@ a_failed_job_says_why(void **state)
 	assert_string_equal(list[0].data, "{\"code\":\"diverged\"}");
 	job_event_release(&list[0]);
 	free(list);
-	assert_refused(store_job_cancel(s, id, &now, &err), ERR_CONFLICT, "job_finished");
+	assert_refused(store_job_cancel(s, id, &was, &now, &err), ERR_CONFLICT, "job_finished");
 	store_close(s);
 }
 
@@ -921,12 +934,16 @@ a_job_that_is_not_running_cannot_progress_or_end(void **state)
 {
 	struct store *s = open_store();
 	char dataset[STORE_ID_SIZE], id[STORE_ID_SIZE], model[STORE_ID_SIZE];
-	bool cancelled;
+	enum job_wish wish = JOB_GO_ON;
 
 	(void)state;
 	upload(s, "d", 3, 4, 1, 1, dataset);
-	assert_ok(store_job_add(s, "train", dataset, "{}", NULL, 3, id, &err));
-	assert_refused(store_job_progress(s, id, "p", 1, 2, "{}", &cancelled, &err), ERR_CONFLICT, "job_not_running");
+	assert_ok(
+		store_job_add(s, &(struct new_job){.type = "train", .dataset = dataset, .params = "{}"}, 3, id, &err));
+	assert_refused(
+		store_job_progress(s, id, &(struct job_progress){.phase = "p", .step = 1, .steps = 2, .metrics = "{}"},
+			&wish, &err),
+		ERR_CONFLICT, "job_not_running");
 	assert_refused(store_checkpoint_put(s, id, "x", 1, &err), ERR_CONFLICT, "job_not_running");
 	assert_refused(store_job_succeed(s, id, "{}", "m", "{}", "b", 1, model, &err), ERR_CONFLICT, "job_not_running");
 	assert_refused(store_job_fail(s, id, "c", "m", &err), ERR_CONFLICT, "job_not_running");
@@ -943,7 +960,7 @@ a_stopped_job_goes_back_and_a_cancelled_one_ends(void **state)
 	struct store *s = open_store();
 	char id[STORE_ID_SIZE];
 	struct buf saved = {0};
-	enum job_state now;
+	enum job_state was, now;
 	struct job j = {0};
 	bool found;
 
@@ -960,7 +977,7 @@ a_stopped_job_goes_back_and_a_cancelled_one_ends(void **state)
 	assert_ok(store_job_claim(s, &j, &found, &err));
 	assert_true(found);
 	job_release(&j);
-	assert_ok(store_job_cancel(s, id, &now, &err));
+	assert_ok(store_job_cancel(s, id, &was, &now, &err));
 	assert_ok(store_job_requeue(s, id, &err));
 	assert_state(s, id, JOB_CANCELLED, 1);
 	assert_events(s, id, "queued requeued cancel_requested cancelled");
@@ -978,13 +995,13 @@ crash_in_the_middle(int out)
 	struct store *s = open_store();
 	struct left_behind left;
 	struct store_upload *u = NULL;
-	enum job_state now;
+	enum job_state was, now;
 	struct table t = {0};
 
 	running_job(s, left.running);
 	running_job(s, left.cancelling);
 	assert_ok(store_checkpoint_put(s, left.running, "state", 5, &err));
-	assert_ok(store_job_cancel(s, left.cancelling, &now, &err));
+	assert_ok(store_job_cancel(s, left.cancelling, &was, &now, &err));
 	assert_ok(sample_table_init(&t, 3, &err));
 	assert_ok(sample_table_fill(&t, 10, 1, &err));
 	assert_ok(store_upload_begin(s, "half", "c2", &u, &err));
@@ -1141,8 +1158,8 @@ unknown_ids_are_not_found(void **state)
 	struct dataset d = {0};
 	struct job j = {0};
 	char model[STORE_ID_SIZE];
-	enum job_state now;
-	bool cancelled;
+	enum job_state was, now;
+	enum job_wish wish = JOB_GO_ON;
 	struct table t = {0};
 	void *list = NULL;
 	size_t n;
@@ -1154,12 +1171,15 @@ unknown_ids_are_not_found(void **state)
 		assert_refused(store_dataset_get(s, id, &d, &err), ERR_NOT_FOUND, "dataset_not_found");
 		assert_refused(store_dataset_delete(s, id, &err), ERR_NOT_FOUND, "dataset_not_found");
 		assert_refused(store_dataset_chunk(s, id, 0, &t, &err), ERR_NOT_FOUND, "dataset_not_found");
-		assert_refused(
-			store_job_add(s, "train", id, "{}", NULL, 9, model, &err), ERR_NOT_FOUND, "dataset_not_found");
+		assert_refused(store_job_add(s, &(struct new_job){.type = "train", .dataset = id, .params = "{}"}, 9,
+				       model, &err),
+			ERR_NOT_FOUND, "dataset_not_found");
 		assert_refused(store_job_get(s, id, &j, &err), ERR_NOT_FOUND, "job_not_found");
-		assert_refused(store_job_cancel(s, id, &now, &err), ERR_NOT_FOUND, "job_not_found");
-		assert_refused(
-			store_job_progress(s, id, "p", 1, 2, "{}", &cancelled, &err), ERR_NOT_FOUND, "job_not_found");
+		assert_refused(store_job_cancel(s, id, &was, &now, &err), ERR_NOT_FOUND, "job_not_found");
+		assert_refused(store_job_progress(s, id,
+				       &(struct job_progress){.phase = "p", .step = 1, .steps = 2, .metrics = "{}"},
+				       &wish, &err),
+			ERR_NOT_FOUND, "job_not_found");
 		assert_refused(store_checkpoint_get(s, id, &bytes, &err), ERR_NOT_FOUND, "job_not_found");
 		assert_refused(
 			store_job_succeed(s, id, "{}", "m", "{}", "b", 1, model, &err), ERR_NOT_FOUND, "job_not_found");
@@ -1256,7 +1276,8 @@ join_in(void *arg)
 		struct dataset d = {0}, *list = NULL;
 		struct job j = {0};
 		struct buf bundle = {0};
-		bool found = false, cancelled;
+		enum job_wish wish;
+		bool found = false;
 		size_t n = 0;
 
 		EXPECT(!sample_table_fill(&sent, 60, p->number * 1000 + round, &e));
@@ -1265,11 +1286,15 @@ join_in(void *arg)
 		store_upload_free(u);
 		u = NULL;
 		EXPECT(!store_dataset_chunk(s, id, 0, &got, &e) && !sample_tables_differ(&sent, &got));
-		EXPECT(!store_job_add(s, "train", id, "{}", NULL, SIZE_MAX, job, &e));
+		EXPECT(!store_job_add(
+			s, &(struct new_job){.type = "train", .dataset = id, .params = "{}"}, SIZE_MAX, job, &e));
 		EXPECT(!store_job_claim(s, &j, &found, &e)); /* somebody's job */
 		if (found) {
 			atomic_fetch_add(p->n_claimed, 1);
-			EXPECT(!store_job_progress(s, j.id, "training", round, 10, "{}", &cancelled, &e));
+			EXPECT(!store_job_progress(s, j.id,
+				&(struct job_progress){
+					.phase = "training", .step = round, .steps = 10, .metrics = "{}"},
+				&wish, &e));
 			EXPECT(!store_checkpoint_put(s, j.id, j.id, strlen(j.id), &e));
 			EXPECT(!store_job_succeed(s, j.id, "{}", "m", "{}", j.id, strlen(j.id), model, &e));
 			EXPECT(!store_model_bundle(s, model, &bundle, NULL, &e));

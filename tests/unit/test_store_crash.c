@@ -202,11 +202,14 @@ work_job(struct store *s)
 	struct buf bytes = {0};
 	struct job j = {0};
 	size_t step = 0;
-	bool found, cancelled;
+	enum job_wish wish;
+	bool found;
 
 	for (size_t i = n_datasets; i-- > 0;)
 		if (!datasets[i].gone) {
-			need(store_job_add(s, "train", datasets[i].id, "{}", NULL, SIZE_MAX, id, &err));
+			need(store_job_add(s,
+				&(struct new_job){.type = "train", .dataset = datasets[i].id, .params = "{}"}, SIZE_MAX,
+				id, &err));
 			tell("J %s\n", id);
 			break;
 		}
@@ -222,7 +225,9 @@ work_job(struct store *s)
 	}
 	for (size_t i = 0; i < 4; i++) {
 		step++;
-		need(store_job_progress(s, j.id, "training", step, 100, "{}", &cancelled, &err));
+		need(store_job_progress(s, j.id,
+			&(struct job_progress){.phase = "training", .step = step, .steps = 100, .metrics = "{}"}, &wish,
+			&err));
 		make_checkpoint(step, &bytes);
 		need(store_checkpoint_put(s, j.id, bytes.data, bytes.len, &err));
 		tell("P %s %zu\n", j.id, step);

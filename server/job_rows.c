@@ -1,0 +1,563 @@
+/*
+ * job_rows: jobs that a model works through the rows of a data set for.
+ *
+ * "batch_predict" answers every row, in the data set's order, as the predict route would, or the ood route where the
+ * model has no classes. What is answered is stored
+ * piece by piece, each with a checkpoint in the same transaction, so that nothing is lost or doubled whatever happens.
+ * "evaluate" answers the labelled rows and measures the answers; it is quick, and starts over when it was interrupted.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/metric.h"
+#include "server/jobs_private.h"
+#include "server/json.h"
+#include "server/log.h"
+#include "server/report.h"
+
+enum {
+	PIECE_BYTES = 4 << 20,   /* of answers, before they are stored */
+	MAX_NOTED_WARNINGS = 50, /* as events; more of them help nobody */
+};
+
+struct work {
+	struct run *run;
+	struct loaded_model *model;
+	const struct bundle *bundle; /* the model's */
+	struct predictor *predictor;
+	struct table chunk;
+	double began;
+	size_t first_step; /* rows that were done before */
+
+	/* What becomes of the answers to the rows that wait in the predictor; then of those before `next`. */
+	enum status (*take)(struct work *w, const struct answers *a, struct err *e);
+	bool (*wants)(const struct work *w, size_t row); /* of the chunk; NULL: all */
+
+	/* batch_predict */
+	struct buf out;              /* answered, and not stored yet */
+	size_t next_chunk, next_row; /* of the chunk: the first row that was not answered */
+	size_t n_flagged;
+	cJSON *before; /* the warnings of earlier runs of this job, as the checkpoint has them */
+
+	/* evaluate */
+	uint32_t *class_of; /* by the chunk's code of a label: the model's class, or FOREIGN */
+	size_t cap_class_of;
+	uint32_t *waiting; /* [PREDICTOR_BATCH]: the class of each row that waits in the predictor */
+	size_t n_waiting;
+	size_t label_column, n_in, n_out, n_flagged_in, n_flagged_out;
+	struct dictionary classes;
+	float *p;   /* [n_labelled][n_classes] */
+	int32_t *y; /* [n_labelled] */
+	double *in, *outside;
+};
+
+#define FOREIGN TABLE_MISSING
+
+static void
+release(struct work *w)
+{
+	predictor_free(w->predictor);
+	service_model_release(w->run->jobs->service, w->model);
+	table_release(&w->chunk);
+	buf_release(&w->out);
+	cJSON_Delete(w->before);
+	free(w->class_of);
+	free(w->waiting);
+	dictionary_release(&w->classes);
+	free(w->p);
+	free(w->y);
+	free(w->in);
+	free(w->outside);
+	w->run->work = NULL;
+	w->run->put_metrics = NULL;
+}
+
+/* Rows to answers ------------------------------------------------------------------------------------------------ */
+
+static enum status
+open_rows(struct work *w, struct err *e)
+{
+	const struct dataset_summary *s = &w->run->dataset.summary;
+	const char **names = calloc(s->n_columns, sizeof *names);
+	enum status status;
+
+	if (!names)
+		return err_nomem(e);
+	for (size_t i = 0; i < s->n_columns; i++)
+		names[i] = s->column[i].name;
+	if ((status = service_model_acquire(w->run->jobs->service, w->run->job->model, &w->model, e)))
+		goto out;
+	w->bundle = loaded_bundle(w->model);
+	if ((status = dataset_table(s, &w->chunk, e)) || (status = predictor_new(w->bundle, &w->predictor, e)))
+		goto out;
+	status = predictor_columns(w->predictor, names, s->n_columns, e);
+out:
+	free(names);
+	return status;
+}
+
+static enum status
+answer_waiting(struct work *w, struct err *e)
+{
+	struct run *r = w->run;
+	struct answers a;
+	double elapsed;
+	enum status s;
+
+	if ((s = predictor_answer(w->predictor, w->bundle->n_classes > 0, &a, e)) || (s = w->take(w, &a, e)))
+		return s;
+	elapsed = run_now() - w->began;
+	if (r->step > w->first_step && elapsed > 0.1)
+		r->seconds_left = elapsed * (double)(r->steps - r->step) / (double)(r->step - w->first_step);
+	return run_look_around(r, e);
+}
+
+/* Row `row` of chunk `i` comes next: everything before it has been answered. */
+static enum status
+settle(struct work *w, size_t i, size_t row, struct err *e)
+{
+	w->next_chunk = i;
+	w->next_row = row;
+	return answer_waiting(w, e);
+}
+
+static enum status
+walk(struct work *w, enum status (*at_chunk)(struct work *w, struct err *e), struct err *e)
+{
+	struct run *r = w->run;
+	enum status s = OK;
+
+	w->began = run_now();
+	w->first_step = r->step;
+	for (size_t i = w->next_chunk, row = w->next_row; r->step < r->steps && !s; i++, row = 0) {
+		table_clear(&w->chunk);
+		if ((s = run_read_chunk(r, i, &w->chunk, e)))
+			return s;
+		if (w->chunk.n_rows > r->steps - r->step + row || row > w->chunk.n_rows)
+			return err_set(e, ERR_CORRUPT, "damaged_dataset",
+				"the stored chunks of the data set do not add up to its %zu rows", r->steps);
+		s = at_chunk ? at_chunk(w, e) : OK;
+		for (; row < w->chunk.n_rows && !s; row++, r->step++) {
+			if (w->wants && !w->wants(w, row))
+				continue;
+			if (predictor_full(w->predictor) && (s = settle(w, i, row, e)))
+				break;
+			if ((s = predictor_add_row(w->predictor, &w->chunk, row, e))) {
+				err_prefix(e, "row %zu", r->step + 1);
+				break;
+			}
+			if (w->waiting)
+				w->waiting[w->n_waiting++] = w->class_of[w->chunk.column[w->label_column].code[row]];
+		}
+		if (!s)
+			s = settle(w, i + 1, 0, e);
+	}
+	return s;
+}
+
+/* What the predictor has to say of the rows, `before` included, as {"column","code","count"} objects into `to`. */
+static enum status
+put_warnings(const struct work *w, struct json_build *b, cJSON *to, struct err *e)
+{
+	struct warning *list = NULL;
+	const cJSON *old;
+	size_t n = 0;
+	enum status s = predictor_warnings(w->predictor, &list, &n, e);
+
+	if (s)
+		return s;
+	for (size_t i = 0; i < n; i++) {
+		cJSON *item = json_add_object(b, to);
+		double count = (double)list[i].count;
+
+		cJSON_ArrayForEach(old, w->before)
+		{
+			const cJSON *column = json_member(old, "column"), *code = json_member(old, "code");
+			const cJSON *number = json_member(old, "count");
+
+			if (cJSON_IsString(column) && cJSON_IsString(code) && cJSON_IsNumber(number) &&
+				!strcmp(column->valuestring, list[i].column) &&
+				!strcmp(code->valuestring, list[i].code) && strcmp(list[i].code, "extra_column"))
+				count += number->valuedouble;
+		}
+		json_put_text(b, item, "column", list[i].column);
+		json_put_text(b, item, "code", list[i].code);
+		json_put_number(b, item, "count", count);
+	}
+	/* and those that only earlier rows gave cause for */
+	cJSON_ArrayForEach(old, w->before)
+	{
+		const cJSON *column = json_member(old, "column"), *code = json_member(old, "code");
+		bool listed = false;
+
+		for (size_t i = 0; i < n && !listed; i++)
+			listed = cJSON_IsString(column) && cJSON_IsString(code) &&
+				 !strcmp(column->valuestring, list[i].column) &&
+				 !strcmp(code->valuestring, list[i].code);
+		if (!listed)
+			cJSON_AddItemToArray(to, cJSON_Duplicate(old, true));
+	}
+	free(list);
+	return OK;
+}
+
+static void
+note_warnings(const struct work *w)
+{
+	struct json_build b = {0};
+	cJSON *root = json_object(&b), *list = json_put_array(&b, root, "warnings");
+	const cJSON *item;
+	struct err e = {0};
+	char message[320];
+	size_t n = 0;
+
+	if (!put_warnings(w, &b, list, &e)) {
+		cJSON_ArrayForEach(item, list)
+		{
+			const char *column = json_member(item, "column")->valuestring;
+			const char *code = json_member(item, "code")->valuestring;
+			double count = json_member(item, "count")->valuedouble;
+			struct json_build ignored = {0};
+
+			if (n++ == MAX_NOTED_WARNINGS)
+				break;
+			if (!strcmp(code, "extra_column"))
+				snprintf(message, sizeof message, "column \"%.*s\" is none of the model's",
+					(int)text_cut(column, strlen(column), 200), column);
+			else
+				snprintf(message, sizeof message, "%.0f %s in column \"%.*s\"", count,
+					!strcmp(code, "unseen_category") ? "categories that training did not see"
+					: !strcmp(code, "missing_cell")
+						? "cells missing where training had none missing"
+						: "numbers beyond the range of training",
+					(int)text_cut(column, strlen(column), 200), column);
+			run_event(w->run, "warning", code, message, &ignored, cJSON_Duplicate(item, true));
+		}
+	}
+	cJSON_Delete(root);
+}
+
+static enum status
+complete(const struct work *w, const char *metrics, const void *rest, size_t n, struct err *e)
+{
+	const struct run *r = w->run;
+	enum status s;
+
+	for (unsigned tries = 0;; tries++) {
+		s = store_job_complete(r->jobs->store, r->job->id, metrics, rest, n, e);
+		if (!run_try_again(r, s, tries, e))
+			break;
+	}
+	if (!s)
+		log_event(LOG_INFO, "job succeeded", "job", r->job->id, NULL);
+	return s;
+}
+
+/* batch_predict -------------------------------------------------------------------------------------------------- */
+
+static void
+put_batch_metrics(struct json_build *b, cJSON *to, const struct run *r)
+{
+	const struct work *w = r->work;
+
+	json_put_count(b, to, "rows", r->step);
+	json_put_count(b, to, "flagged", w->n_flagged);
+}
+
+static enum status
+checkpoint(const struct work *w, char **out, struct err *e)
+{
+	struct json_build b = {0};
+	cJSON *root = json_object(&b);
+	enum status s;
+
+	json_put_count(&b, root, "chunk", w->next_chunk);
+	json_put_count(&b, root, "row", w->next_row);
+	json_put_count(&b, root, "rows", w->run->step);
+	json_put_count(&b, root, "flagged", w->n_flagged);
+	s = put_warnings(w, &b, json_put_array(&b, root, "warnings"), e);
+	if (s) {
+		cJSON_Delete(root);
+		return s;
+	}
+	return json_finish(&b, root, out, e);
+}
+
+static enum status
+store_answers(struct work *w, struct err *e)
+{
+	const struct run *r = w->run;
+	char *text = NULL;
+	enum status s = checkpoint(w, &text, e);
+
+	for (unsigned tries = 0; !s; tries++) {
+		s = store_result_append(r->jobs->store, r->job->id, w->out.data, w->out.len, text, strlen(text), e);
+		if (!run_try_again(r, s, tries, e))
+			break;
+		s = OK;
+	}
+	if (!s)
+		buf_clear(&w->out);
+	free(text);
+	return s;
+}
+
+static enum status
+take_answers(struct work *w, const struct answers *a, struct err *e)
+{
+	for (size_t i = 0; i < a->n; i++)
+		w->n_flagged += a->is_ood[i];
+	answers_csv_rows(w->bundle, a, &w->out);
+	if (buf_status(&w->out, e))
+		return e->status;
+	return w->out.len >= PIECE_BYTES ? store_answers(w, e) : OK;
+}
+
+static bool
+read_count(const cJSON *object, const char *name, size_t most, size_t *out)
+{
+	const cJSON *v = json_member(object, name);
+
+	if (!cJSON_IsNumber(v) || !(v->valuedouble >= 0) || v->valuedouble > (double)most)
+		return false;
+	*out = (size_t)v->valuedouble;
+	return true;
+}
+
+/* Where the last run of this job had got to; at the beginning, where there was none. */
+static enum status
+read_checkpoint(struct work *w, struct err *e)
+{
+	struct run *r = w->run;
+	const size_t n_rows = r->dataset.summary.n_rows;
+	struct buf bytes = {0};
+	char message[96];
+	cJSON *root = NULL;
+	enum status s = store_checkpoint_get(r->jobs->store, r->job->id, &bytes, e);
+
+	if (s || !bytes.len)
+		goto out;
+	if ((s = json_parse(bytes.data, bytes.len, &root, e)) || !read_count(root, "chunk", n_rows, &w->next_chunk) ||
+		!read_count(root, "row", n_rows, &w->next_row) || !read_count(root, "rows", n_rows, &r->step) ||
+		!read_count(root, "flagged", n_rows, &w->n_flagged)) {
+		s = err_set(e, ERR_CORRUPT, "damaged_checkpoint", "the stored checkpoint of the job cannot be read");
+		goto out;
+	}
+	w->before = cJSON_DetachItemFromObjectCaseSensitive(root, "warnings");
+	snprintf(message, sizeof message, "goes on from row %zu of %zu", r->step, n_rows);
+	run_event(r, "info", "resumed_from_checkpoint", message, NULL, NULL);
+out:
+	cJSON_Delete(root);
+	buf_release(&bytes);
+	return s;
+}
+
+enum status
+run_batch_predict(struct run *r, struct err *e)
+{
+	struct work w = {.run = r, .take = take_answers};
+	struct json_build b = {0};
+	char *metrics = NULL;
+	cJSON *root;
+	enum status s;
+
+	r->work = &w;
+	r->step = 0;
+	r->steps = r->dataset.summary.n_rows;
+	if ((s = run_look_around(r, e)) || (s = open_rows(&w, e)) || (s = read_checkpoint(&w, e)))
+		goto out;
+	if (!r->step && !w.next_chunk)
+		answers_csv_header(w.bundle, w.bundle->n_classes > 0, &w.out);
+	r->phase = "predicting";
+	r->put_metrics = put_batch_metrics;
+	run_report(r);
+	s = walk(&w, NULL, e);
+	/* What was answered is kept where the job goes on later; a walk is only ever stopped with all rows settled. */
+	if (s == ERR_CANCELLED && r->stop != STOP_CANCELLED) {
+		struct err why = {0};
+
+		if (store_answers(&w, &why))
+			log_event(LOG_WARNING, "answers were not stored, and are made again", "job", r->job->id,
+				"error", why.msg, NULL);
+	}
+	if (s)
+		goto out;
+	run_report(r);
+	if ((s = run_look_around(r, e)))
+		goto out;
+	root = json_object(&b);
+	put_batch_metrics(&b, root, r);
+	if ((s = json_finish(&b, root, &metrics, e)))
+		goto out;
+	note_warnings(&w);
+	s = complete(&w, metrics, w.out.data, w.out.len, e);
+out:
+	free(metrics);
+	release(&w);
+	return s;
+}
+
+/* evaluate ------------------------------------------------------------------------------------------------------- */
+
+static bool
+is_labelled(const struct work *w, size_t row)
+{
+	return w->chunk.column[w->label_column].code[row] != TABLE_MISSING;
+}
+
+/* The chunk's own codes of labels as the model's classes. */
+static enum status
+translate_labels(struct work *w, struct err *e)
+{
+	const struct dictionary *labels = &w->chunk.column[w->label_column].dictionary;
+
+	if (labels->n > w->cap_class_of) {
+		uint32_t *larger = realloc(w->class_of, labels->n * sizeof *larger);
+
+		if (!larger)
+			return err_nomem(e);
+		w->class_of = larger;
+		w->cap_class_of = labels->n;
+	}
+	for (size_t i = 0; i < labels->n; i++)
+		w->class_of[i] = dictionary_find(&w->classes, labels->text[i], labels->len[i]);
+	return OK;
+}
+
+static enum status
+take_measured(struct work *w, const struct answers *a, struct err *e)
+{
+	if (w->n_in + w->n_out + a->n > w->run->dataset.summary.n_labelled)
+		return err_set(e, ERR_CORRUPT, "damaged_dataset",
+			"the data set has more labelled rows stored than the %zu of its summary",
+			w->run->dataset.summary.n_labelled);
+	for (size_t i = 0; i < a->n; i++) {
+		if (w->waiting[i] == FOREIGN) {
+			w->outside[w->n_out++] = a->score[i];
+			w->n_flagged_out += a->is_ood[i];
+			continue;
+		}
+		memcpy(w->p + w->n_in * a->n_classes, a->probability + i * a->n_classes, a->n_classes * sizeof *w->p);
+		w->y[w->n_in] = (int32_t)w->waiting[i];
+		w->in[w->n_in++] = a->score[i];
+		w->n_flagged_in += a->is_ood[i];
+	}
+	w->n_waiting = 0;
+	return OK;
+}
+
+static enum status
+open_measures(struct work *w, struct err *e)
+{
+	const struct dataset_summary *s = &w->run->dataset.summary;
+	const size_t n = s->n_labelled + 1;
+	size_t n_p;
+	uint32_t code;
+	enum status status;
+
+	if ((status = service_check_evaluation(s, w->bundle, e)) ||
+		(status = size_mul(n, w->bundle->n_classes, &n_p, e)))
+		return status;
+	w->label_column = s->label_column;
+	w->p = malloc(n_p * sizeof *w->p);
+	w->y = malloc(n * sizeof *w->y);
+	w->in = malloc(n * sizeof *w->in);
+	w->outside = malloc(n * sizeof *w->outside);
+	w->waiting = malloc(PREDICTOR_BATCH * sizeof *w->waiting);
+	if (!w->p || !w->y || !w->in || !w->outside || !w->waiting)
+		return err_nomem(e);
+	for (size_t k = 0; k < w->bundle->n_classes; k++)
+		if ((status = dictionary_add(&w->classes, w->bundle->label[k], strlen(w->bundle->label[k]), &code, e)))
+			return status;
+	return OK;
+}
+
+static enum status
+put_ood(const struct work *w, struct json_build *b, cJSON *to, struct err *e)
+{
+	const struct model *m = w->bundle->model;
+	struct metric_ood ood = {
+		.auroc = NAN, .average_precision = NAN, .average_precision_in = NAN, .fpr_at_95_tpr = NAN};
+	enum status s;
+
+	if (w->n_in && w->n_out && (s = metric_ood(w->in, w->n_in, w->outside, w->n_out, &ood, e)))
+		return s;
+	json_put_count(b, to, "n_in", w->n_in);
+	json_put_count(b, to, "n_out", w->n_out);
+	json_put_number(b, to, "auroc", ood.auroc);
+	json_put_number(b, to, "average_precision", ood.average_precision);
+	json_put_number(b, to, "average_precision_in", ood.average_precision_in);
+	json_put_number(b, to, "fpr_at_95_tpr", ood.fpr_at_95_tpr);
+	json_put_number(b, to, "flagged_in", w->n_in ? (double)w->n_flagged_in / (double)w->n_in : NAN);
+	json_put_number(b, to, "flagged_out", w->n_out ? (double)w->n_flagged_out / (double)w->n_out : NAN);
+	json_put_number(b, to, "target_fpr", m->target_fpr);
+	return OK;
+}
+
+/* The result, and the figures of it that the job's resource shows. */
+static enum status
+measure(const struct work *w, char **report, char **headline, struct err *e)
+{
+	const struct run *r = w->run;
+	struct json_build b = {0};
+	struct metrics m = {0};
+	cJSON *root = NULL, *metrics = json_object(&b);
+	enum status s;
+
+	if ((s = metrics_compute(w->p, w->y, w->n_in, w->bundle->n_classes, &m, e)))
+		goto out;
+	root = json_object(&b);
+	json_put_text(&b, root, "model", r->job->model);
+	json_put_text(&b, root, "dataset", r->job->dataset);
+	json_put_count(&b, root, "rows", r->steps);
+	json_put_count(&b, root, "labelled", w->n_in + w->n_out);
+	json_put_count(&b, root, "unlabelled", r->steps - w->n_in - w->n_out);
+	report_measures(&b, json_put_object(&b, root, "measures"), &m, (const char *const *)w->bundle->label);
+	if ((s = put_ood(w, &b, json_put_object(&b, root, "ood"), e)) ||
+		(s = put_warnings(w, &b, json_put_array(&b, root, "warnings"), e)))
+		goto out;
+	json_put_count(&b, metrics, "rows", w->n_in + w->n_out);
+	report_headline(&b, metrics, root);
+	s = json_finish(&b, root, report, e);
+	root = NULL;
+	if (!s) {
+		s = json_finish(&b, metrics, headline, e);
+		metrics = NULL;
+	}
+out:
+	cJSON_Delete(root);
+	cJSON_Delete(metrics);
+	metrics_release(&m);
+	return s;
+}
+
+enum status
+run_evaluate(struct run *r, struct err *e)
+{
+	struct work w = {.run = r, .take = take_measured, .wants = is_labelled};
+	char *report = NULL, *headline = NULL;
+	enum status s;
+
+	r->work = &w;
+	r->step = 0;
+	r->steps = r->dataset.summary.n_rows;
+	if ((s = run_look_around(r, e)) || (s = open_rows(&w, e)) || (s = open_measures(&w, e)))
+		goto out;
+	r->phase = "predicting";
+	run_report(r);
+	if ((s = walk(&w, translate_labels, e)))
+		goto out;
+	r->phase = "measuring";
+	run_report(r);
+	if ((s = run_look_around(r, e)) || (s = measure(&w, &report, &headline, e)))
+		goto out;
+	note_warnings(&w);
+	s = complete(&w, headline, report, strlen(report), e);
+out:
+	free(report);
+	free(headline);
+	release(&w);
+	return s;
+}

@@ -1,0 +1,229 @@
+/* service_jobs: the use cases of jobs; see service.h. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "schema/params_json.h"
+#include "server/estimate.h"
+#include "server/json_build.h"
+#include "server/model_ref.h"
+#include "server/service.h"
+#include "server/training.h"
+
+/* Probabilities of an evaluation, all in memory at its end: 1 GiB. */
+#define MAX_EVALUATED ((size_t)1 << 28)
+
+const char *const job_type_names[N_JOB_TYPES + 1] = {"train", "evaluate", "batch_predict", NULL};
+
+/* What a request is checked with, and its estimate made of. */
+struct checked {
+	struct dataset dataset;
+	struct loaded_model *model; /* NULL for train */
+	char model_id[STORE_ID_SIZE];
+};
+
+static void
+checked_release(struct service *v, struct checked *c)
+{
+	service_model_release(v, c->model);
+	dataset_release(&c->dataset);
+}
+
+enum status
+service_check_evaluation(const struct dataset_summary *s, const struct bundle *b, struct err *e)
+{
+	enum status status = bundle_check_classes(b, true, e);
+
+	if (status)
+		return status;
+	if (s->label_column == SIZE_MAX)
+		return err_set(
+			e, ERR_DATA, "no_label_column", "the data set was uploaded without naming its label column");
+	if (!s->n_labelled)
+		return err_set(e, ERR_DATA, "no_labels", "column \"%.90s\" has no label in any of the %zu rows",
+			s->column[s->label_column].name, s->n_rows);
+	if (s->n_labelled > MAX_EVALUATED / b->n_classes)
+		return err_set(e, ERR_DATA, "evaluation_too_large",
+			"the probabilities of %zu labelled rows for %zu classes do not fit into the memory of a job",
+			s->n_labelled, b->n_classes);
+	return OK;
+}
+
+/* A text in a column of numbers is known from the upload: better said now than by the job. */
+static enum status
+check_numbers(const struct dataset_summary *s, const struct encoder *c, struct err *e)
+{
+	for (size_t j = 0; j < encoder_n_columns(c); j++) {
+		const char *name = encoder_column_name(c, j);
+
+		if (!encoder_column_wanted(c, j) || encoder_column_type(c, j) != COLUMN_NUMBER)
+			continue;
+		for (size_t i = 0; i < s->n_columns; i++) {
+			const struct column_summary *column = &s->column[i];
+
+			if (strcmp(column->name, name) || column->type != COLUMN_TEXT || !column->text_line)
+				continue;
+			err_set(e, ERR_DATA, "not_a_number",
+				"column \"%.60s\" is one of numbers for the model, and has \"%.60s\" in line %llu of "
+				"the "
+				"data set",
+				name, column->text_cell, (unsigned long long)column->text_line);
+			return err_at(e, column->text_line, name);
+		}
+	}
+	return OK;
+}
+
+static enum status
+check_columns(const struct dataset_summary *s, const struct bundle *b, struct err *e)
+{
+	const char **names = calloc(s->n_columns, sizeof *names);
+	struct predictor *p = NULL;
+	enum status status;
+
+	if (!names)
+		return err_nomem(e);
+	for (size_t i = 0; i < s->n_columns; i++)
+		names[i] = s->column[i].name;
+	if (!(status = predictor_new(b, &p, e)) && !(status = predictor_columns(p, names, s->n_columns, e)))
+		status = check_numbers(s, b->encoder, e);
+	predictor_free(p);
+	free(names);
+	return status;
+}
+
+static enum status
+check(struct service *v, const struct job_request *q, struct checked *c, struct err *e)
+{
+	const struct dataset_summary *summary = &c->dataset.summary;
+	enum status s;
+
+	if ((q->type == JOB_TRAIN && q->model && (s = model_name_check(q->model, e))) ||
+		(q->type == JOB_TRAIN && (s = params_check(&q->params, e))) ||
+		(s = store_dataset_get(service_store(v), q->dataset, &c->dataset, e)))
+		return s;
+	if (q->type == JOB_TRAIN)
+		return training_check(summary, &q->params, e);
+	/* The job is about one model, whatever its name comes to mean. */
+	if ((s = store_model_resolve(service_store(v), q->model, c->model_id, e)) ||
+		(s = service_model_acquire(v, c->model_id, &c->model, e)) ||
+		(s = check_columns(summary, loaded_bundle(c->model), e)))
+		return s;
+	return q->type == JOB_EVALUATE ? service_check_evaluation(summary, loaded_bundle(c->model), e) : OK;
+}
+
+enum status
+service_job_create(struct service *v, const struct job_request *q, char id[STORE_ID_SIZE], struct err *e)
+{
+	struct new_job job = {.type = job_type_names[q->type],
+		.dataset = q->dataset,
+		.model_name = q->type == JOB_TRAIN ? q->model : NULL,
+		.priority = q->priority,
+		.max_seconds = q->max_seconds,
+		.key = q->key};
+	struct json_build b = {0};
+	struct checked c = {0};
+	char *params = NULL;
+	enum status s;
+
+	if ((s = check(v, q, &c, e)) ||
+		(s = json_finish(&b, q->type == JOB_TRAIN ? params_to_json(&q->params) : json_object(&b), &params, e)))
+		goto out;
+	job.params = params;
+	job.model = q->type == JOB_TRAIN ? NULL : c.model_id;
+	if (!(s = store_job_add(service_store(v), &job, service_max_queued(v), id, e)))
+		service_wake_all(v);
+out:
+	free(params);
+	checked_release(v, &c);
+	return s;
+}
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The first chunk of the data set, and what it took to read. */
+static enum status
+read_first_chunk(struct service *v, const struct dataset *d, struct table *t, double *seconds, struct err *e)
+{
+	double began = now();
+	enum status s = dataset_table(&d->summary, t, e);
+
+	if (!s)
+		s = store_dataset_chunk(service_store(v), d->id, 0, t, e);
+	*seconds = now() - began;
+	return s;
+}
+
+enum status
+service_job_estimate(
+	struct service *v, const struct job_request *q, int n_threads, struct job_estimate *out, struct err *e)
+{
+	struct estimate_source from = {0};
+	struct job_queue queue = {0};
+	struct checked c = {0};
+	struct table chunk = {0};
+	enum status s;
+
+	if ((s = check(v, q, &c, e)) || (s = store_job_queue(service_store(v), &queue, e)) ||
+		(s = read_first_chunk(v, &c.dataset, &chunk, &from.chunk_seconds, e)))
+		goto out;
+	from.summary = &c.dataset.summary;
+	from.chunk = &chunk;
+	service_slot_take(v);
+	if (q->type == JOB_TRAIN)
+		s = estimate_training(&from, &q->params, n_threads, out, e);
+	else
+		s = estimate_rows(&from, loaded_bundle(c.model), q->type == JOB_EVALUATE, out, e);
+	service_slot_give(v);
+	if (!s) {
+		out->n_queued = queue.n_queued;
+		out->n_at_work = queue.n_at_work;
+	}
+out:
+	table_release(&chunk);
+	checked_release(v, &c);
+	return s;
+}
+
+static enum status
+tell(struct service *v, const char *id, enum status s)
+{
+	if (!s)
+		service_job_changed(v, id);
+	return s;
+}
+
+enum status
+service_job_cancel(struct service *v, const char *id, enum job_state *was, enum job_state *is, struct err *e)
+{
+	return tell(v, id, store_job_cancel(service_store(v), id, was, is, e));
+}
+
+enum status
+service_job_pause(struct service *v, const char *id, enum job_state *was, enum job_state *is, struct err *e)
+{
+	return tell(v, id, store_job_pause(service_store(v), id, was, is, e));
+}
+
+enum status
+service_job_resume(struct service *v, const char *id, enum job_state *was, enum job_state *is, struct err *e)
+{
+	enum status s = tell(v, id, store_job_resume(service_store(v), id, was, is, e));
+
+	if (!s && *is == JOB_QUEUED)
+		service_wake_all(v);
+	return s;
+}
+
+enum status
+service_job_delete(struct service *v, const char *id, struct err *e)
+{
+	return tell(v, id, store_job_delete(service_store(v), id, e));
+}
