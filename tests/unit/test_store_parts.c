@@ -236,14 +236,14 @@ a_job_sees_the_version_it_was_queued_with(void **state)
 	struct store *s = open_store();
 	char id[STORE_ID_SIZE], early[STORE_ID_SIZE], late[STORE_ID_SIZE];
 	struct dataset d = {0};
-	enum job_state job;
+	enum job_state was, job;
 
 	(void)state;
 	make(s, 1, 1, id);
-	assert_ok(store_job_add(s, "train", id, "{}", NULL, 10, early, &err));
+	assert_ok(store_job_add(s, &(struct new_job){.type = "train", .dataset = id, .params = "{}"}, 10, early, &err));
 	assert_ok(add(send_chunks(s, NULL, 1, 10), id, 1, 1, 1));
 	assert_ok(add(send_chunks(s, NULL, 1, 20), id, 2, 1, 2));
-	assert_ok(store_job_add(s, "train", id, "{}", NULL, 10, late, &err));
+	assert_ok(store_job_add(s, &(struct new_job){.type = "train", .dataset = id, .params = "{}"}, 10, late, &err));
 	assert_ok(store_dataset_of_job(s, early, &d, &err));
 	assert_int_equal(d.version, 1);
 	assert_int_equal(d.summary.n_rows, ROWS);
@@ -256,7 +256,7 @@ a_job_sees_the_version_it_was_queued_with(void **state)
 	/* Summaries are kept for the versions of open jobs and for the last: when one ends, its goes with the next
 	 * part. */
 	assert_int_equal(count("SELECT count(*) FROM dataset_column"), 2 * COLUMNS);
-	assert_ok(store_job_cancel(s, early, &job, &err));
+	assert_ok(store_job_cancel(s, early, &was, &job, &err));
 	assert_ok(add(send_chunks(s, NULL, 1, 30), id, 3, 1, 3));
 	assert_int_equal(count("SELECT count(*) FROM dataset_column"), 2 * COLUMNS); /* of 3 and 4 */
 	assert_ok(store_dataset_of_job(s, late, &d, &err));
