@@ -1,6 +1,7 @@
 /* kernel: see kernel.h. */
 #include "engine/kernel.h"
 
+#include <assert.h>
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
@@ -531,4 +532,25 @@ kernel_finite(const real *x, size_t n)
 	for (size_t i = 0; i < n; i++)
 		bad += x[i] * 0; /* 0, or NaN where x is infinite or NaN */
 	return bad == 0;
+}
+
+/* ---- Eigenvectors ------------------------------------------------------------------------------------------- */
+
+/* LAPACK's, in OpenBLAS, which has no header for it here; the last two are the lengths of the two texts. */
+void dsyevd_(const char *job, const char *triangle, const blasint *n, double *a, const blasint *lda, double *w,
+	double *work, const blasint *lwork, blasint *iwork, const blasint *liwork, blasint *info, size_t, size_t);
+
+/* Its columns are our rows, and either triangle will do. */
+void
+kernel_symmetric_eigen(double *a, double *value, size_t n)
+{
+	enum { MAX = KERNEL_EIGEN_MAX };
+	double work[1 + 6 * MAX + 2 * MAX * MAX];
+	blasint iwork[3 + 5 * MAX], order = (blasint)n, info = 0;
+	const blasint lwork = sizeof work / sizeof *work, liwork = sizeof iwork / sizeof *iwork;
+
+	assert(n <= MAX);
+	if (n)
+		dsyevd_("V", "L", &order, a, &order, value, work, &lwork, iwork, &liwork, &info, 1, 1);
+	assert(info == 0); /* finite symmetric matrices converge */
 }

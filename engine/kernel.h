@@ -1,6 +1,7 @@
 /*
  * kernel: the passes that touch every number. Matrix products with their element-wise epilogues, batch norm, softmax.
- * The only <cblas.h>, and the only room with threads.
+ * The only <cblas.h> (and of LAPACK, which lies in the same library, the one routine used), and the only room with
+ * threads.
  *
  * All matrices are row-major, rows are examples, weights are [out][in]. Each function is cut into tiles whose number
  * and borders depend on the shapes alone; a tile is one single-threaded sgemm and whatever follows on its output while
@@ -92,5 +93,10 @@ void kernel_importance_score(real *score, real *log_ratio, const real *x, const 
 void kernel_add_scaled(real *y, real a, const real *x, size_t n);
 double kernel_dot(const real *x, const real *y, size_t n); /* summed in double */
 bool kernel_finite(const real *x, size_t n);
+
+/* The symmetric a [n][n] becomes its orthonormal eigenvectors, one a row; their eigenvalues, ascending, go to value.
+ * n <= KERNEL_EIGEN_MAX, everything finite. */
+enum { KERNEL_EIGEN_MAX = 64 };
+void kernel_symmetric_eigen(double *a, double *value, size_t n);
 
 #endif
