@@ -171,7 +171,7 @@ get(const char *path, const char *headers)
 	char text[512];
 
 	assert_true(fd >= 0);
-	snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n", path, headers);
+	snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", path, headers);
 	assert_true(http_send_text(fd, text));
 	a = http_receive(fd, false);
 	close(fd);
@@ -223,8 +223,6 @@ a_stream_of_unknown_size_comes_in_chunks(void **state)
 	(void)state;
 	assert_int_equal(a.status, 200);
 	assert_header(&a, "Transfer-Encoding", "chunked");
-	http_answer_release(&a);
-	a = get("/unsized", "Connection: close\r\nX-Request-Id: whole\r\n");
 	for (char *at = a.body, *end; at < a.body + a.n; at = end + 2) { /* the chunks of RFC 9112, by hand */
 		size_t size = strtoull(at, &end, 16);
 
