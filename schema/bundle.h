@@ -96,6 +96,7 @@ enum status predictor_warnings(const struct predictor *p, struct warning **out, 
  */
 struct csv_predictor;
 enum status csv_predictor_new(const struct bundle *b, bool want_labels, struct csv_predictor **out, struct err *e);
+void csv_predictor_as_json(struct csv_predictor *p); /* before the first piece: answers as json_predict's objects */
 enum status csv_predictor_feed(struct csv_predictor *p, const void *bytes, size_t n, struct buf *out, struct err *e);
 enum status csv_predictor_finish(struct csv_predictor *p, struct buf *out, size_t *n_rows, struct err *e);
 enum status csv_predictor_warnings(const struct csv_predictor *p, struct warning **out, size_t *n, struct err *e);
@@ -107,19 +108,21 @@ void answers_csv_header(const struct bundle *b, bool want_labels, struct buf *ou
 void answers_csv_rows(const struct bundle *b, const struct answers *a, struct buf *out);
 
 /*
- * JSON in, JSON out: the whole body {"rows":[{column:value,...},...]} to {"predictions":[...],"warnings":[...]} (or
- * {"scores":[...],...}). A prediction is {"label","probabilities":{class:p},"ood":{"score","p_value","is_ood"}}, a
- * score the inside of "ood", a warning {"column","code","count"}. Values: number, string, true/false (text
- * "true"/"false"), null (missing); what CSV would read from the same text is read from a string. Strict: one JSON
- * value, no trailing bytes, no NaN, bounded depth. The rows may have their keys in any order; every row must have every
- * column that the model wants, null for a missing cell. Errors name the row (1-based) in place of a line.
+ * JSON in, JSON out: a whole body {"rows":[{column:value,...},...]} to {"predictions":[...],"warnings":[...]} (or
+ * {"scores":[...],...}), or {"columns":[name,...],"data":[[value,...],...]} to answers in that form; answers_json.h has
+ * what answers look like, json_rows.h what cells may be. Strict: one JSON value, no trailing bytes, no NaN, bounded
+ * depth. Every row must have every column that the model wants, null for a missing cell.
  *
- * ERR_SYNTAX "malformed_json" (line and byte in the message); ERR_INVALID "missing_rows", "invalid_rows",
- * "unknown_field", "duplicate_key"; ERR_DATA "no_rows", "missing_column", "not_a_number", "not_a_cell" (a list or
- * object), "duplicate_key", "number_out_of_range"; ERR_TOO_LARGE "too_many_columns". On an error `out` is as it was. In
- * json_predict.c.
+ * ERR_SYNTAX "malformed_json" (line and byte in the message); ERR_INVALID "missing_rows", "unknown_field",
+ * "duplicate_key", "invalid_columns"; ERR_TOO_LARGE "answer_too_large" past max_answers
+ * bytes; and what json_rows gives. On an error `out` is as it was. In json_predict.c.
  */
-enum status json_predict(const struct bundle *b, const void *body, size_t n, bool want_labels, struct buf *out,
-	size_t *n_rows, struct err *e);
+enum status json_predict(const struct bundle *b, const void *body, size_t n, bool want_labels, uint64_t max_answers,
+	struct buf *out, size_t *n_rows, struct err *e);
+
+/* The same for a body of MLflow's clients, which has dataframe_split, dataframe_records, instances or inputs. Answers
+ * are objects. In invocations.c. */
+enum status invocations_predict(
+	const struct bundle *b, const void *body, size_t n, uint64_t max_answers, struct buf *out, struct err *e);
 
 #endif

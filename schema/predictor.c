@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "engine/suggest.h"
-#include "schema/bundle.h"
+#include "schema/answers_json.h"
 #include "schema/csv.h"
 #include "schema/ingest_options.h"
 
@@ -402,9 +402,9 @@ struct csv_predictor {
 	struct predictor *predictor;
 	struct csv *csv;
 	const struct bundle *bundle; /* borrowed */
-	bool want_labels;
+	bool want_labels, as_json;
 	struct buf *out; /* borrowed for the call in progress */
-	size_t n_rows;
+	size_t n_rows, n_answered;
 };
 
 void
@@ -457,7 +457,11 @@ put_answers(struct csv_predictor *p, struct err *e)
 
 	if ((s = predictor_answer(p->predictor, p->want_labels, &a, e)))
 		return s;
-	answers_csv_rows(p->bundle, &a, p->out);
+	if (p->as_json)
+		answers_json_rows(p->bundle, ANSWERS_OBJECTS, &a, !p->n_answered, p->out);
+	else
+		answers_csv_rows(p->bundle, &a, p->out);
+	p->n_answered += a.n;
 	return buf_status(p->out, e);
 }
 
@@ -486,7 +490,10 @@ on_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e)
 	free(names);
 	if (s)
 		return s;
-	answers_csv_header(p->bundle, p->want_labels, p->out);
+	if (p->as_json)
+		answers_json_begin(p->bundle, ANSWERS_OBJECTS, p->want_labels, p->out);
+	else
+		answers_csv_header(p->bundle, p->want_labels, p->out);
 	return buf_status(p->out, e);
 }
 
@@ -528,6 +535,12 @@ csv_predictor_new(const struct bundle *b, bool want_labels, struct csv_predictor
 }
 
 void
+csv_predictor_as_json(struct csv_predictor *p)
+{
+	p->as_json = true;
+}
+
+void
 csv_predictor_free(struct csv_predictor *p)
 {
 	if (!p)
@@ -548,6 +561,20 @@ csv_predictor_feed(struct csv_predictor *p, const void *bytes, size_t n, struct 
 	return s;
 }
 
+static enum status
+put_json_end(struct csv_predictor *p, struct err *e)
+{
+	struct warning *list;
+	size_t n;
+	enum status s;
+
+	if ((s = predictor_warnings(p->predictor, &list, &n, e)))
+		return s;
+	answers_json_end(list, n, NULL, 0, p->out);
+	free(list);
+	return buf_status(p->out, e);
+}
+
 enum status
 csv_predictor_finish(struct csv_predictor *p, struct buf *out, size_t *n_rows, struct err *e)
 {
@@ -559,6 +586,8 @@ csv_predictor_finish(struct csv_predictor *p, struct buf *out, size_t *n_rows, s
 		s = err_set(e, ERR_DATA, "no_rows", "the table has a header and no rows below it");
 	if (!s)
 		s = put_answers(p, e);
+	if (!s && p->as_json)
+		s = put_json_end(p, e);
 	p->out = NULL;
 	if (!s && n_rows)
 		*n_rows = p->n_rows;

@@ -91,6 +91,7 @@ model_limit(const void *app)
 static const char *const job_query[] = {"dry_run", NULL};
 static const char *const page_query[] = {"after", "limit", NULL};
 static const char *const import_query[] = {"name", NULL};
+static const char *const invocation_query[] = {"model", NULL};
 
 /* clang-format off */
 static const struct http_route routes[] = {
@@ -145,6 +146,27 @@ static const struct http_route routes[] = {
 		.begin = api_predict_begin, .body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
 	{.method = "POST", .path = "/v1/models/{model}/ood", .scope = ACCESS_PREDICT, .max_body = rows_limit,
 		.begin = api_ood_begin, .body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
+	{.method = "POST", .path = "/v1/models/{model}/invocations", .scope = ACCESS_PREDICT, .max_body = rows_limit,
+		.begin = api_invocation_begin, .body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
+	{.method = "POST", .path = "/invocations", .scope = ACCESS_PREDICT, .query = invocation_query,
+		.max_body = rows_limit, .begin = api_invocation_begin, .body = api_rows_body, .end = api_rows_end,
+		.release = api_rows_release},
+	{.method = "GET", .path = "/ping", .scope = ACCESS_FREE, .end = health},
+
+	{.method = "GET", .path = "/v2", .scope = ACCESS_FREE, .end = api_oip_server},
+	{.method = "GET", .path = "/v2/health/live", .scope = ACCESS_FREE, .end = api_oip_live},
+	{.method = "GET", .path = "/v2/health/ready", .scope = ACCESS_FREE, .end = api_oip_ready},
+	{.method = "GET", .path = "/v2/models/{model}", .scope = ACCESS_READ | ACCESS_PREDICT, .end = api_oip_metadata},
+	{.method = "GET", .path = "/v2/models/{model}/versions/{version}", .scope = ACCESS_READ | ACCESS_PREDICT,
+		.end = api_oip_metadata},
+	{.method = "GET", .path = "/v2/models/{model}/ready", .scope = ACCESS_READ | ACCESS_PREDICT,
+		.end = api_oip_model_ready},
+	{.method = "GET", .path = "/v2/models/{model}/versions/{version}/ready", .scope = ACCESS_READ | ACCESS_PREDICT,
+		.end = api_oip_model_ready},
+	{.method = "POST", .path = "/v2/models/{model}/infer", .scope = ACCESS_PREDICT, .max_body = rows_limit,
+		.begin = api_oip_begin, .end = api_oip_infer, .release = api_oip_release},
+	{.method = "POST", .path = "/v2/models/{model}/versions/{version}/infer", .scope = ACCESS_PREDICT,
+		.max_body = rows_limit, .begin = api_oip_begin, .end = api_oip_infer, .release = api_oip_release},
 };
 /* clang-format on */
 

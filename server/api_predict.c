@@ -1,5 +1,5 @@
 /*
- * api_predict: rows to predict or score, in verad's own forms.
+ * api_predict: rows to predict or score, in verad's own forms and in those of MLflow's clients.
  *
  * CSV rows are answered as their pieces arrive; a slot of the service is held while a piece is computed and not while
  * the network is waited for, so slow clients cost fast ones nothing. The answers are kept until the last row is in:
@@ -9,21 +9,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/answers_json.h"
 #include "server/api_private.h"
 
 enum { ANSWER_FACTOR = 8 }; /* answers may be this many times max_predict: a row of one digit makes 100 bytes */
 
+enum asked { PREDICTIONS, SCORES, INVOCATION };
+
 struct prediction { /* of one request */
+	enum asked asked;
 	struct loaded_model *model;
 	struct csv_predictor *csv; /* NULL: JSON */
-	bool want_labels;
-	uint64_t max_answers; /* bytes */
-	struct buf json;      /* the whole body */
+	uint64_t max_answers;      /* bytes */
+	struct buf json;           /* the whole body */
 	struct buf answers;
 };
 
+uint64_t
+api_max_answers(const struct api *api)
+{
+	return api->max_predict * ANSWER_FACTOR;
+}
+
 static enum status
-begin_rows(struct api *api, const struct http_request *r, bool want_labels, void **state, struct err *e)
+begin_rows(
+	struct api *api, const struct http_request *r, const char *model, enum asked asked, void **state, struct err *e)
 {
 	static const char *const types[] = {"text/csv", "application/json"};
 	struct prediction *p = calloc(1, sizeof *p);
@@ -33,35 +43,46 @@ begin_rows(struct api *api, const struct http_request *r, bool want_labels, void
 	if (!p)
 		return err_nomem(e);
 	*state = p;
-	p->want_labels = want_labels;
-	p->max_answers = api->max_predict * ANSWER_FACTOR;
-	if ((s = service_model_acquire(api->service, r->path_param[0], &p->model, e)) ||
-		(s = bundle_check_classes(loaded_bundle(p->model), want_labels, e)) ||
-		(s = api_body_type(r, types, 2, &which, e)))
+	p->asked = asked;
+	p->max_answers = api_max_answers(api);
+	if ((s = service_model_acquire(api->service, model, &p->model, e)) ||
+		(s = bundle_check_classes(loaded_bundle(p->model), asked != SCORES, e)) ||
+		(s = api_body_type(r, types, 2, &which, e)) || which == 1)
 		return s;
-	return which == 0 ? csv_predictor_new(loaded_bundle(p->model), want_labels, &p->csv, e) : OK;
+	if ((s = csv_predictor_new(loaded_bundle(p->model), asked != SCORES, &p->csv, e)))
+		return s;
+	if (asked == INVOCATION)
+		csv_predictor_as_json(p->csv);
+	return OK;
 }
 
 enum status
 api_predict_begin(void *app, const struct http_request *r, void **state, struct err *e)
 {
-	return begin_rows(app, r, true, state, e);
+	return begin_rows(app, r, r->path_param[0], PREDICTIONS, state, e);
 }
 
 enum status
 api_ood_begin(void *app, const struct http_request *r, void **state, struct err *e)
 {
-	return begin_rows(app, r, false, state, e);
+	return begin_rows(app, r, r->path_param[0], SCORES, state, e);
+}
+
+/* MLflow's servers have one model; here the path or the query says which, or it is the one of this name. */
+enum status
+api_invocation_begin(void *app, const struct http_request *r, void **state, struct err *e)
+{
+	const char *model = r->path_param[0] ? r->path_param[0] : http_query(r, "model");
+
+	return begin_rows(app, r, model ? model : "default", INVOCATION, state, e);
 }
 
 static enum status
 check_answers(const struct prediction *p, struct err *e)
 {
-	if (p->answers.len > p->max_answers)
-		return err_set(e, ERR_TOO_LARGE, "answer_too_large",
-			"the answers to these rows are over %llu bytes: send the rows in several requests",
-			(unsigned long long)p->max_answers);
-	return buf_status(&p->answers, e);
+	enum status s = buf_status(&p->answers, e);
+
+	return s ? s : answers_fit(p->answers.len, p->max_answers, e);
 }
 
 enum status
@@ -138,13 +159,16 @@ api_rows_end(void *app, const struct http_request *r, void *state, const struct 
 	service_slot_take(api->service);
 	if (p->csv)
 		s = csv_predictor_finish(p->csv, &p->answers, &n_rows, e);
+	else if (p->asked == INVOCATION)
+		s = invocations_predict(
+			loaded_bundle(p->model), p->json.data, p->json.len, p->max_answers, &p->answers, e);
 	else
-		s = json_predict(
-			loaded_bundle(p->model), p->json.data, p->json.len, p->want_labels, &p->answers, &n_rows, e);
+		s = json_predict(loaded_bundle(p->model), p->json.data, p->json.len, p->asked == PREDICTIONS,
+			p->max_answers, &p->answers, &n_rows, e);
 	service_slot_give(api->service);
 	if (s || (s = check_answers(p, e)) || (p->csv && (s = put_warnings(p->csv, reply, e))))
 		return s;
-	if (p->csv)
+	if (p->csv && p->asked != INVOCATION)
 		reply->content_type = "text/csv; charset=utf-8; header=present";
 	reply->body = p->answers;
 	p->answers = (struct buf){0};

@@ -91,6 +91,24 @@ enum status api_rows_body(void *app, void *state, const void *bytes, size_t n, s
 enum status api_rows_end(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
 void api_rows_release(void *app, void *state);
+enum status api_invocation_begin(void *app, const struct http_request *r, void **state, struct err *e);
+uint64_t api_max_answers(const struct api *api); /* bytes of the answers to one request */
+
+/* api_oip.c */
+enum status api_oip_server(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_oip_live(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_oip_ready(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_oip_metadata(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_oip_model_ready(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_oip_begin(void *app, const struct http_request *r, void **state, struct err *e);
+enum status api_oip_infer(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+void api_oip_release(void *app, void *state);
 
 /* api_operation.c */
 enum status api_metrics(void *app, const struct http_request *r, void *state, const struct buf *gathered,

@@ -455,7 +455,7 @@ send_reply(struct exchange *x, struct http_reply *reply)
 {
 	struct http *h = x->h;
 	struct MHD_Response *response;
-	char retry_after[16] = "", content_range[80] = "", disposition[160] = "";
+	char retry_after[16] = "", content_range[80] = "", disposition[160] = "", json_size[24] = "";
 	uint64_t first = 0, n = reply->stream.read ? reply->stream.size : reply->body.len;
 	enum MHD_Result result;
 
@@ -482,6 +482,9 @@ send_reply(struct exchange *x, struct http_reply *reply)
 	add_header(response, "X-Content-Type-Options", "nosniff");
 	add_header(response, "Location", reply->location);
 	add_header(response, "Verad-Warnings", reply->warnings);
+	if (reply->json_size)
+		snprintf(json_size, sizeof json_size, "%zu", reply->json_size);
+	add_header(response, "Inference-Header-Content-Length", json_size);
 	add_header(response, "Allow", reply->allow);
 	if (x->refused && !strcmp(x->refusal.code, "unsupported_content_encoding"))
 		add_header(response, "Accept-Encoding", INFLATE_CODINGS);
@@ -500,7 +503,12 @@ send_reply(struct exchange *x, struct http_reply *reply)
 static void
 refusal_reply(struct exchange *x, struct http_reply *reply)
 {
-	http_problem(&x->refusal, &x->request, reply);
+	const char *plain = x->h->options.plain_errors;
+
+	if (plain && !strncmp(x->request.path, plain, strlen(plain)))
+		http_plain_problem(&x->refusal, &x->request, reply);
+	else
+		http_problem(&x->refusal, &x->request, reply);
 	if (reply->status == 405)
 		snprintf(reply->allow, sizeof reply->allow, "%s", x->match.allow);
 }

@@ -77,6 +77,7 @@ struct http_reply {
 	const char *cache_control; /* static; NULL = no header */
 	unsigned retry_after;      /* seconds; 0 = no header */
 	char authenticate[96];     /* of WWW-Authenticate; "" = no header */
+	size_t json_size;          /* of Inference-Header-Content-Length; 0 = no header */
 };
 
 /*
@@ -107,9 +108,10 @@ struct http_observation { /* of a request that is over */
 };
 
 struct http_options {
-	const char *listen; /* "127.0.0.1:8080", "[::1]:0", "unix:PATH"; port 0: any free one */
-	int listen_fd;      /* > 0: a listening socket, taken over, in place of `listen` */
-	struct tls *tls;    /* borrowed until stop; NULL: plain HTTP */
+	const char *plain_errors; /* paths that begin so get http_plain_problem; NULL: none */
+	const char *listen;       /* "127.0.0.1:8080", "[::1]:0", "unix:PATH"; port 0: any free one */
+	int listen_fd;            /* > 0: a listening socket, taken over, in place of `listen` */
+	struct tls *tls;          /* borrowed until stop; NULL: plain HTTP */
 	/* May this request go on? Asked once its route is known, before anything else of it is looked at; fills
 	 * `caller`. NULL: everybody may. */
 	enum status (*admit)(void *app, const struct http_route *route, const struct http_request *r, char *caller,
@@ -134,5 +136,7 @@ void http_stop(struct http *h, unsigned seconds);
  * went wrong inside (a 500) is told to the log alone. */
 int http_status_of(const struct err *e);
 void http_problem(const struct err *e, const struct http_request *r, struct http_reply *reply);
+/* The same as {"error": "code: message"}, which is what the Open Inference Protocol's clients read. */
+void http_plain_problem(const struct err *e, const struct http_request *r, struct http_reply *reply);
 
 #endif

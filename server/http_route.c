@@ -331,11 +331,11 @@ http_status_of(const struct err *e)
 	return 500;
 }
 
-void
-http_problem(const struct err *e, const struct http_request *r, struct http_reply *reply)
+/* All of a problem but its body; returns what may be said of it. */
+static const char *
+begin_problem(const struct err *e, const struct http_request *r, struct http_reply *reply)
 {
 	int status = http_status_of(e);
-	struct buf *b = &reply->body;
 	const char *detail = e->msg;
 
 	if (status >= 500)
@@ -344,13 +344,40 @@ http_problem(const struct err *e, const struct http_request *r, struct http_repl
 	if (status == 500)
 		detail = "something went wrong inside the server; its log has the details under this request_id";
 	reply->status = status;
-	reply->content_type = "application/problem+json";
 	if (status == 429 || status == 503)
 		reply->retry_after = status == 429 ? 10 : 1;
 	if (status == 401)
 		snprintf(reply->authenticate, sizeof reply->authenticate, "Bearer realm=\"verad\"%s",
 			strcmp(e->code, "no_api_key") ? ", error=\"invalid_token\"" : "");
-	buf_clear(b);
+	buf_clear(&reply->body);
+	return detail;
+}
+
+void
+http_plain_problem(const struct err *e, const struct http_request *r, struct http_reply *reply)
+{
+	const char *detail = begin_problem(e, r, reply);
+	struct buf text = {0}, *b = &reply->body;
+
+	reply->content_type = "application/json";
+	buf_printf(&text, "%s: %s", e->code, detail);
+	buf_put_u8(&text, 0);
+	buf_puts(b, "{\"error\":");
+	json_escape(b, text.failed ? e->code : (const char *)text.data);
+	buf_puts(b, "}\n");
+	buf_release(&text);
+	if (b->failed)
+		buf_release(b);
+}
+
+void
+http_problem(const struct err *e, const struct http_request *r, struct http_reply *reply)
+{
+	const char *detail = begin_problem(e, r, reply);
+	struct buf *b = &reply->body;
+	int status = reply->status;
+
+	reply->content_type = "application/problem+json";
 	buf_printf(b, "{\"type\":\"urn:verad:error:%s\",\"title\":\"%s\",\"status\":%d,\"detail\":", e->code,
 		http_status_phrase(status), status);
 	json_escape(b, detail);

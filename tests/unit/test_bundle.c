@@ -344,13 +344,14 @@ a_bundle_without_classes_has_scores_and_refuses_labels(void **state)
 		assert_int_equal(n_warnings, named ? 1 : 2); /* mauve, and the column that nobody knows */
 		csv_predictor_free(p);
 		free(warning);
-		assert_int_equal(json_predict(again, json, sizeof json - 1, false, &objects, &n_rows, &err), OK);
+		assert_int_equal(
+			json_predict(again, json, sizeof json - 1, false, UINT64_MAX, &objects, &n_rows, &err), OK);
 		assert_int_equal(n_rows, 1);
 
 		assert_int_equal(csv_predictor_new(again, true, &p, &err), ERR_CONFLICT);
 		assert_string_equal(err.code, "no_classes");
-		assert_int_equal(
-			json_predict(again, json, sizeof json - 1, true, &objects, &n_rows, &err), ERR_CONFLICT);
+		assert_int_equal(json_predict(again, json, sizeof json - 1, true, UINT64_MAX, &objects, &n_rows, &err),
+			ERR_CONFLICT);
 		assert_string_equal(err.code, "no_classes");
 
 		one.data[8] = 1; /* the version of models that have classes */

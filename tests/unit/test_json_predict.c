@@ -215,7 +215,7 @@ predict(const char *body, bool want_labels, struct buf *out, size_t *n_rows)
 	assert_non_null(b);
 	assert_non_null(copy);
 	memcpy(copy, body, n);
-	s = json_predict(b, copy, n, want_labels, out, n_rows, &err);
+	s = json_predict(b, copy, n, want_labels, UINT64_MAX, out, n_rows, &err);
 	free(copy);
 	bundle_free(b);
 	return s;
@@ -335,7 +335,7 @@ json_and_csv_give_the_same_answers(void **state)
 	assert_int_equal(csv_predictor_finish(p, &csv_out, &n, &err), OK);
 	assert_int_equal(n, 1500);
 	csv_predictor_free(p);
-	assert_int_equal(json_predict(b, json.data, json.len, true, &json_out, &n, &err), OK);
+	assert_int_equal(json_predict(b, json.data, json.len, true, UINT64_MAX, &json_out, &n, &err), OK);
 	assert_int_equal(n, 1500);
 	buf_put_u8(&csv_out, 0);
 	buf_put_u8(&json_out, 0);

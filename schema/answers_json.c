@@ -1,0 +1,152 @@
+/* answers_json: see answers_json.h. */
+#include "schema/answers_json.h"
+
+enum status
+answers_fit(uint64_t n, uint64_t max, struct err *e)
+{
+	if (n <= max)
+		return OK;
+	return err_set(e, ERR_TOO_LARGE, "answer_too_large",
+		"the answers to these rows are over %llu bytes: send the rows in several requests",
+		(unsigned long long)max);
+}
+
+void
+json_put_string(struct buf *out, const char *text)
+{
+	const char *from = text;
+
+	buf_puts(out, "\"");
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)
+			continue;
+		buf_put(out, from, (size_t)(text - from));
+		from = text + 1;
+		if (c == '"' || c == '\\')
+			buf_printf(out, "\\%c", c);
+		else
+			buf_printf(out, "\\u%04x", c);
+	}
+	buf_put(out, from, (size_t)(text - from));
+	buf_puts(out, "\"");
+}
+
+static void
+put_column_names(const struct bundle *b, bool want_labels, struct buf *out)
+{
+	struct buf name = {0};
+
+	buf_puts(out, want_labels ? "\"label\"," : "");
+	for (size_t k = 0; want_labels && k < b->n_classes; k++) {
+		buf_clear(&name);
+		buf_puts(&name, "probability.");
+		buf_puts(&name, b->label[k]);
+		buf_put_u8(&name, 0);
+		if (!name.failed)
+			json_put_string(out, (const char *)name.data);
+		buf_puts(out, ",");
+	}
+	buf_puts(out, "\"ood.score\",\"ood.p_value\",\"ood.is_ood\"");
+	out->failed |= name.failed;
+	buf_release(&name);
+}
+
+void
+answers_json_begin(const struct bundle *b, enum answers_form form, bool want_labels, struct buf *out)
+{
+	if (form == ANSWERS_SPLIT) {
+		buf_puts(out, "{\"columns\":[");
+		put_column_names(b, want_labels, out);
+		buf_puts(out, "],\"data\":[");
+	} else {
+		buf_puts(out, want_labels ? "{\"predictions\":[" : "{\"scores\":[");
+	}
+}
+
+static void
+put_ood(struct buf *out, const struct answers *a, size_t i)
+{
+	char text[32];
+
+	buf_puts(out, "{\"score\":");
+	buf_put(out, text, number_format(text, a->score[i]));
+	buf_puts(out, ",\"p_value\":");
+	buf_put(out, text, number_format(text, a->p_value[i]));
+	buf_puts(out, a->is_ood[i] ? ",\"is_ood\":true}" : ",\"is_ood\":false}");
+}
+
+static void
+put_object(const struct bundle *b, const struct answers *a, size_t i, struct buf *out)
+{
+	char text[32];
+
+	if (!a->label) {
+		put_ood(out, a, i);
+		return;
+	}
+	buf_puts(out, "{\"label\":");
+	json_put_string(out, b->label[a->label[i]]);
+	for (size_t k = 0; k < a->n_classes; k++) {
+		buf_puts(out, k ? "," : ",\"probabilities\":{");
+		json_put_string(out, b->label[k]);
+		buf_puts(out, ":");
+		buf_put(out, text, number_format_float(text, a->probability[i * a->n_classes + k]));
+	}
+	buf_puts(out, "},\"ood\":");
+	put_ood(out, a, i);
+	buf_puts(out, "}");
+}
+
+static void
+put_list(const struct bundle *b, const struct answers *a, size_t i, struct buf *out)
+{
+	char text[32];
+
+	buf_puts(out, "[");
+	if (a->label) {
+		json_put_string(out, b->label[a->label[i]]);
+		buf_puts(out, ",");
+		for (size_t k = 0; k < a->n_classes; k++) {
+			buf_put(out, text, number_format_float(text, a->probability[i * a->n_classes + k]));
+			buf_puts(out, ",");
+		}
+	}
+	buf_put(out, text, number_format(text, a->score[i]));
+	buf_puts(out, ",");
+	buf_put(out, text, number_format(text, a->p_value[i]));
+	buf_puts(out, a->is_ood[i] ? ",true]" : ",false]");
+}
+
+void
+answers_json_rows(const struct bundle *b, enum answers_form form, const struct answers *a, bool first, struct buf *out)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		if (i || !first)
+			buf_puts(out, ",");
+		if (form == ANSWERS_SPLIT)
+			put_list(b, a, i, out);
+		else
+			put_object(b, a, i, out);
+	}
+}
+
+static void
+put_warning(struct buf *out, bool first, const char *column, const char *code, size_t count)
+{
+	buf_puts(out, first ? "{\"column\":" : ",{\"column\":");
+	json_put_string(out, column);
+	buf_printf(out, ",\"code\":\"%s\",\"count\":%zu}", code, count);
+}
+
+void
+answers_json_end(const struct warning *warning, size_t n, const char *const *extra, size_t n_extra, struct buf *out)
+{
+	buf_puts(out, "],\"warnings\":[");
+	for (size_t i = 0; i < n; i++)
+		put_warning(out, i == 0, warning[i].column, warning[i].code, warning[i].count);
+	for (size_t k = 0; k < n_extra; k++)
+		put_warning(out, n == 0 && k == 0, extra[k], "extra_column", 1);
+	buf_puts(out, "]}");
+}
