@@ -113,6 +113,9 @@ static const struct http_route routes[] = {
 	{.method = "GET", .path = "/v1/datasets", .query = page_query, .end = api_dataset_list},
 	{.method = "GET", .path = "/v1/datasets/{id}", .end = api_dataset_get},
 	{.method = "DELETE", .path = "/v1/datasets/{id}", .end = api_dataset_delete},
+	{.method = "GET", .path = "/v1/datasets/{id}/profile", .end = api_dataset_profile},
+	{.method = "GET", .path = "/v1/datasets/{id}/content", .end = api_dataset_content},
+	{.method = "GET", .path = "/v1/datasets/{id}/rows", .query = page_query, .end = api_dataset_rows},
 	{.method = "POST", .path = "/v1/datasets/{id}/rows", .query = api_append_query, .max_body = upload_limit,
 		.begin = api_append_begin, .body = api_upload_body, .end = api_upload_end, .release = api_upload_release},
 

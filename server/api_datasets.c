@@ -72,9 +72,8 @@ put_dataset(struct json_build *b, cJSON *to, const struct dataset *d)
 	api_put_time(b, to, "changed_at", d->changed);
 }
 
-/* What ETag and If-Match name: a version, whose rows never change. */
-static void
-etag_of(const struct dataset *d, char etag[72])
+void
+api_dataset_etag(const struct dataset *d, char etag[72])
 {
 	snprintf(etag, 72, "\"%s.%zu\"", d->id, d->version);
 }
@@ -96,7 +95,7 @@ api_dataset_reply(struct api *api, const char *id, int status, struct http_reply
 	json_put(&b, root, "schema", cJSON_Parse(d.summary.options));
 	json_put(&b, root, "errors", cJSON_Parse(d.summary.bad_rows));
 	s = api_reply(reply, status, &b, root, e);
-	etag_of(&d, reply->etag);
+	api_dataset_etag(&d, reply->etag);
 	dataset_release(&d);
 	return s;
 }
@@ -114,7 +113,7 @@ api_dataset_expect(struct api *api, const struct http_request *r, size_t *versio
 		return OK;
 	if ((s = store_dataset_get(service_store(api->service), r->path_param[0], &d, e)))
 		return s;
-	etag_of(&d, etag);
+	api_dataset_etag(&d, etag);
 	if (!http_etag_listed(wanted, etag, true))
 		s = err_set(e, ERR_CONFLICT, "version_mismatch", "data set %s is at version %zu, and If-Match is %.80s",
 			d.id, d.version, wanted);

@@ -18,6 +18,8 @@ enum {
 /* api_datasets.c */
 /* The data set as JSON, with its columns and its ETag. */
 enum status api_dataset_reply(struct api *api, const char *id, int status, struct http_reply *reply, struct err *e);
+/* What ETag and If-Match name: a version, whose rows never change. */
+void api_dataset_etag(const struct dataset *d, char etag[72]);
 /* The version that the request's If-Match asks for, 0 without one; ERR_CONFLICT "version_mismatch" when it is another.
  */
 enum status api_dataset_expect(struct api *api, const struct http_request *r, size_t *version, struct err *e);
@@ -36,6 +38,14 @@ enum status api_upload_body(void *app, void *state, const void *bytes, size_t n,
 enum status api_upload_end(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
 void api_upload_release(void *app, void *state);
+
+/* api_table.c */
+enum status api_dataset_rows(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_dataset_content(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_dataset_profile(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
 
 /* api_jobs.c */
 enum status api_job_create(void *app, const struct http_request *r, void *state, const struct buf *gathered,

@@ -8,12 +8,14 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "schema/append.h"
+#include "schema/profile.h"
 #include "server/metrics.h"
 #include "server/model_cache.h"
 #include "server/model_ref.h"
@@ -40,6 +42,8 @@ struct service {
 
 	pthread_mutex_t key_mutex; /* protects keys */
 	struct key_in_use *keys;
+
+	atomic_uint n_downloads;
 };
 
 static enum status
@@ -330,6 +334,49 @@ service_upload_free(struct upload *u)
 	append_free(u->append);
 	spool_release(&u->spool);
 	free(u);
+}
+
+/* Data sets, read ------------------------------------------------------------------------------------------------- */
+
+enum status
+service_profile(struct service *v, const struct dataset *d, struct profile **out, struct err *e)
+{
+	struct profile *p = NULL;
+	struct table t = {0};
+	enum status s;
+
+	if ((s = dataset_table(&d->summary, &t, e)) || (s = profile_new(&t, &p, e)))
+		goto out;
+	for (size_t i = 0; i < d->n_chunks; i++) {
+		service_slot_take(v);
+		if (!(s = store_dataset_chunk(v->store, d->id, i, &t, e)))
+			s = profile_add(p, &t, e);
+		service_slot_give(v);
+		if (s)
+			goto out;
+	}
+	*out = p;
+	p = NULL;
+out:
+	profile_free(p);
+	table_release(&t);
+	return s;
+}
+
+enum status
+service_download_begin(struct service *v, struct err *e)
+{
+	if (atomic_fetch_add(&v->n_downloads, 1) < MAX_DOWNLOADS)
+		return OK;
+	service_download_end(v);
+	return err_set(
+		e, ERR_BUSY, "too_many_downloads", "%d data sets are being downloaded: try again later", MAX_DOWNLOADS);
+}
+
+void
+service_download_end(struct service *v)
+{
+	atomic_fetch_sub(&v->n_downloads, 1);
 }
 
 /* Jobs ----------------------------------------------------------------------------------------------------------- */

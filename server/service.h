@@ -47,6 +47,16 @@ enum status service_append_begin(struct service *v, const char *dataset, size_t 
 	const struct ingest_options *options, struct upload **out, struct err *e);
 void service_upload_free(struct upload *u);
 
+/* What the values of its columns are like, from a reading of all its chunks; profile_free. */
+struct profile;
+enum status service_profile(struct service *v, const struct dataset *d, struct profile **out, struct err *e);
+
+/* Around a download that holds a chunk in memory as long as the client takes: ERR_BUSY "too_many_downloads" when
+ * MAX_DOWNLOADS are under way. */
+enum { MAX_DOWNLOADS = 32 };
+enum status service_download_begin(struct service *v, struct err *e);
+void service_download_end(struct service *v);
+
 enum job_type { JOB_TRAIN, JOB_EVALUATE, JOB_BATCH_PREDICT, N_JOB_TYPES };
 extern const char *const job_type_names[N_JOB_TYPES + 1]; /* "train", …; NULL-terminated */
 

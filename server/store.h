@@ -91,6 +91,22 @@ enum status store_dataset_delete(struct store *s, const char *id, struct err *e)
  * Further rows make further chunks; those that are there never change. */
 enum status store_dataset_chunk(struct store *s, const char *id, size_t chunk_index, struct table *t, struct err *e);
 
+/* Of chunk i: how many rows, and how many bytes they are as CSV, 0 where nobody has said so yet. */
+struct chunk_extent {
+	size_t n_rows;
+	uint64_t csv_bytes;
+};
+/* The first n chunks, out[n]: ERR_NOT_FOUND where there are fewer. */
+enum status store_dataset_extents(struct store *s, const char *id, struct chunk_extent *out, size_t n, struct err *e);
+/* Keeps those csv_bytes that are not 0. */
+enum status store_dataset_extents_put(
+	struct store *s, const char *id, const struct chunk_extent *extent, size_t n, struct err *e);
+
+/* A JSON object about the rows of a version, kept as long as the version is the last: put fails with ERR_CONFLICT
+ * "dataset_changed" when it no longer is. get: NULL where there is none; else owned. */
+enum status store_profile_get(struct store *s, const char *id, size_t version, char **out, struct err *e);
+enum status store_profile_put(struct store *s, const char *id, size_t version, const char *profile, struct err *e);
+
 /* Jobs ----------------------------------------------------------------------------------------------------------- */
 
 enum job_state {

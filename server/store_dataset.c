@@ -363,3 +363,99 @@ store_dataset_chunk(struct store *s, const char *id, size_t chunk_index, struct 
 		table_clear(t);
 	return read_end(s, c, status);
 }
+
+enum status
+store_dataset_extents(struct store *s, const char *id, struct chunk_extent *out, size_t n, struct err *e)
+{
+	size_t got = 0;
+	struct query q;
+	struct conn *c;
+	enum status status = read_begin(s, &c, e);
+
+	if (status)
+		return status;
+	q = query_new(c, "SELECT k.n_rows, k.csv_bytes FROM dataset d JOIN dataset_part p ON p.dataset = d.seq "
+			 "JOIN dataset_chunk k ON k.part = p.seq WHERE d.id = ?1 AND d.state = 'ready' "
+			 "ORDER BY p.first_chunk, k.chunk LIMIT ?2");
+	query_text(&q, id);
+	query_size(&q, n);
+	for (; query_row(&q) && got < n; got++)
+		out[got] = (struct chunk_extent){row_size(&q, 0), row_size(&q, 1)};
+	status = query_end(&q, e);
+	if (!status && got < n)
+		status = dataset_not_found(id, e);
+	return read_end(s, c, status);
+}
+
+enum status
+store_dataset_extents_put(struct store *s, const char *id, const struct chunk_extent *extent, size_t n, struct err *e)
+{
+	struct query q;
+	struct conn *c;
+	enum status status = write_begin(s, &c, e);
+
+	if (status)
+		return status;
+	for (size_t i = 0; i < n && !status; i++) {
+		if (!extent[i].csv_bytes)
+			continue;
+		q = query_new(c,
+			"UPDATE dataset_chunk SET csv_bytes = ?3 FROM dataset d JOIN dataset_part p ON p.dataset = "
+			"d.seq "
+			"WHERE d.id = ?1 AND d.state = 'ready' AND dataset_chunk.part = p.seq AND csv_bytes = 0 "
+			"AND dataset_chunk.chunk = ?2 - p.first_chunk");
+		query_text(&q, id);
+		query_size(&q, i);
+		query_size(&q, extent[i].csv_bytes);
+		status = query_run(&q, e);
+	}
+	return write_end(s, status, e);
+}
+
+/* Profiles ---------------------------------------------------------------------------------------------------------*/
+
+enum status
+store_profile_get(struct store *s, const char *id, size_t version, char **out, struct err *e)
+{
+	char *profile = NULL;
+	struct query q;
+	struct conn *c;
+	enum status status = read_begin(s, &c, e);
+
+	if (status)
+		return status;
+	q = query_new(c, "SELECT f.profile FROM dataset d JOIN dataset_part p ON p.dataset = d.seq AND p.version = ?2 "
+			 "JOIN dataset_profile f ON f.part = p.seq WHERE d.id = ?1 AND d.state = 'ready'");
+	query_text(&q, id);
+	query_size(&q, version);
+	if (query_row(&q))
+		profile = row_text(&q, 0);
+	status = query_end(&q, e);
+	if (status)
+		free(profile);
+	else
+		*out = profile;
+	return read_end(s, c, status);
+}
+
+enum status
+store_profile_put(struct store *s, const char *id, size_t version, const char *profile, struct err *e)
+{
+	struct query q;
+	struct conn *c;
+	enum status status = write_begin(s, &c, e);
+
+	if (status)
+		return status;
+	q = query_new(c, "INSERT OR REPLACE INTO dataset_profile (part, profile) SELECT p.seq, ?3 FROM dataset d "
+			 "JOIN dataset_part p ON p.dataset = d.seq AND p.version = d.version "
+			 "WHERE d.id = ?1 AND d.version = ?2 AND d.state = 'ready'");
+	query_text(&q, id);
+	query_size(&q, version);
+	query_text(&q, profile);
+	status = query_run(&q, e);
+	if (!status && !conn_changes(c))
+		status = err_set(
+			e, ERR_CONFLICT, "dataset_changed", "data set %.40s is no longer at version %zu", id, version);
+	return write_end(s, status, e);
+}

@@ -27,6 +27,7 @@ sweep_some(struct store *s, bool *more, struct err *e)
 		"DELETE FROM dataset_chunk WHERE part = ?1",
 		"DELETE FROM dataset_column WHERE part = ?1",
 		"DELETE FROM dataset_class WHERE part = ?1",
+		"DELETE FROM dataset_profile WHERE part = ?1",
 		"DELETE FROM dataset_part WHERE seq = ?1",
 	};
 	int64_t seq = 0;

@@ -389,6 +389,8 @@ forget_summaries(struct conn *c, int64_t dataset, struct err *e)
 		"DELETE FROM dataset_class WHERE part IN (SELECT p.seq FROM dataset_part p JOIN dataset d "
 		"ON d.seq = p.dataset WHERE d.seq = ?1 AND p.version < d.version AND p.version NOT IN "
 		"(SELECT dataset_version FROM job WHERE dataset = d.id AND state NOT IN " JOB_STATES_ENDED "))",
+		"DELETE FROM dataset_profile WHERE part IN (SELECT p.seq FROM dataset_part p JOIN dataset d "
+		"ON d.seq = p.dataset WHERE d.seq = ?1 AND p.version < d.version)",
 	};
 	enum status status = OK;
 

@@ -456,6 +456,194 @@ a_job_learns_from_the_rows_it_was_queued_with(void **state)
 	buf_release(&csv);
 }
 
+/* Views ----------------------------------------------------------------------------------------------------------- */
+
+static void
+rows_come_page_by_page_over_all_uploads(void **state)
+{
+	char target[128], etag[80], path[200];
+	cJSON *page;
+	const cJSON *row;
+	size_t n = 0;
+
+	(void)state;
+	upload_few(target, etag);
+	cJSON_Delete(check_dataset(append(target, "", "", "x,colour\n5.25,\"say \"\"hi\"\"\"\n,\n"), 200));
+	for (int after = 0; after >= 0;) {
+		const cJSON *next;
+
+		snprintf(path, sizeof path, "%s/rows?limit=4&after=%d", target, after);
+		page = api_call(&d, "GET", path, NULL, 200);
+		assert_int_equal(api_number(page, "rows"), 6);
+		assert_int_equal(api_number(page, "version"), 2);
+		assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(page, "columns")), 3);
+		cJSON_ArrayForEach(row, cJSON_GetObjectItem(page, "data"))
+		{
+			if (n == 4) {
+				assert_true(cJSON_GetArrayItem(row, 0)->valuedouble == 5.25);
+				assert_string_equal(cJSON_GetArrayItem(row, 1)->valuestring, "say \"hi\"");
+				assert_true(cJSON_IsNull(cJSON_GetArrayItem(row, 2)));
+			}
+			n++;
+		}
+		next = cJSON_GetObjectItem(page, "next");
+		after = cJSON_IsNumber(next) ? next->valueint : -1;
+		cJSON_Delete(page);
+	}
+	assert_int_equal(n, 6);
+	snprintf(path, sizeof path, "%s/rows?after=1000000", target);
+	page = api_call(&d, "GET", path, NULL, 200);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(page, "data")), 0);
+	assert_true(cJSON_IsNull(cJSON_GetObjectItem(page, "next")));
+	cJSON_Delete(page);
+	snprintf(path, sizeof path, "%s/rows?after=-1", target);
+	check_problem(send_request("GET", path, "", NULL, 0), 400, "bad_query_parameter", NULL);
+	snprintf(path, sizeof path, "%s/rows?limit=1001", target);
+	check_problem(send_request("GET", path, "", NULL, 0), 400, "bad_query_parameter", NULL);
+	check_problem(send_request("GET", "/v1/datasets/nothing/rows", "", NULL, 0), 404, "dataset_not_found", NULL);
+}
+
+static void
+a_profile_tells_what_the_values_are_like_and_follows_the_rows(void **state)
+{
+	char target[128], etag[80], path[200];
+	const cJSON *columns, *x, *colour, *top;
+
+	(void)state;
+	upload_few(target, etag);
+	snprintf(path, sizeof path, "%s/profile", target);
+	for (int round = 0; round < 2; round++) { /* made, and kept */
+		cJSON *json = api_call(&d, "GET", path, NULL, 200);
+
+		columns = cJSON_GetObjectItem(json, "columns");
+		x = cJSON_GetArrayItem(columns, 0);
+		colour = cJSON_GetArrayItem(columns, 1);
+		assert_true(api_number(x, "mean") == 2.5 && api_number(x, "distinct") == 4);
+		assert_true(api_number(cJSON_GetObjectItem(x, "quantiles"), "0.5") == 2);
+		top = cJSON_GetArrayItem(cJSON_GetObjectItem(colour, "top"), 0);
+		assert_string_equal(api_text(top, "value"), "red");
+		assert_int_equal(api_number(top, "count"), 2);
+		assert_int_equal(api_number(colour, "missing"), 1);
+		assert_int_equal(api_number(json, "unlabelled"), 1);
+		cJSON_Delete(json);
+	}
+	for (int more = 2; more < 4; more++) {
+		cJSON *json;
+
+		cJSON_Delete(check_dataset(append(target, "", "", few), 200));
+		json = api_call(&d, "GET", path, NULL, 200);
+		assert_int_equal(api_number(json, "version"), more);
+		assert_int_equal(api_number(json, "rows"), 4 * more);
+		columns = cJSON_GetObjectItem(json, "columns");
+		top = cJSON_GetArrayItem(cJSON_GetObjectItem(cJSON_GetArrayItem(columns, 1), "top"), 0);
+		assert_int_equal(api_number(top, "count"), 2 * more);
+		cJSON_Delete(json);
+	}
+	check_problem(send_request("GET", "/v1/datasets/nothing/profile", "", NULL, 0), 404, "dataset_not_found", NULL);
+}
+
+/* A whole download; the length of it is not known beforehand when nobody has asked for a part yet. */
+static struct http_answer
+download(const char *path)
+{
+	struct http_answer a = send_request("GET", path, "", NULL, 0);
+	char coding[32], *to = a.body;
+
+	assert_int_equal(a.status, 200);
+	if (!http_answer_header(&a, "Transfer-Encoding", coding, sizeof coding))
+		return a;
+	for (char *at = a.body;;) {
+		size_t n = strtoul(at, &at, 16);
+
+		memmove(to, at + 2, n);
+		to += n;
+		at += n + 4;
+		if (!n)
+			break;
+	}
+	a.n = (size_t)(to - a.body);
+	*to = '\0';
+	return a;
+}
+
+static void
+content_is_the_table_as_csv(void **state)
+{
+	static const char want[] = "x,colour,label\n1,red,a\n2,blue,\n3,red,b\n4,,a\n-0.125,\"a \"\"b\"\", c\",\n";
+	char target[128], etag[80], path[200], text[128], now[80];
+	struct http_answer a;
+
+	(void)state;
+	upload_few(target, etag);
+	cJSON_Delete(check_dataset(append(target, "?delimiter=;", "", "colour;x\n\"a \"\"b\"\", c\";-1.25e-1\n"), 200));
+	snprintf(path, sizeof path, "%s/content", target);
+	a = download(path);
+	assert_string_equal(a.body, want);
+	assert_non_null(strstr(http_answer_header(&a, "Content-Type", text, sizeof text), "text/csv"));
+	assert_string_equal(http_answer_header(&a, "Accept-Ranges", text, sizeof text), "bytes");
+	assert_non_null(http_answer_header(&a, "ETag", now, sizeof now));
+	http_answer_release(&a);
+	a = send_request("HEAD", path, "", NULL, 0);
+	assert_string_equal(http_answer_header(&a, "Content-Length", text, sizeof text), "65");
+	assert_int_equal(sizeof want - 1, 65);
+	http_answer_release(&a);
+	snprintf(text, sizeof text, "If-None-Match: %s\r\n", now);
+	a = send_request("GET", path, text, NULL, 0);
+	assert_int_equal(a.status, 304);
+	http_answer_release(&a);
+	a = send_request("GET", path, "Range: bytes=15-\r\n", NULL, 0);
+	assert_int_equal(a.status, 206);
+	assert_string_equal(a.body, want + 15);
+	assert_string_equal(http_answer_header(&a, "Content-Range", text, sizeof text), "bytes 15-64/65");
+	http_answer_release(&a);
+	snprintf(text, sizeof text, "Range: bytes=15-16\r\nIf-Range: %s\r\n", etag); /* of the version before */
+	a = send_request("GET", path, text, NULL, 0);
+	assert_int_equal(a.status, 200);
+	http_answer_release(&a);
+	check_problem(send_request("GET", path, "Range: bytes=65-\r\n", NULL, 0), 416, "range_not_satisfiable", "65");
+	check_problem(send_request("GET", "/v1/datasets/nothing/content", "", NULL, 0), 404, "dataset_not_found", NULL);
+}
+
+static void
+a_long_table_comes_out_the_same_whole_and_in_parts(void **state)
+{
+	char id[API_ID_SIZE], again[API_ID_SIZE], path[128], range[64];
+	struct buf csv = {0}, parts = {0}, whole;
+	struct http_answer a;
+	size_t step = 777777;
+	cJSON *json;
+
+	(void)state;
+	blobs_csv(&csv, 100000, 10, true); /* several chunks of the store */
+	api_upload(&d, &csv, "label", id);
+	snprintf(path, sizeof path, "/v1/datasets/%s/content", id);
+	a = download(path);
+	assert_true(a.n > 3 * step);
+	for (size_t at = 0; at < a.n; at += step) {
+		struct http_answer b;
+
+		snprintf(range, sizeof range, "Range: bytes=%zu-%zu\r\n", at, at + step - 1);
+		b = send_request("GET", path, range, NULL, 0);
+		assert_int_equal(b.status, 206);
+		buf_put(&parts, b.body, b.n);
+		http_answer_release(&b);
+	}
+	assert_int_equal(parts.len, a.n);
+	assert_memory_equal(parts.data, a.body, a.n);
+
+	/* Uploaded again it is the same table. */
+	whole = (struct buf){.data = (unsigned char *)a.body, .len = a.n};
+	api_upload(&d, &whole, "label", again);
+	snprintf(path, sizeof path, "/v1/datasets/%s", again);
+	json = api_call(&d, "GET", path, NULL, 200);
+	assert_int_equal(api_number(json, "rows"), 300000);
+	assert_int_equal(api_number(json, "labelled"), 30);
+	cJSON_Delete(json);
+	http_answer_release(&a);
+	buf_release(&csv);
+	buf_release(&parts);
+}
+
 /* ----------------------------------------------------------------------------------------------------------------- */
 
 static int
@@ -508,6 +696,10 @@ main(void)
 		cmocka_unit_test(two_appends_at_a_time_are_both_taken),
 		cmocka_unit_test(a_data_set_deleted_meanwhile_takes_no_rows),
 		cmocka_unit_test(a_job_learns_from_the_rows_it_was_queued_with),
+		cmocka_unit_test(rows_come_page_by_page_over_all_uploads),
+		cmocka_unit_test(a_profile_tells_what_the_values_are_like_and_follows_the_rows),
+		cmocka_unit_test(content_is_the_table_as_csv),
+		cmocka_unit_test(a_long_table_comes_out_the_same_whole_and_in_parts),
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
