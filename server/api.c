@@ -111,6 +111,8 @@ static const struct http_route routes[] = {
 	{.method = "POST", .path = "/v1/datasets", .query = api_upload_query, .max_body = upload_limit,
 		.begin = api_upload_begin, .body = api_upload_body, .end = api_upload_end, .release = api_upload_release},
 	{.method = "GET", .path = "/v1/datasets", .query = page_query, .end = api_dataset_list},
+	{.method = "POST", .path = "/v1/datasets:inspect", .query = api_inspect_query, .max_body = upload_limit,
+		.begin = api_inspect_begin, .body = api_upload_body, .end = api_inspect_end, .release = api_upload_release},
 	{.method = "GET", .path = "/v1/datasets/{id}", .end = api_dataset_get},
 	{.method = "DELETE", .path = "/v1/datasets/{id}", .end = api_dataset_delete},
 	{.method = "GET", .path = "/v1/datasets/{id}/profile", .end = api_dataset_profile},

@@ -31,8 +31,11 @@ enum status api_dataset_delete(void *app, const struct http_request *r, void *st
 	struct http_reply *reply, struct err *e);
 
 /* api_upload.c */
-extern const char *const api_upload_query[], *const api_append_query[];
+extern const char *const api_upload_query[], *const api_append_query[], *const api_inspect_query[];
 enum status api_upload_begin(void *app, const struct http_request *r, void **state, struct err *e);
+enum status api_inspect_begin(void *app, const struct http_request *r, void **state, struct err *e);
+enum status api_inspect_end(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
 enum status api_append_begin(void *app, const struct http_request *r, void **state, struct err *e);
 enum status api_upload_body(void *app, void *state, const void *bytes, size_t n, struct err *e);
 enum status api_upload_end(void *app, const struct http_request *r, void *state, const struct buf *gathered,
@@ -40,6 +43,9 @@ enum status api_upload_end(void *app, const struct http_request *r, void *state,
 void api_upload_release(void *app, void *state);
 
 /* api_table.c */
+struct profile;
+enum status api_put_column_profile(struct json_build *b, struct cJSON *columns, const struct column_summary *c,
+	struct profile *p, size_t i, struct err *e);
 enum status api_dataset_rows(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
 enum status api_dataset_content(void *app, const struct http_request *r, void *state, const struct buf *gathered,

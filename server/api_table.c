@@ -227,6 +227,22 @@ put_text_profile(struct json_build *b, cJSON *to, struct profile *p, size_t i, s
 	return OK;
 }
 
+enum status
+api_put_column_profile(struct json_build *b, cJSON *columns, const struct column_summary *c, struct profile *p,
+	size_t i, struct err *e)
+{
+	cJSON *column = json_add_object(b, columns);
+
+	json_put_text(b, column, "name", c->name);
+	json_put_text(b, column, "type", column_type_name(c->type));
+	json_put_text(b, column, "role", column_role_name(c->role));
+	json_put_count(b, column, "missing", c->n_missing);
+	if (c->type == COLUMN_NUMBER)
+		return put_number_profile(b, column, p, i, e);
+	json_put_count(b, column, "distinct", c->n_distinct);
+	return put_text_profile(b, column, p, i, e);
+}
+
 static enum status
 put_profile(struct json_build *b, cJSON *root, const struct dataset *d, struct profile *p, struct err *e)
 {
@@ -240,19 +256,8 @@ put_profile(struct json_build *b, cJSON *root, const struct dataset *d, struct p
 	json_put_count(b, root, "labelled", s->n_labelled);
 	json_put_count(b, root, "unlabelled", s->n_unlabelled);
 	columns = json_put_array(b, root, "columns");
-	for (size_t i = 0; i < s->n_columns && !b->failed && !status; i++) {
-		const struct column_summary *c = &s->column[i];
-		cJSON *column = json_add_object(b, columns);
-
-		json_put_text(b, column, "name", c->name);
-		json_put_text(b, column, "type", column_type_name(c->type));
-		json_put_text(b, column, "role", column_role_name(c->role));
-		json_put_count(b, column, "missing", c->n_missing);
-		if (c->type == COLUMN_TEXT)
-			json_put_count(b, column, "distinct", c->n_distinct);
-		status = c->type == COLUMN_NUMBER ? put_number_profile(b, column, p, i, e)
-						  : put_text_profile(b, column, p, i, e);
-	}
+	for (size_t i = 0; i < s->n_columns && !b->failed && !status; i++)
+		status = api_put_column_profile(b, columns, &s->column[i], p, i, e);
 	classes = json_put_array(b, root, "classes");
 	for (size_t k = 0; k < s->n_classes && !b->failed; k++) {
 		cJSON *class = json_add_object(b, classes);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/inspect.h"
 #include "server/api_private.h"
 #include "server/json.h"
 #include "server/multipart.h"
@@ -26,6 +27,9 @@ struct reception { /* of one request */
 	struct buf value;       /* of the field */
 	bool opened;            /* the table has begun */
 	struct upload *upload;
+	bool looking;    /* nothing is stored: `head` is looked at in the end */
+	struct buf head; /* the first INSPECT_BYTES of the table */
+	uint64_t n_seen; /* bytes of it */
 };
 
 /* Options -------------------------------------------------------------------------------------------------------- */
@@ -93,6 +97,8 @@ static enum status
 open_table(struct reception *p, struct err *e)
 {
 	p->opened = true;
+	if (p->looking)
+		return ingest_options_check(&p->options, e);
 	if (p->dataset[0])
 		return service_append_begin(p->api->service, p->dataset, p->version, &p->options, &p->upload, e);
 	return service_upload_begin(p->api->service, p->name, &p->options, &p->upload, e);
@@ -101,7 +107,13 @@ open_table(struct reception *p, struct err *e)
 static enum status
 feed_table(struct reception *p, const void *bytes, size_t n, struct err *e)
 {
-	return service_upload_feed(p->upload, bytes, n, e);
+	size_t room = INSPECT_BYTES - p->head.len;
+
+	if (!p->looking)
+		return service_upload_feed(p->upload, bytes, n, e);
+	p->n_seen += n;
+	buf_put(&p->head, bytes, n < room ? n : room);
+	return buf_status(&p->head, e);
 }
 
 /* Forms ---------------------------------------------------------------------------------------------------------- */
@@ -186,6 +198,8 @@ reception_new(struct api *api, void **state, struct reception **out, struct err 
 
 const char *const api_upload_query[] = {"name", "label_column", "delimiter", "quote", "decimal", "na_values",
 	"unlabelled_values", "max_bad_rows", "schema", NULL};
+const char *const api_inspect_query[] = {"label_column", "delimiter", "quote", "decimal", "na_values",
+	"unlabelled_values", "max_bad_rows", "schema", NULL};
 const char *const api_append_query[] = {
 	"delimiter", "quote", "decimal", "na_values", "unlabelled_values", "max_bad_rows", "schema", NULL};
 
@@ -214,6 +228,18 @@ api_append_begin(void *app, const struct http_request *r, void **state, struct e
 }
 
 enum status
+api_inspect_begin(void *app, const struct http_request *r, void **state, struct err *e)
+{
+	struct reception *p;
+	enum status s = reception_new(app, state, &p, e);
+
+	if (s)
+		return s;
+	p->looking = true;
+	return begin(p, r, api_inspect_query, e);
+}
+
+enum status
 api_upload_body(void *app, void *state, const void *bytes, size_t n, struct err *e)
 {
 	struct reception *p = state;
@@ -223,13 +249,13 @@ api_upload_body(void *app, void *state, const void *bytes, size_t n, struct err 
 }
 
 static enum status
-finish(struct reception *p, char id[STORE_ID_SIZE], struct err *e)
+check_form(const struct reception *p, struct err *e)
 {
 	enum status s = p->form ? multipart_finish(p->form, e) : OK;
 
 	if (!s && !p->opened)
 		s = err_set(e, ERR_SYNTAX, "bad_multipart", "the form has no part \"file\" with the table");
-	return s ? s : service_upload_finish(p->upload, id, e);
+	return s;
 }
 
 enum status
@@ -238,14 +264,86 @@ api_upload_end(void *app, const struct http_request *r, void *state, const struc
 {
 	struct reception *p = state;
 	char id[STORE_ID_SIZE];
-	enum status s = finish(p, id, e);
+	enum status s = check_form(p, e);
 
 	(void)r, (void)gathered;
-	if (s)
+	if (s || (s = service_upload_finish(p->upload, id, e)))
 		return s;
 	if (!p->dataset[0])
 		snprintf(reply->location, sizeof reply->location, "/v1/datasets/%s", id);
 	return api_dataset_reply(app, id, p->dataset[0] ? 200 : 201, reply, e);
+}
+
+/* Looking before uploading --------------------------------------------------------------------------------------- */
+
+static void
+put_advice(struct json_build *b, cJSON *root, const struct inspection *n)
+{
+	cJSON *warnings = json_put_array(b, root, "warnings"), *labels = json_put_array(b, root, "label_candidates");
+	const struct dataset_summary *s = n->summary;
+	char message[DATASET_WARNING_SIZE];
+
+	for (size_t i = 0; i < s->n_columns && !b->failed; i++) {
+		for (int k = 0; k < 2; k++) {
+			const char *code = k ? inspection_warning(n, i, message) : dataset_warning(s, i, message);
+			cJSON *warning;
+
+			if (!code)
+				continue;
+			warning = json_add_object(b, warnings);
+			json_put_text(b, warning, "column", s->column[i].name);
+			json_put_text(b, warning, "code", code);
+			json_put_text(b, warning, "message", message);
+		}
+	}
+	for (size_t k = 0; k < n->n_candidates; k++) {
+		const struct label_candidate *c = &n->candidate[k];
+		cJSON *label = json_add_object(b, labels);
+
+		json_put_text(b, label, "column", s->column[c->column].name);
+		json_put_count(b, label, "classes", c->n_classes);
+		json_put_count(b, label, "labelled", c->n_labelled);
+		json_put_count(b, label, "unlabelled", s->n_rows - c->n_labelled);
+	}
+}
+
+enum status
+api_inspect_end(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e)
+{
+	struct reception *p = state;
+	struct api *api = app;
+	struct inspection n = {0};
+	struct json_build b = {0};
+	cJSON *root = NULL, *columns;
+	enum status s = check_form(p, e);
+
+	(void)r, (void)gathered;
+	if (s)
+		return s;
+	service_slot_take(api->service);
+	s = inspect(p->head.data ? p->head.data : (const void *)"", p->head.len, p->n_seen <= INSPECT_BYTES,
+		&p->options, &n, e);
+	service_slot_give(api->service);
+	if (s)
+		return s;
+	root = json_object(&b);
+	json_put_count(&b, root, "bytes", n.n_bytes);
+	json_put_bool(&b, root, "whole", p->n_seen <= INSPECT_BYTES);
+	json_put_count(&b, root, "rows", n.summary->n_rows);
+	json_put_count(&b, root, "bad_rows", n.summary->n_bad_rows);
+	json_put(&b, root, "schema", ingest_options_to_json(&n.options));
+	columns = json_put_array(&b, root, "columns");
+	for (size_t i = 0; i < n.summary->n_columns && !b.failed && !s; i++)
+		s = api_put_column_profile(&b, columns, &n.summary->column[i], n.profile, i, e);
+	put_advice(&b, root, &n);
+	json_put(&b, root, "errors", cJSON_Parse(n.summary->bad_rows));
+	if (s)
+		cJSON_Delete(root);
+	else
+		s = api_reply(reply, 200, &b, root, e);
+	inspection_release(&n);
+	return s;
 }
 
 void
@@ -260,5 +358,6 @@ api_upload_release(void *app, void *state)
 	multipart_free(p->form);
 	ingest_options_release(&p->options);
 	buf_release(&p->value);
+	buf_release(&p->head);
 	free(p);
 }

@@ -456,6 +456,97 @@ a_job_learns_from_the_rows_it_was_queued_with(void **state)
 	buf_release(&csv);
 }
 
+/* Looking before uploading ---------------------------------------------------------------------------------------- */
+
+static cJSON *
+inspect(const char *query, const char *type, const void *body, size_t n)
+{
+	char target[200], headers[120], why[512];
+	struct http_answer a;
+	cJSON *json;
+
+	snprintf(target, sizeof target, "/v1/datasets:inspect%s", query);
+	snprintf(headers, sizeof headers, "Content-Type: %s\r\n", type);
+	a = send_request("POST", target, headers, body, n);
+	if (a.status != 200)
+		fail_msg("status %d: %s", a.status, a.body ? a.body : "");
+	json = cJSON_Parse(a.body);
+	if (!contract_fits_named(document, "Inspection", json, why, sizeof why))
+		fail_msg("not as described: %s: %s", why, a.body);
+	http_answer_release(&a);
+	return json;
+}
+
+static void
+an_inspection_says_how_to_upload_the_table_and_stores_nothing(void **state)
+{
+	static const char csv[] = "kunde;betrag;sorte\nk1;1,5;a\nk2;2,5;\nk3;x;b\nk4;NA;a\nk5;3;b\nk6;4\n";
+	size_t before = api_count(&d, "datasets");
+	cJSON *json = inspect("", "text/csv", csv, sizeof csv - 1);
+	const cJSON *schema = cJSON_GetObjectItem(json, "schema");
+	char target[600], *text;
+
+	(void)state;
+	assert_string_equal(api_text(schema, "delimiter"), ";");
+	assert_string_equal(api_text(schema, "decimal"), ",");
+	assert_true(cJSON_IsTrue(cJSON_GetObjectItem(json, "whole")));
+	assert_int_equal(api_number(json, "rows"), 5);
+	assert_int_equal(api_number(json, "bad_rows"), 1);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "errors")), 1);
+	assert_string_equal(
+		api_text(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "label_candidates"), 0), "column"), "sorte");
+	assert_string_equal(
+		api_text(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "warnings"), 0), "code"), "numbers_among_text");
+	assert_int_equal(api_count(&d, "datasets"), before);
+
+	/* What it says is what an upload takes. */
+	text = cJSON_PrintUnformatted(schema);
+	snprintf(target, sizeof target, "/v1/datasets?max_bad_rows=1&label_column=sorte&schema=");
+	for (const char *c = text; *c; c++)
+		snprintf(target + strlen(target), 4, "%%%02X", (unsigned char)*c);
+	free(text);
+	cJSON_Delete(json);
+	check_problem(send_request("POST", target, "Content-Type: text/csv\r\n", csv, sizeof csv - 1), 422,
+		"ragged_row", "line 7"); /* the schema comes last, and has no room for bad rows */
+}
+
+static void
+an_inspection_looks_at_the_beginning_of_a_large_table_alone(void **state)
+{
+	struct buf csv = {0};
+	cJSON *json;
+
+	(void)state;
+	blobs_csv(&csv, 100000, 10, true);
+	buf_puts(&csv, "and some nonsense,");
+	json = inspect("?label_column=label", "text/csv", csv.data, csv.len);
+	assert_true(cJSON_IsFalse(cJSON_GetObjectItem(json, "whole")));
+	assert_in_range(api_number(json, "bytes"), 1000000, 1 << 20);
+	assert_int_equal(api_number(json, "bad_rows"), 0);
+	assert_string_equal(
+		api_text(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "label_candidates"), 0), "column"), "label");
+	cJSON_Delete(json);
+	buf_release(&csv);
+}
+
+static void
+what_cannot_be_read_cannot_be_inspected(void **state)
+{
+	static const char target[] = "/v1/datasets:inspect", type[] = "Content-Type: text/csv\r\n";
+	static const char gzip[] = "\x1f\x8b\x08\x00 and so on";
+
+	(void)state;
+	check_problem(send_request("POST", target, type, "", 0), 422, "empty_file", NULL);
+	check_problem(send_request("POST", target, type, "a,b\n", 4), 422, "no_rows", NULL);
+	check_problem(send_request("POST", target, type, gzip, sizeof gzip - 1), 415, "unsupported_format", NULL);
+	check_problem(send_request("POST", target, type, "a,b\n\xff,1\n", 8), 422, "invalid_utf8", NULL);
+	check_problem(send_request("POST", "/v1/datasets:inspect?label_column=c", type, "a,b\n1,2\n", 8), 422,
+		"unknown_label_column", NULL);
+	check_problem(send_request("POST", "/v1/datasets:inspect?decimal=x", type, "a,b\n1,2\n", 8), 422,
+		"invalid_schema", NULL);
+	check_problem(send_request("GET", target, "", NULL, 0), 405, "method_not_allowed", NULL);
+}
+
 /* Views ----------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -696,6 +787,9 @@ main(void)
 		cmocka_unit_test(two_appends_at_a_time_are_both_taken),
 		cmocka_unit_test(a_data_set_deleted_meanwhile_takes_no_rows),
 		cmocka_unit_test(a_job_learns_from_the_rows_it_was_queued_with),
+		cmocka_unit_test(an_inspection_says_how_to_upload_the_table_and_stores_nothing),
+		cmocka_unit_test(an_inspection_looks_at_the_beginning_of_a_large_table_alone),
+		cmocka_unit_test(what_cannot_be_read_cannot_be_inspected),
 		cmocka_unit_test(rows_come_page_by_page_over_all_uploads),
 		cmocka_unit_test(a_profile_tells_what_the_values_are_like_and_follows_the_rows),
 		cmocka_unit_test(content_is_the_table_as_csv),
