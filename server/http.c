@@ -504,8 +504,9 @@ static void
 refusal_reply(struct exchange *x, struct http_reply *reply)
 {
 	const char *plain = x->h->options.plain_errors;
+	size_t n = plain ? strlen(plain) : 0;
 
-	if (plain && !strncmp(x->request.path, plain, strlen(plain)))
+	if (n && !strncmp(x->request.path, plain, n) && (!x->request.path[n] || x->request.path[n] == '/'))
 		http_plain_problem(&x->refusal, &x->request, reply);
 	else
 		http_problem(&x->refusal, &x->request, reply);

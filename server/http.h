@@ -108,7 +108,7 @@ struct http_observation { /* of a request that is over */
 };
 
 struct http_options {
-	const char *plain_errors; /* paths that begin so get http_plain_problem; NULL: none */
+	const char *plain_errors; /* this path and those below it get http_plain_problem; NULL: none */
 	const char *listen;       /* "127.0.0.1:8080", "[::1]:0", "unix:PATH"; port 0: any free one */
 	int listen_fd;            /* > 0: a listening socket, taken over, in place of `listen` */
 	struct tls *tls;          /* borrowed until stop; NULL: plain HTTP */

@@ -206,7 +206,7 @@ start_serving(struct daemon *d, struct err *e)
 	const struct config *c = d->config;
 	struct http_options o = {.tls = d->tls,
 		.max_connections = (unsigned)c->max_connections,
-		.plain_errors = "/v2/",
+		.plain_errors = "/v2",
 		.admit = api_admit,
 		.observe = api_observe};
 	const struct http_route *routes;

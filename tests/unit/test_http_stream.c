@@ -217,7 +217,7 @@ a_stream_of_known_size_comes_whole(void **state)
 static void
 a_stream_of_unknown_size_comes_in_chunks(void **state)
 {
-	struct http_answer a = get("/unsized", "");
+	struct http_answer a = get("/unsized", "Connection: close\r\n");
 	size_t n = 0;
 
 	(void)state;
