@@ -7,7 +7,7 @@
 #include "engine/kernel.h"
 
 static const struct method_ops *const fit_methods[N_METHODS] = {
-	[METHOD_VERA] = &method_vera,
+	[METHOD_VERA] = &method_vera, /* of METHOD_AUTO the trainer makes other methods' fits */
 	[METHOD_SUPERVISED] = &method_supervised,
 	[METHOD_VAT] = &method_vat,
 	[METHOD_JEM] = &method_jem,

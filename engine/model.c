@@ -1,6 +1,7 @@
 /* model: see model.h. */
 #include "engine/model.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -19,22 +20,50 @@ enum status
 model_new(const struct net_shape *shape, const real *weights, struct model **out, struct err *e)
 {
 	struct model *m = calloc(1, sizeof *m);
-	size_t n = net_size(shape);
 
-	if (m)
-		m->weights = malloc(n * sizeof *m->weights);
-	if (!m || !m->weights) {
-		free(m);
+	if (!m)
 		return err_nomem(e);
-	}
-	m->shape = *shape;
-	m->shape.weight_norm = false;
-	memcpy(m->weights, weights, n * sizeof *m->weights);
-	m->temperature = 1;
 	m->target_fpr = 0.05;
 	for (size_t k = 0; k < N_OOD_SCORES; k++)
 		m->reference[k].threshold = DBL_MAX;
+	if (model_add_member(m, shape, weights, 1, e)) {
+		model_free(m);
+		return e->status;
+	}
 	*out = m;
+	return OK;
+}
+
+enum status
+model_add_member(struct model *m, const struct net_shape *shape, const real *weights, double weight, struct err *e)
+{
+	struct model_member *member = &m->member[m->n_members];
+	size_t n = net_size(shape);
+
+	assert(m->n_members < BLEND_MAX && weight > 0);
+	assert(!m->n_members ||
+		(shape->size[0] == model_n_features(m) && shape->size[shape->n_layers] == model_n_classes(m)));
+	if (!(member->weights = malloc(n * sizeof *member->weights)))
+		return err_nomem(e);
+	memcpy(member->weights, weights, n * sizeof *member->weights);
+	member->shape = *shape;
+	member->shape.weight_norm = false;
+	member->weight = weight;
+	m->n_members++;
+	return OK;
+}
+
+enum status
+model_set_bias(struct model *m, const double *bias, struct err *e)
+{
+	size_t n = model_n_classes(m);
+	double *copy = malloc(n * sizeof *copy);
+
+	if (!copy)
+		return err_nomem(e);
+	memcpy(copy, bias, n * sizeof *copy);
+	free(m->bias);
+	m->bias = copy;
 	return OK;
 }
 
@@ -43,7 +72,10 @@ model_free(struct model *m)
 {
 	if (!m)
 		return;
-	free(m->weights);
+	for (size_t i = 0; i < m->n_members; i++)
+		free(m->member[i].weights);
+	free(m->bias);
+	mixture_free(m->base);
 	for (size_t k = 0; k < N_OOD_SCORES; k++)
 		free(m->reference[k].score);
 	free(m);
@@ -52,13 +84,28 @@ model_free(struct model *m)
 size_t
 model_n_classes(const struct model *m)
 {
-	return m->shape.size[m->shape.n_layers];
+	const struct net_shape *s = &m->member[0].shape;
+
+	return s->size[s->n_layers];
 }
 
 size_t
 model_n_features(const struct model *m)
 {
-	return m->shape.size[0];
+	return m->member[0].shape.size[0];
+}
+
+size_t
+model_bytes(const struct model *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_members; i++)
+		n += net_size(&m->member[i].shape);
+	if (m->base) /* of each component the directions of its own, or all */
+		n += mixture_n_components(m->base) * model_n_features(m) *
+		     (model_n_features(m) <= MIXTURE_FULL ? model_n_features(m) : MIXTURE_RANK);
+	return n * sizeof(real);
 }
 
 /* ---- References --------------------------------------------------------------------------------------------- */
@@ -146,20 +193,50 @@ enum { WORKSPACE_NUMBERS = 8 << 20, MAX_TILE = 256 };
 struct model_workspace {
 	size_t tile; /* rows it takes at a time */
 	real *block;
-	real *a[NET_MAX_LAYERS + 1], *delta[NET_MAX_LAYERS + 1];
+	real *x; /* the inputs, a[0] of every member */
+	real *a[BLEND_MAX][NET_MAX_LAYERS + 1], *delta[BLEND_MAX][NET_MAX_LAYERS + 1];
+	real *logits; /* blended */
 	real *p, *log_p;
+	double *log_base;
+	struct mixture_workspace base;
 };
 
 /* Lays it out in an arena, or counts what it takes. */
 static void
 layout_workspace(struct model_workspace *w, const struct model *m, struct arena *arena)
 {
-	for (size_t l = 0; l <= m->shape.n_layers; l++) {
-		w->a[l] = arena_take(arena, w->tile * m->shape.size[l]);
-		w->delta[l] = arena_take(arena, w->tile * m->shape.size[l]);
+	const size_t tile = w->tile, n_classes = model_n_classes(m);
+
+	w->x = arena_take(arena, tile * model_n_features(m));
+	for (size_t i = 0; i < m->n_members; i++) {
+		const struct net_shape *s = &m->member[i].shape;
+
+		w->a[i][0] = w->x;
+		w->delta[i][0] = arena_take(arena, tile * s->size[0]);
+		for (size_t l = 1; l <= s->n_layers; l++) {
+			w->a[i][l] = arena_take(arena, tile * s->size[l]);
+			w->delta[i][l] = arena_take(arena, tile * s->size[l]);
+		}
 	}
-	w->p = arena_take(arena, w->tile * model_n_classes(m));
-	w->log_p = arena_take(arena, w->tile);
+	w->logits = arena_take(arena, tile * n_classes);
+	w->p = arena_take(arena, tile * n_classes);
+	w->log_p = arena_take(arena, tile);
+	if (m->base) {
+		w->log_base = (double *)(void *)arena_take(arena, tile * sizeof(double) / sizeof(real));
+		mixture_workspace(&w->base, m->base, tile, arena);
+	}
+}
+
+/* Numbers that a row takes, but for the base measure's few. */
+static size_t
+row_width(const struct model *m)
+{
+	size_t width = 0;
+
+	for (size_t i = 0; i < m->n_members; i++)
+		for (size_t l = 0; l <= m->member[i].shape.n_layers; l++)
+			width += 2 * m->member[i].shape.size[l];
+	return width;
 }
 
 enum status
@@ -167,13 +244,10 @@ model_workspace_new(const struct model *m, struct model_workspace **out, struct 
 {
 	struct model_workspace *w = calloc(1, sizeof *w);
 	struct arena arena = {0};
-	size_t width = 0;
 
 	if (!w)
 		return err_nomem(e);
-	for (size_t l = 0; l <= m->shape.n_layers; l++)
-		width += 2 * m->shape.size[l];
-	w->tile = WORKSPACE_NUMBERS / width;
+	w->tile = WORKSPACE_NUMBERS / row_width(m);
 	w->tile = w->tile < 1 ? 1 : w->tile > MAX_TILE ? MAX_TILE : w->tile;
 	layout_workspace(w, m, &arena);
 	w->block = aligned_alloc(64, arena.used * sizeof *w->block);
@@ -215,17 +289,60 @@ copy_probabilities(float *out, const real *p, size_t m, size_t n_classes)
 	}
 }
 
-/* grad_x log p(x), by the reverse chain from the seed softmax(f): its length goes to score. */
+/* The blended logits of n rows: sum_m w_m f_m(x) + bias. */
+static void
+blend_logits(const struct model *m, struct model_workspace *w, size_t n)
+{
+	const size_t n_classes = model_n_classes(m);
+
+	for (size_t i = 0; i < m->n_members; i++) {
+		const struct model_member *member = &m->member[i];
+		const real *own = w->a[i][member->shape.n_layers];
+		const real weight = (real)member->weight;
+
+		net_forward(&member->shape, member->weights, w->a[i], 0, n, THREADS);
+		for (size_t j = 0; j < n * n_classes; j++)
+			w->logits[j] = i ? w->logits[j] + weight * own[j] : weight * own[j];
+	}
+	for (size_t j = 0; m->bias && j < n * n_classes; j++)
+		w->logits[j] += (real)m->bias[j % n_classes];
+}
+
+/* grad_x log p(x), by the reverse chains from the seeds w_m softmax(f): its length goes to score. */
 static void
 gradient_norms(const struct model *m, struct model_workspace *w, size_t n, double *score)
 {
-	const struct net_shape *s = &m->shape;
+	const size_t n_classes = model_n_classes(m), d = model_n_features(m);
+	real *sum = w->delta[0][0];
 
-	kernel_softmax(w->delta[s->n_layers], NULL, w->a[s->n_layers], 1, n, model_n_classes(m));
-	net_backward(s, m->weights, w->a, 0, w->delta, 0, n, 0, THREADS);
-	kernel_row_norms(w->log_p, w->delta[0], n, s->size[0]);
+	kernel_softmax(w->p, NULL, w->logits, 1, n, n_classes);
+	for (size_t i = 0; i < m->n_members; i++) {
+		const struct model_member *member = &m->member[i];
+		real *seed = w->delta[i][member->shape.n_layers];
+
+		for (size_t j = 0; j < n * n_classes; j++)
+			seed[j] = (real)member->weight * w->p[j];
+		net_backward(&member->shape, member->weights, w->a[i], 0, w->delta[i], 0, n, 0, THREADS);
+		for (size_t j = 0; i && j < n * d; j++)
+			sum[j] += w->delta[i][0][j];
+	}
+	if (m->base) {
+		mixture_log_density(m->base, w->x, n, &w->base, w->log_base, w->x, THREADS);
+		for (size_t j = 0; j < n * d; j++)
+			sum[j] += w->x[j];
+	}
+	kernel_row_norms(w->log_p, sum, n, d);
 	for (size_t i = 0; i < n; i++)
 		score[i] = sqrt((double)w->log_p[i]);
+}
+
+static void
+energies(const struct model *m, struct model_workspace *w, size_t n, double *score)
+{
+	if (m->base)
+		mixture_log_density(m->base, w->x, n, &w->base, w->log_base, NULL, THREADS);
+	for (size_t i = 0; i < n; i++)
+		score[i] = -(double)w->log_p[i] - (m->base ? w->log_base[i] : 0);
 }
 
 static void
@@ -233,8 +350,8 @@ predict_tile(const struct model *m, size_t n, enum ood_score kind, struct model_
 {
 	const size_t n_classes = model_n_classes(m);
 
-	net_forward(&m->shape, m->weights, w->a, 0, n, THREADS);
-	kernel_softmax(w->p, w->log_p, w->a[m->shape.n_layers], (real)m->temperature, n, n_classes);
+	blend_logits(m, w, n);
+	kernel_softmax(w->p, w->log_p, w->logits, 1, n, n_classes);
 	if (p)
 		copy_probabilities(p, w->p, n, n_classes);
 	if (!score)
@@ -253,8 +370,7 @@ predict_tile(const struct model *m, size_t n, enum ood_score kind, struct model_
 		gradient_norms(m, w, n, score);
 		break;
 	default:
-		for (size_t i = 0; i < n; i++)
-			score[i] = -(double)w->log_p[i];
+		energies(m, w, n, score);
 	}
 	for (size_t i = 0; i < n; i++)
 		score[i] = finite_score(score[i]);
@@ -267,7 +383,7 @@ model_predict(const struct model *m, const struct rows *rows, size_t first, size
 	for (size_t done = 0; done < n; done += w->tile) {
 		size_t take = n - done < w->tile ? n - done : w->tile;
 
-		rows_expand(rows, NULL, first + done, take, w->a[0]);
+		rows_expand(rows, NULL, first + done, take, w->x);
 		predict_tile(m, take, kind, w, p ? p + done * model_n_classes(m) : NULL, score ? score + done : NULL);
 	}
 }
@@ -275,16 +391,32 @@ model_predict(const struct model *m, const struct rows *rows, size_t first, size
 /* ---- Bytes -------------------------------------------------------------------------------------------------- */
 
 enum { MAX_UNITS = 1 << 20 }; /* of a layer in untrusted bytes: above any table or parameter */
+#define MAX_MEMBER_WEIGHT 1e3
+#define MAX_BIAS 1e3
+
+static void
+write_member(const struct model_member *member, struct buf *out)
+{
+	buf_put_u32(out, (uint32_t)member->shape.n_layers);
+	for (size_t l = 0; l <= member->shape.n_layers; l++)
+		buf_put_u32(out, (uint32_t)member->shape.size[l]);
+	for (size_t i = 0, n = net_size(&member->shape); i < n; i++)
+		buf_put_f32(out, (float)member->weights[i]);
+	buf_put_f64(out, member->weight);
+}
 
 void
 model_write(const struct model *m, struct buf *out)
 {
-	buf_put_u32(out, (uint32_t)m->shape.n_layers);
-	for (size_t l = 0; l <= m->shape.n_layers; l++)
-		buf_put_u32(out, (uint32_t)m->shape.size[l]);
-	for (size_t i = 0, n = net_size(&m->shape); i < n; i++)
-		buf_put_f32(out, (float)m->weights[i]);
-	buf_put_f64(out, m->temperature);
+	buf_put_u32(out, (uint32_t)m->n_members);
+	for (size_t i = 0; i < m->n_members; i++)
+		write_member(&m->member[i], out);
+	buf_put_u8(out, m->bias != NULL);
+	if (m->bias)
+		buf_put_f64s(out, m->bias, model_n_classes(m));
+	buf_put_u8(out, m->base != NULL);
+	if (m->base)
+		mixture_write(m->base, out);
 	buf_put_u32(out, (uint32_t)m->ood_score);
 	buf_put_f64(out, m->target_fpr);
 	for (size_t k = 0; k < N_OOD_SCORES; k++) {
@@ -337,34 +469,78 @@ read_reference(struct reader *in, struct ood_reference *r)
 	return !in->failed && isfinite(r->threshold);
 }
 
+/* The member is the model's to free from the moment it has weights. */
+static enum status
+read_member(struct reader *in, struct model *m, struct err *e)
+{
+	struct model_member *member = &m->member[m->n_members];
+	const struct net_shape *s = &member->shape;
+	size_t n;
+
+	if (!read_shape(in, &member->shape))
+		return corrupt("impossible layer sizes", e);
+	if (m->n_members && (s->size[0] != model_n_features(m) || s->size[s->n_layers] != model_n_classes(m)))
+		return corrupt("networks that do not fit together", e);
+	n = net_size(s);
+	if (!(member->weights = malloc(n * sizeof *member->weights)))
+		return err_nomem(e);
+	m->n_members++;
+	for (size_t i = 0; i < n; i++)
+		member->weights[i] = (real)reader_f32(in);
+	member->weight = reader_f64(in);
+	if (in->failed || !kernel_finite(member->weights, n))
+		return corrupt("weights that are no numbers", e);
+	return member->weight > 0 && member->weight < MAX_MEMBER_WEIGHT ? OK : corrupt("a setting out of range", e);
+}
+
+static enum status
+read_bias(struct reader *in, struct model *m, struct err *e)
+{
+	size_t n = model_n_classes(m);
+
+	if (n > reader_max_items(in, sizeof(double)))
+		return corrupt("they were cut short", e);
+	if (!(m->bias = malloc(n * sizeof *m->bias)))
+		return err_nomem(e);
+	reader_f64s(in, m->bias, n);
+	for (size_t k = 0; k < n; k++)
+		if (!(fabs(m->bias[k]) < MAX_BIAS))
+			return corrupt("a setting out of range", e);
+	return OK;
+}
+
+static enum status
+read_networks(struct reader *in, struct model *m, struct err *e)
+{
+	size_t n = reader_u32(in);
+	enum status s = OK;
+
+	if (in->failed || n < 1 || n > BLEND_MAX)
+		return corrupt("an impossible number of networks", e);
+	for (size_t i = 0; i < n && !s; i++)
+		s = read_member(in, m, e);
+	if (!s && reader_u8(in))
+		s = read_bias(in, m, e);
+	if (!s && reader_u8(in))
+		s = mixture_read(in, &m->base, e);
+	if (!s && m->base && mixture_n_features(m->base) != model_n_features(m))
+		s = corrupt("a base measure of other features than the network's", e);
+	return s;
+}
+
 enum status
 model_read(struct reader *in, struct model **out, struct err *e)
 {
 	struct model *m = calloc(1, sizeof *m);
-	enum status s = OK;
-	size_t n;
+	enum status s;
 
 	if (!m)
 		return err_nomem(e);
-	if (!read_shape(in, &m->shape)) {
-		s = corrupt("impossible layer sizes", e);
+	if ((s = read_networks(in, m, e)))
 		goto out;
-	}
-	n = net_size(&m->shape);
-	m->weights = malloc(n * sizeof *m->weights);
-	if (!m->weights) {
-		s = err_nomem(e);
-		goto out;
-	}
-	for (size_t i = 0; i < n; i++)
-		m->weights[i] = (real)reader_f32(in);
-	m->temperature = reader_f64(in);
 	m->ood_score = reader_u32(in);
 	m->target_fpr = reader_f64(in);
-	if (in->failed || !kernel_finite(m->weights, n))
-		s = corrupt("weights that are no numbers", e);
-	else if (!(m->temperature > 1e-3 && m->temperature < 1e3) || m->ood_score >= N_OOD_SCORES ||
-		 !(m->target_fpr >= 0 && m->target_fpr <= 1))
+	if (in->failed || m->ood_score >= N_OOD_SCORES || !(m->target_fpr >= 0 && m->target_fpr <= 1))
 		s = corrupt("a setting out of range", e);
 	for (size_t k = 0; k < N_OOD_SCORES && !s; k++)
 		if (!read_reference(in, &m->reference[k]))

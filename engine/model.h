@@ -1,15 +1,23 @@
 /*
  * model: an immutable joint energy model, and what it answers (method page, sections 1 and 6).
  *
- * A model is an energy network, a temperature, and reference scores of held-out in-distribution rows, from which
- * p-values and the threshold follow. A network of one output knows no classes: that output is log p(x). It is const
- * once built: any number of threads may use one at a time, each with a workspace of its own. Inputs are encoded rows,
- * so it knows nothing of columns or text.
+ *     log p(x, y) = f_y(x) + log q0(x) - log Z,    f(x) = sum_m w_m f_m(x) + bias
+ *
+ * f is a blend of one or more energy networks over the same inputs (blend.h), which is an energy network again; the
+ * bias moves the shares of the classes (label_shift.h); q0 is the base measure, a Gaussian mixture (mixture.h), or 1.
+ * So p(y|x) = softmax f(x) whatever q0 is, and the energy is -logsumexp f(x) - log q0(x). A network of one output knows
+ * no classes: that output is its part of log p(x).
+ *
+ * With reference scores of held-out in-distribution rows, from which p-values and the threshold follow. Const once
+ * built: any number of threads may use one at a time, each with a workspace of its own. Inputs are encoded rows, so it
+ * knows nothing of columns or text.
  */
 #ifndef VERAD_ENGINE_MODEL_H
 #define VERAD_ENGINE_MODEL_H
 
+#include "engine/blend.h"
 #include "engine/buf.h"
+#include "engine/mixture.h"
 #include "engine/net.h"
 #include "engine/params.h"
 #include "engine/rows.h"
@@ -21,19 +29,31 @@ struct ood_reference {
 	double threshold; /* is_ood means score > threshold */
 };
 
+struct model_member {
+	struct net_shape shape; /* inputs and outputs as all other members' */
+	real *weights;          /* [net_size(&shape)], owned */
+	double weight;          /* of its logits in the blend, above 0 */
+};
+
 struct model {
-	struct net_shape shape;
-	real *weights;      /* [net_size(&shape)], owned */
-	double temperature; /* logits are divided by it before the softmax; 1 = not calibrated */
-	size_t ood_score;   /* enum ood_score: the kind that answers carry */
+	size_t n_members; /* 1 .. BLEND_MAX */
+	struct model_member member[BLEND_MAX];
+	double *bias;         /* [n_classes], added to the blended logits; owned; NULL: none */
+	struct mixture *base; /* log q0; owned; NULL: none */
+	size_t ood_score;     /* enum ood_score: the kind that answers carry */
 	double target_fpr;
 	struct ood_reference reference[N_OOD_SCORES];
 };
 
 struct model_workspace; /* buffers for a tile of rows; one per thread */
 
-/* Takes over nothing: shape and weights are copied. The references start empty (threshold +infinity inside). */
+/* One member of weight 1. Takes over nothing: shape and weights are copied. The references start empty (threshold
+ * +infinity inside). */
 enum status model_new(const struct net_shape *shape, const real *weights, struct model **out, struct err *e);
+/* For its maker, before it is shared: one more member, of equal inputs and outputs. */
+enum status model_add_member(
+	struct model *m, const struct net_shape *shape, const real *weights, double weight, struct err *e);
+enum status model_set_bias(struct model *m, const double *bias, struct err *e); /* [n_classes], copied */
 void model_free(struct model *m);
 
 /* Copies and sorts the scores, sets the threshold to their (1 - fpr) quantile: the smallest observed score with at
@@ -59,6 +79,7 @@ void model_predict(const struct model *m, const struct rows *rows, size_t first,
 
 size_t model_n_classes(const struct model *m);
 size_t model_n_features(const struct model *m);
+size_t model_bytes(const struct model *m); /* in memory, about */
 
 /* Bytes: little-endian, lengths and a checksum; reading trusts none of them (ERR_CORRUPT). */
 void model_write(const struct model *m, struct buf *out);

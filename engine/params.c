@@ -18,19 +18,24 @@
 #define AT(field) offsetof(struct params, field)
 #define MAX_EXACT_COUNT 9007199254740992.0 /* 2^53: the largest count that JSON numbers carry without loss */
 
-static const char *const method_names[] = {"vera", "supervised", "vat", "jem", "vera_hmc", "meg", NULL};
+static const char *const method_names[] = {"auto", "vera", "supervised", "vat", "jem", "vera_hmc", "meg", NULL};
 static const char *const scaling_names[] = {"by_column", "minmax", "standard", "quantile", NULL};
+static const char *const class_prior_names[] = {"estimated", "labelled", NULL};
+static const char *const base_measure_names[] = {"mixture", "none", NULL};
 static const char *const ood_score_names[] = {"energy", "max_probability", "gradient_norm", NULL};
 
 _Static_assert(sizeof method_names / sizeof *method_names == N_METHODS + 1, "a name for every method");
 _Static_assert(sizeof scaling_names / sizeof *scaling_names == N_SCALINGS + 1, "a name for every scaling");
+_Static_assert(sizeof class_prior_names / sizeof *class_prior_names == N_CLASS_PRIORS + 1, "a name for each");
+_Static_assert(sizeof base_measure_names / sizeof *base_measure_names == N_BASE_MEASURES + 1, "a name for each");
 _Static_assert(sizeof ood_score_names / sizeof *ood_score_names == N_OOD_SCORES + 1, "a name for every score");
 
 /* clang-format off */
 const struct param params_table[] = {
-	{"method", PARAM_CHOICE, AT(method), METHOD_VERA, 0, N_METHODS - 1, method_names,
-		"Training method: vera learns from labelled and unlabelled rows, supervised from the labelled rows alone; "
-		"vat, jem, vera_hmc and meg are other ways to learn from both, to compare with."},
+	{"method", PARAM_CHOICE, AT(method), METHOD_AUTO, 0, N_METHODS - 1, method_names,
+		"Training method: auto blends vera, which learns from labelled and unlabelled rows, with supervised, which learns "
+		"from the labelled rows alone, as far as each proves right; vat, jem, vera_hmc and meg are other ways to learn "
+		"from both, to compare with."},
 	{"seed", PARAM_COUNT, AT(seed), 1, 0, MAX_EXACT_COUNT, NULL,
 		"Seed of every random choice: the same table, parameters and seed give the same model."},
 	{"steps", PARAM_COUNT, AT(steps), 0, 1, 10000000, NULL,
@@ -91,11 +96,15 @@ const struct param params_table[] = {
 		"Hamiltonian transitions of a chain before its first sample."},
 	{"hmc_samples", PARAM_COUNT, AT(hmc_samples), 2, 1, 100, NULL,
 		"Hamiltonian samples of the generator's noise behind each estimate of its entropy's gradient."},
-	{"scaling", PARAM_CHOICE, AT(scaling), SCALING_BY_COLUMN, 0, N_SCALINGS - 1, scaling_names,
+	{"scaling", PARAM_CHOICE, AT(scaling), SCALING_QUANTILE, 0, N_SCALINGS - 1, scaling_names,
 		"How numbers are scaled: minmax to [-1, 1], standard by mean and deviation, quantile to normal scores; by_column takes "
 		"quantile for columns with heavy tails, minmax for the others."},
 	{"max_categories", PARAM_COUNT, AT(max_categories), 50, 1, 10000, NULL,
 		"Most frequent texts of a column that get a feature of their own; all others share one."},
+	{"class_prior", PARAM_CHOICE, AT(class_prior), CLASS_PRIOR_ESTIMATED, 0, N_CLASS_PRIORS - 1, class_prior_names,
+		"Shares of the classes that probabilities assume: estimated from the unlabelled rows, or those of the labelled rows."},
+	{"base_measure", PARAM_CHOICE, AT(base_measure), BASE_MIXTURE, 0, N_BASE_MEASURES - 1, base_measure_names,
+		"Density that the networks' is relative to: a Gaussian mixture fitted to all rows, or none, the networks' alone."},
 	{"evaluation_folds", PARAM_COUNT, AT(evaluation_folds), 3, 0, 10, NULL,
 		"Folds of the labelled rows for measuring the model on labels it has not seen; 0 measures nothing."},
 	{"holdout_fraction", PARAM_REAL, AT(holdout_fraction), 0.1, 0, 0.5, NULL,
@@ -484,7 +493,7 @@ n_units(size_t n_in, const struct layer_sizes *hidden, size_t n_out)
 static bool
 generates(size_t method)
 {
-	return method == METHOD_VERA || method == METHOD_VERA_HMC || method == METHOD_MEG;
+	return method == METHOD_AUTO || method == METHOD_VERA || method == METHOD_VERA_HMC || method == METHOD_MEG;
 }
 
 /*
@@ -541,7 +550,9 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 			"generator_layers makes a network of %zu weights for %zu features, more than %zu: "
 			"choose smaller layers or a lower max_categories",
 			weights, d, max_weights);
-	rows = p->batch_size * (p->method == METHOD_VERA ? p->importance_samples : 2); /* meg: true and broken pairs */
+	rows = p->batch_size * (p->method == METHOD_AUTO || p->method == METHOD_VERA
+					       ? p->importance_samples
+					       : 2); /* meg: true and broken pairs */
 	if (rows > max_activations / n_units(p->noise_dim, &p->generator_layers, d))
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"%zu generated rows of %zu features do not fit into the memory of a run: lower batch_size or "

@@ -14,8 +14,19 @@
 
 enum { PARAMS_MAX_LAYERS = 8 };
 
-enum method { METHOD_VERA, METHOD_SUPERVISED, METHOD_VAT, METHOD_JEM, METHOD_VERA_HMC, METHOD_MEG, N_METHODS };
+enum method {
+	METHOD_AUTO,
+	METHOD_VERA,
+	METHOD_SUPERVISED,
+	METHOD_VAT,
+	METHOD_JEM,
+	METHOD_VERA_HMC,
+	METHOD_MEG,
+	N_METHODS
+};
 enum scaling { SCALING_BY_COLUMN, SCALING_MINMAX, SCALING_STANDARD, SCALING_QUANTILE, N_SCALINGS };
+enum class_prior { CLASS_PRIOR_ESTIMATED, CLASS_PRIOR_LABELLED, N_CLASS_PRIORS };
+enum base_measure { BASE_MIXTURE, BASE_NONE, N_BASE_MEASURES };
 enum ood_score { OOD_ENERGY, OOD_MAX_PROBABILITY, OOD_GRADIENT_NORM, N_OOD_SCORES };
 
 struct layer_sizes {
@@ -53,6 +64,8 @@ struct params {
 	size_t scaling;        /* enum scaling */
 	size_t max_categories; /* one-hot features of a text column before the rest bucket */
 
+	size_t class_prior;      /* enum class_prior */
+	size_t base_measure;     /* enum base_measure */
 	size_t evaluation_folds; /* cross-fitting on the labelled rows; 0: none */
 	double holdout_fraction; /* rows kept out of training, for OOD p-values and the threshold */
 	double target_fpr;       /* share of in-distribution rows that is_ood may flag */

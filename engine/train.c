@@ -7,7 +7,7 @@
 
 #include "engine/arena.h"
 #include "engine/kernel.h"
-#include "engine/method.h"
+#include "engine/train_private.h"
 
 /* Streams of the seed: one for each fit, apart from those of split.c. */
 enum { STREAM_FITS = 16 };
@@ -27,58 +27,20 @@ enum { ASK_ROWS = 64 }; /* predicted between two questions whether to stop */
 
 /* ---- The plan ----------------------------------------------------------------------------------------------- */
 
-struct planned_fit {
-	enum method method;
-	bool baseline;
-	size_t fold; /* 0: all labelled rows; f: without the rows of fold f - 1 */
-	size_t steps;
-};
-
 /* A supervised fit has converged long before the others: its labelled rows are few. */
 enum { BASELINE_MIN_STEPS = 1000 };
 
-struct snapshot { /* of the present fit */
-	size_t step;
-	struct rng rng;
-	struct train_terms terms;
-	real *state; /* [n_state] */
-};
-
-struct trainer {
-	struct params params;
-	struct train_data data;
-	struct net_shape shape;
-
-	struct planned_fit *plan; /* [n_fits] */
-	size_t n_fits, n_folds;
-	uint32_t *data_index;     /* rows not held out; [n_data]; the fold's left out rows are behind n_fit_data */
-	uint32_t *labelled_index; /* labelled ones of them, [n_labelled] */
-	uint32_t *fold_of;        /* [n_labelled] */
-	uint32_t *fit_data, *fit_labelled; /* the same without the present fold's rows */
-	size_t n_data, n_labelled;
-
-	/* The state, as saved: which fit, what its method holds, and what earlier fits left. */
-	size_t at; /* fit 0 .. n_fits */
-	struct fit fit;
-	real *state; /* [n_state] */
-	size_t n_state;
-	real *done[2];   /* plain weights of the finished baseline and method fits on all labelled rows */
-	float *cross[2]; /* [n_labelled][K]: cross-fitted probabilities of both */
-	struct train_terms terms;
-	size_t retries, recoveries; /* of the present fit; of the run */
-	struct snapshot sound;
-
-	real *scratch;
-	size_t n_scratch;
-
-	bool (*stop)(void *ctx); /* NULL: nobody asks */
-	void *stop_ctx;
-};
-
-static bool
-has_baseline(const struct trainer *t)
+bool
+trainer_has_baseline(const struct trainer *t)
 {
 	return t->data.n_classes > 1 && t->params.method != METHOD_SUPERVISED;
+}
+
+/* What the run trains beside the baseline. */
+static enum method
+main_method(const struct trainer *t)
+{
+	return t->params.method == METHOD_AUTO ? METHOD_VERA : (enum method)t->params.method;
 }
 
 /* Baseline first: it is quick, and says early what there is to beat. */
@@ -86,7 +48,7 @@ static enum status
 make_plan(struct trainer *t, struct err *e)
 {
 	const size_t steps = t->params.steps, quarter = steps / 4;
-	struct planned_fit method = {.method = (enum method)t->params.method, .steps = steps};
+	struct planned_fit method = {.method = main_method(t), .steps = steps};
 	struct planned_fit baseline = {.method = METHOD_SUPERVISED, .baseline = true};
 	size_t n = 0;
 
@@ -98,7 +60,7 @@ make_plan(struct trainer *t, struct err *e)
 		return err_nomem(e);
 	for (size_t fold = 0; fold <= t->n_folds; fold++) {
 		method.fold = baseline.fold = fold;
-		if (has_baseline(t))
+		if (trainer_has_baseline(t))
 			t->plan[n++] = baseline;
 		t->plan[n++] = method;
 	}
@@ -164,7 +126,7 @@ layout_fit(struct trainer *t, enum method method, struct arena *state, struct ar
 static enum status
 allocate(struct trainer *t, struct err *e)
 {
-	enum method methods[] = {METHOD_SUPERVISED, (enum method)t->params.method};
+	enum method methods[] = {METHOD_SUPERVISED, main_method(t)};
 	size_t own = 1, n_weights = net_size(&t->shape);
 
 	for (size_t i = 0; i < 2; i++)
@@ -319,9 +281,8 @@ trainer_ask(struct trainer *t, bool (*stop)(void *ctx), void *ctx)
 	t->stop_ctx = ctx;
 }
 
-/* Row `i` of many, each a prediction, is about to be done. */
-static enum status
-may_go_on(const struct trainer *t, size_t i, struct err *e)
+enum status
+trainer_may_go_on(const struct trainer *t, size_t i, struct err *e)
 {
 	if (i % ASK_ROWS == 0 && t->stop && t->stop(t->stop_ctx))
 		return err_set(e, ERR_CANCELLED, "stopped", "the run was stopped");
@@ -420,7 +381,7 @@ predict_fold(struct trainer *t, const real *w, size_t fold, float *p, struct err
 	if (!s)
 		s = model_workspace_new(model, &workspace, e);
 	for (size_t l = 0; l < t->n_labelled && !s; l++)
-		if (!(s = may_go_on(t, l, e)) && t->fold_of[l] == fold - 1)
+		if (!(s = trainer_may_go_on(t, l, e)) && t->fold_of[l] == fold - 1)
 			model_predict(model, t->data.rows, t->labelled_index[l], 1, OOD_ENERGY, workspace,
 				p + l * t->data.n_classes, NULL);
 	model_workspace_free(workspace);
@@ -467,81 +428,6 @@ trainer_step(struct trainer *t, struct err *e)
 		 kernel_finite(t->state, t->n_state))
 		take_snapshot(t);
 	return OK;
-}
-
-/* ---- The result --------------------------------------------------------------------------------------------- */
-
-void
-train_result_release(struct train_result *r)
-{
-	model_free(r->model);
-	model_free(r->baseline);
-	metrics_release(&r->measures);
-	metrics_release(&r->baseline_measures);
-	memset(r, 0, sizeof *r);
-}
-
-/* The yardsticks of every kind of score, from the rows held out. */
-static enum status
-set_references(const struct trainer *t, struct model *m, struct err *e)
-{
-	struct model_workspace *workspace = NULL;
-	double *score = malloc((t->data.rows->n + 1) * sizeof *score);
-	enum status s = score ? model_workspace_new(m, &workspace, e) : err_nomem(e);
-
-	for (size_t kind = 0; kind < N_OOD_SCORES && !s; kind++) {
-		size_t n = 0;
-
-		if (kind == OOD_MAX_PROBABILITY && t->data.n_classes == 1)
-			continue; /* it would be 0 for every row */
-		for (size_t i = 0; i < t->data.rows->n && !s; i++)
-			if (t->data.held_out && t->data.held_out[i] && !(s = may_go_on(t, n, e)))
-				model_predict(
-					m, t->data.rows, i, 1, (enum ood_score)kind, workspace, NULL, &score[n++]);
-		if (!s)
-			s = model_set_reference(m, (enum ood_score)kind, score, n, t->params.target_fpr, e);
-	}
-	m->ood_score = t->params.ood_score;
-	model_workspace_free(workspace);
-	free(score);
-	return s;
-}
-
-static enum status
-measure(const struct trainer *t, const float *p, struct metrics *out, struct err *e)
-{
-	int32_t *y = malloc((t->n_labelled + 1) * sizeof *y);
-	enum status s;
-
-	if (!y)
-		return err_nomem(e);
-	for (size_t l = 0; l < t->n_labelled; l++)
-		y[l] = t->data.label[t->labelled_index[l]];
-	s = metrics_compute(p, y, t->n_labelled, t->data.n_classes, out, e);
-	free(y);
-	return s;
-}
-
-enum status
-trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
-{
-	const bool baseline = has_baseline(t);
-	struct train_result r = {.evaluated = t->n_folds > 0, .n_evaluated = t->n_folds ? t->n_labelled : 0};
-	enum status s = model_new(&t->shape, t->done[1], &r.model, e);
-
-	if (!s)
-		s = set_references(t, r.model, e);
-	if (!s && baseline && !(s = model_new(&t->shape, t->done[0], &r.baseline, e)))
-		s = set_references(t, r.baseline, e);
-	if (!s && r.evaluated)
-		s = measure(t, t->cross[1], &r.measures, e);
-	if (!s && r.evaluated && baseline)
-		s = measure(t, t->cross[0], &r.baseline_measures, e);
-	if (s)
-		train_result_release(&r);
-	else
-		*out = r;
-	return s;
 }
 
 /* ---- Saving and restoring ----------------------------------------------------------------------------------- */

@@ -47,12 +47,17 @@ struct train_progress {
 };
 
 struct train_result {
-	struct model *model;    /* owned; with references for every kind of score */
-	struct model *baseline; /* the supervised network of the same shape; NULL where the method is `supervised` and
-				   where there are no labels */
-	bool evaluated;         /* false: folds were 0 or a class had a single label, or there are none; then the next
-				   two are zeroed */
-	struct metrics measures, baseline_measures; /* cross-fitted, on the labelled rows */
+	struct model *model;      /* owned; with references for every kind of score */
+	struct model *baseline;   /* the supervised network alone; NULL where the method is `supervised` or there are no
+				     labels */
+	size_t n_members;         /* networks in the model: of method `auto` the baseline and VERA's, else one */
+	double weight[BLEND_MAX]; /* theirs; zeroed without labels */
+	double agreement;         /* of two networks on unlabelled rows: Cohen's kappa, from 0 */
+	double *share;            /* [n_classes] of the unlabelled rows, as estimated; owned; NULL: not asked for */
+	struct mixture_report base; /* n_components 0: no base measure */
+	bool evaluated; /* false: folds were 0 or a class had a single label; then the next two are zeroed */
+	struct metrics measures,
+		baseline_measures; /* cross-fitted, on the labelled rows and with their classes' shares */
 	size_t n_evaluated;
 };
 void train_result_release(struct train_result *r); /* accepts a zeroed struct */

@@ -13,7 +13,7 @@
 #include "schema/json_read.h"
 #include "schema/utf8.h"
 
-enum { MAGIC_SIZE = 8, VERSION = 1, VERSION_WITHOUT_CLASSES = 2 };
+enum { MAGIC_SIZE = 8, VERSION = 3 };
 static const char magic[MAGIC_SIZE + 1] = "VERADMDL";
 
 void
@@ -50,7 +50,7 @@ bundle_write(const struct bundle *b, struct buf *out, struct err *e)
 
 	if (!(s = buf_status(&payload, e))) {
 		buf_put(out, magic, MAGIC_SIZE);
-		buf_put_u32(out, b->n_classes ? VERSION : VERSION_WITHOUT_CLASSES);
+		buf_put_u32(out, VERSION);
 		buf_put_u64(out, payload.len);
 		buf_put_u64(out, checksum64(payload.data, payload.len));
 		buf_put(out, payload.data, payload.len);
@@ -78,7 +78,7 @@ corrupt(struct err *e, const char *what)
 
 /* The payload, checked against length and checksum. */
 static enum status
-read_header(const void *bytes, size_t n, bool *with_classes, struct reader *payload, struct err *e)
+read_header(const void *bytes, size_t n, struct reader *payload, struct err *e)
 {
 	struct reader in = reader_over(bytes, n);
 	uint64_t length, checksum;
@@ -92,16 +92,15 @@ read_header(const void *bytes, size_t n, bool *with_classes, struct reader *payl
 	checksum = reader_u64(&in);
 	if (in.failed)
 		return corrupt(e, "they end within the header");
-	if (version != VERSION && version != VERSION_WITHOUT_CLASSES)
+	if (version != VERSION)
 		return err_set(e, ERR_CORRUPT, "unsupported_model_version",
-			"the model is of format version %lu, and this program reads versions %d and %d",
-			(unsigned long)version, VERSION, VERSION_WITHOUT_CLASSES);
+			"the model is of format version %lu, and this program reads version %d", (unsigned long)version,
+			VERSION);
 	if (length != reader_left(&in))
 		return corrupt(
 			e, length > reader_left(&in) ? "they were cut short" : "there are more than there should be");
 	if (checksum != checksum64(in.p, (size_t)length))
 		return corrupt(e, "the checksum does not match");
-	*with_classes = version == VERSION;
 	*payload = in;
 	return OK;
 }
@@ -120,13 +119,13 @@ read_utf8(struct reader *in)
 }
 
 static enum status
-read_labels(struct reader *in, bool with_classes, struct bundle *b, struct err *e)
+read_labels(struct reader *in, struct bundle *b, struct err *e)
 {
 	struct dictionary seen = {0};
 	size_t n = reader_u32(in), n_outputs = model_n_classes(b->model);
 	enum status s = OK;
 
-	if (in->failed || (with_classes ? n != n_outputs || n < 2 || n > reader_max_items(in, 4) : n || n_outputs != 1))
+	if (in->failed || n != (n_outputs == 1 ? 0 : n_outputs) || n > reader_max_items(in, 4))
 		return corrupt(e, "the classes are not those of the network");
 	if (!n)
 		return OK;
@@ -148,7 +147,7 @@ read_labels(struct reader *in, bool with_classes, struct bundle *b, struct err *
 }
 
 static enum status
-read_payload(struct reader *in, bool with_classes, struct bundle *b, struct err *e)
+read_payload(struct reader *in, struct bundle *b, struct err *e)
 {
 	struct err ignored;
 	enum status s;
@@ -157,7 +156,7 @@ read_payload(struct reader *in, bool with_classes, struct bundle *b, struct err 
 		return s;
 	if (encoder_n_features(b->encoder) != model_n_features(b->model))
 		return corrupt(e, "the features are not those of the network");
-	if ((s = read_labels(in, with_classes, b, e)))
+	if ((s = read_labels(in, b, e)))
 		return s;
 	b->label_column = read_utf8(in);
 	b->report = read_utf8(in);
@@ -167,7 +166,7 @@ read_payload(struct reader *in, bool with_classes, struct bundle *b, struct err 
 		free(b->label_column);
 		b->label_column = NULL;
 	}
-	if (with_classes && !b->label_column)
+	if (b->n_classes && !b->label_column)
 		return corrupt(e, "the label column has no name");
 	return reader_left(in) ? corrupt(e, "there are more than there should be") : OK;
 }
@@ -177,15 +176,14 @@ bundle_read(const void *bytes, size_t n, struct bundle **out, struct err *e)
 {
 	struct bundle *b = NULL;
 	struct reader in;
-	bool with_classes = false;
 	enum status s;
 
-	if ((s = read_header(bytes, n, &with_classes, &in, e)))
+	if ((s = read_header(bytes, n, &in, e)))
 		return s;
 	b = calloc(1, sizeof *b);
 	if (!b)
 		return err_nomem(e);
-	if ((s = read_payload(&in, with_classes, b, e))) {
+	if ((s = read_payload(&in, b, e))) {
 		bundle_free(b);
 		return s;
 	}

@@ -3,9 +3,8 @@
  *
  * A model trained without labels has none: it scores rows, and what asks it for labels gets ERR_CONFLICT "no_classes".
  *
- * Format: "VERADMDL", u32 version, u64 payload length, u64 checksum, payload; little-endian. Version 2 is that of
- * models without classes; all others are of version 1, which older programs read too. A bundle is const once made; any
- * number of threads may use it, each with a predictor of its own.
+ * Format: "VERADMDL", u32 version, u64 payload length, u64 checksum, payload; little-endian. A bundle is const once
+ * made; any number of threads may use it, each with a predictor of its own.
  */
 #ifndef VERAD_SCHEMA_BUNDLE_H
 #define VERAD_SCHEMA_BUNDLE_H

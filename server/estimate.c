@@ -292,7 +292,7 @@ estimate_rows(const struct estimate_source *from, const struct bundle *b, bool e
 	est.seconds += from->chunk_seconds * (double)n_chunks(from);
 	est.memory_bytes = chunk_bytes(from->chunk) + model_n_features(b->model) * sizeof(float) +
 			   PREDICTOR_BATCH * (d + k + encoder_n_columns(b->encoder)) * sizeof(double) +
-			   net_size(&b->model->shape) * sizeof(real) +
+			   model_bytes(b->model) +
 			   (evaluate ? s->n_labelled * (k * sizeof(float) + 3 * sizeof(double)) : 2 * PIECE_BYTES);
 	*out = est;
 out:

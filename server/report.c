@@ -90,7 +90,9 @@ put_evaluation(struct json_build *b, cJSON *to, const struct report_facts *f, co
 	char text[256];
 
 	if (f->result->evaluated) {
-		snprintf(text, sizeof text, "cross-fitting over %zu folds of the labelled rows", f->n_folds);
+		snprintf(text, sizeof text,
+			"cross-fitting over %zu folds of the labelled rows, with their shares of the classes",
+			f->n_folds);
 		json_put_text(b, to, "how", text);
 		report_measures(b, to, m, label);
 		return;
@@ -239,11 +241,24 @@ put_warnings(struct json_build *b, cJSON *to, const struct report_facts *f, cons
 	if (r->evaluated && r->baseline && r->baseline_measures.accuracy > r->measures.accuracy) {
 		snprintf(text, sizeof text,
 			"the supervised baseline did better in cross-fitting (accuracy %.3f against %.3f): consider "
-			"method "
-			"\"supervised\", or a larger alpha",
+			"method \"supervised\"",
 			r->baseline_measures.accuracy, r->measures.accuracy);
 		warn(b, to, "baseline_is_better", NULL, NULL, text);
 	}
+}
+
+/* The weights of the networks' logits are all that calibrates them. */
+static void
+put_calibration(struct json_build *b, cJSON *to, const struct report_facts *f)
+{
+	json_put_bool(b, to, "calibrated", f->result->evaluated);
+	if (f->result->evaluated)
+		json_put_text(b, to, "how",
+			"the weights of the logits are fitted to the cross-fitted answers for the labelled rows");
+	else
+		json_put_text(b, to, "reason",
+			f->summary->n_labelled ? "no labels were held back to calibrate probabilities with"
+					       : "without labels there are no probabilities to calibrate");
 }
 
 enum status
@@ -277,11 +292,9 @@ report_build(const struct report_facts *f, char **json, struct err *e)
 	}
 	json_put_count(&b, root, "recoveries", f->n_recoveries);
 	report_thresholds(&b, json_put_object(&b, root, "thresholds"), f->result->model);
-	part = json_put_object(&b, root, "calibration");
-	json_put_bool(&b, part, "calibrated", false);
-	json_put_text(&b, part, "reason",
-		s->n_labelled ? "probabilities are the network's own: no labels were kept back to calibrate them with"
-			      : "without labels there are no probabilities to calibrate");
+	put_calibration(&b, json_put_object(&b, root, "calibration"), f);
+	report_composition(&b, json_put_object(&b, root, "composition"), f);
+	report_choices(&b, json_put_array(&b, root, "choices"), f);
 	if (!b.failed)
 		put_warnings(&b, json_put_array(&b, root, "warnings"), f, encoding);
 	status = json_finish(&b, root, json, e);

@@ -15,6 +15,7 @@
 
 struct report_facts {                /* all borrowed */
 	const struct params *params; /* resolved */
+	const struct params *asked;  /* as they were before */
 	const struct dataset_summary *summary;
 	const struct encoder *encoder;
 	const struct train_result *result;
@@ -32,6 +33,10 @@ void report_measures(struct json_build *b, struct cJSON *to, const struct metric
 /* The figures worth a line when a run has ended: method, accuracy and the baseline's, where there are any, into `to`.
  */
 void report_headline(struct json_build *b, struct cJSON *to, const struct cJSON *report);
+
+/* report_choices.c: what the model is made of, into `to`; and sentences on what the program chose, into a list. */
+void report_composition(struct json_build *b, struct cJSON *to, const struct report_facts *f);
+void report_choices(struct json_build *b, struct cJSON *to, const struct report_facts *f);
 
 /* The thresholds of the model's references, and which of them answers go by, into `to`. */
 void report_thresholds(struct json_build *b, struct cJSON *to, const struct model *m);

@@ -82,6 +82,8 @@ static const struct member {
 	{"baseline", JSON_OBJECT, true},
 	{"thresholds", JSON_OBJECT, false},
 	{"calibration", JSON_OBJECT, false},
+	{"composition", JSON_OBJECT, false},
+	{"choices", JSON_ARRAY, false},
 	{"warnings", JSON_ARRAY, false},
 };
 enum { N_MEMBERS = sizeof members / sizeof *members };

@@ -2,6 +2,7 @@
 #include "server/report_text.h"
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { WIDTH = 100, LABEL_WIDTH = 13 };
@@ -187,6 +188,25 @@ print_warnings(const cJSON *report, FILE *out)
 	}
 }
 
+static void
+print_calibration(const cJSON *report, FILE *out)
+{
+	const cJSON *c = member(report, "calibration");
+	bool calibrated = cJSON_IsTrue(member(c, "calibrated"));
+
+	fprintf(out, "%-*s%s%s\n", LABEL_WIDTH, "calibration",
+		calibrated ? "" : "not calibrated: ", text_of(c, calibrated ? "how" : "reason"));
+}
+
+static void
+print_choices(const cJSON *report, FILE *out)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, member(report, "choices")) if (cJSON_IsString(item))
+		fprintf(out, "%-*s%s\n", LABEL_WIDTH, "chosen", item->valuestring);
+}
+
 void
 report_print(const char *report, FILE *out)
 {
@@ -201,9 +221,8 @@ report_print(const char *report, FILE *out)
 		print_measures("baseline", text_of(member(root, "baseline"), "method"), member(root, "baseline"), out);
 	print_per_class(root, out);
 	print_thresholds(root, out);
-	if (cJSON_IsFalse(member(member(root, "calibration"), "calibrated")))
-		fprintf(out, "%-*snot calibrated: %s\n", LABEL_WIDTH, "calibration",
-			text_of(member(root, "calibration"), "reason"));
+	print_calibration(root, out);
+	print_choices(root, out);
 	print_parameters(root, out);
 	print_warnings(root, out);
 	cJSON_Delete(root);

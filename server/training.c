@@ -16,7 +16,7 @@ enum { TRAINING_MIN_ROWS = 4 };
 
 struct training {
 	const struct dataset_summary *summary; /* borrowed */
-	struct params params;                  /* resolved */
+	struct params asked, params;           /* as given; resolved */
 	struct encoder *encoder;               /* owned until finish */
 	struct rows rows;
 	int32_t *label;          /* [n_rows] */
@@ -247,7 +247,7 @@ training_new(const struct dataset_summary *s, const struct chunk_source *source,
 	if (!(t = calloc(1, sizeof *t)))
 		return err_nomem(e);
 	t->summary = s;
-	t->params = *p;
+	t->asked = t->params = *p;
 	t->label = calloc(s->n_rows, sizeof *t->label);
 	t->held_out = calloc(s->n_rows, sizeof *t->held_out);
 	if (!t->label || !t->held_out) {
@@ -301,8 +301,11 @@ enum status
 training_finish(struct training *t, struct bundle **out, struct err *e)
 {
 	const struct dataset_summary *s = t->summary;
-	struct report_facts facts = {
-		.params = &t->params, .summary = s, .encoder = t->encoder, .n_held_out = t->n_held_out};
+	struct report_facts facts = {.params = &t->params,
+		.asked = &t->asked,
+		.summary = s,
+		.encoder = t->encoder,
+		.n_held_out = t->n_held_out};
 	struct train_result result = {0};
 	struct train_progress progress = {0};
 	struct bundle *b = NULL;

@@ -59,17 +59,15 @@ try(const void *bytes, size_t n)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	try(data, size);
-	for (uint32_t version = 1; version <= 2; version++) {
-		struct buf sealed = {0};
+	struct buf sealed = {0};
 
-		buf_put(&sealed, "VERADMDL", 8);
-		buf_put_u32(&sealed, version);
-		buf_put_u64(&sealed, size);
-		buf_put_u64(&sealed, checksum64(data, size));
-		buf_put(&sealed, data, size);
-		try(sealed.data, sealed.len);
-		buf_release(&sealed);
-	}
+	try(data, size);
+	buf_put(&sealed, "VERADMDL", 8);
+	buf_put_u32(&sealed, 3);
+	buf_put_u64(&sealed, size);
+	buf_put_u64(&sealed, checksum64(data, size));
+	buf_put(&sealed, data, size);
+	try(sealed.data, sealed.len);
+	buf_release(&sealed);
 	return 0;
 }

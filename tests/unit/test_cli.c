@@ -353,7 +353,7 @@ inspect_shows_the_report(void **state)
 
 	(void)state;
 	assert_int_equal(sh("$V inspect model.vera"), 0);
-	says(out, "method       vera");
+	says(out, "method       auto");
 	says(out, "120 rows: 20 labelled");
 	says(out, "steps=40");
 	assert_int_equal(sh("$V inspect model.vera --json"), 0);

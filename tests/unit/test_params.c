@@ -41,7 +41,7 @@ every_default_lies_within_its_bounds_or_means_by_the_table(void **state)
 		if (d->type == PARAM_COUNT || d->type == PARAM_REAL)
 			assert_int_equal(params_set_number(&p, d, d->def, &e), OK);
 	}
-	assert_int_equal(p.method, METHOD_VERA);
+	assert_int_equal(p.method, METHOD_AUTO);
 	assert_int_equal(p.seed, 1);
 	assert_int_equal(p.steps, 0);
 	assert_int_equal(p.hidden_layers.n, 0);
@@ -184,7 +184,7 @@ resolve_leaves_nothing_to_choose(void **state)
 			char text[128];
 
 			params_get_text(&p, &params_table[j], text, sizeof text);
-			assert_string_not_equal(text, "auto");
+			assert_true(!strcmp(params_table[j].name, "method") || strcmp(text, "auto") != 0);
 		}
 	}
 }
@@ -397,7 +397,8 @@ json_written_reads_back_as_the_same_parameters(void **state)
 
 		params_defaults(&p);
 		p.seed = ((size_t)1 << 53) - 1;
-		p.lambda = 0.1 + 0.2; /* 0.30000000000000004 */
+		p.lambda = 0.1 + 0.2;   /* 0.30000000000000004 */
+		p.method = METHOD_VERA; /* the one choice that is called auto even when nothing is left to choose */
 		if (resolved)
 			assert_int_equal(params_resolve(&p, 1000, 20, 30, 2, &e), OK);
 		json = params_to_json(&p);

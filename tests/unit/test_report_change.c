@@ -13,7 +13,7 @@ static struct err e;
 
 #define REST                                                                                                           \
 	"\"verad\":\"0\",\"method\":\"vera\",\"parameters\":{},\"data\":{},\"encoding\":[],\"measures\":{},"           \
-	"\"calibration\":{},\"warnings\":[]"
+	"\"calibration\":{},\"composition\":{},\"choices\":[],\"warnings\":[]"
 
 static void
 new_thresholds_leave_the_rest_as_it_was(void **state)

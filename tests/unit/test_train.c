@@ -211,8 +211,7 @@ another_seed_gives_another_model(void **state)
 	b = trainer_of(&c, 1);
 	x = result_of(a);
 	y = result_of(b);
-	assert_int_equal(x.len, y.len);
-	assert_true(memcmp(x.data, y.data, x.len) != 0);
+	assert_true(x.len != y.len || memcmp(x.data, y.data, x.len) != 0);
 	buf_release(&x);
 	buf_release(&y);
 	trainer_free(a);
@@ -240,7 +239,8 @@ held_out_rows_take_no_part_in_training(void **state)
 	b = trainer_of(&c, 1);
 	run(b, SIZE_MAX);
 	assert_int_equal(trainer_finish(b, &q, &e), OK);
-	assert_memory_equal(r.model->weights, q.model->weights, net_size(&r.model->shape) * sizeof(real));
+	assert_memory_equal(r.model->member[0].weights, q.model->member[0].weights,
+		net_size(&r.model->member[0].shape) * sizeof(real));
 	assert_true(r.model->reference[OOD_ENERGY].threshold != q.model->reference[OOD_ENERGY].threshold);
 	train_result_release(&r);
 	train_result_release(&q);
@@ -476,7 +476,7 @@ truncated_or_altered_model_bytes_never_load_into_nonsense(void **state)
 			b.data[i] ^= (unsigned char)(1 << bit);
 			in = reader_over(b.data, b.len);
 			if (model_read(&in, &back, &e) == OK) {
-				assert_true(kernel_finite(back->weights, net_size(&back->shape)));
+				assert_true(kernel_finite(back->member[0].weights, net_size(&back->member[0].shape)));
 				model_free(back);
 			}
 			b.data[i] ^= (unsigned char)(1 << bit);
@@ -484,7 +484,8 @@ truncated_or_altered_model_bytes_never_load_into_nonsense(void **state)
 	in = reader_over(b.data, b.len);
 	assert_int_equal(model_read(&in, &back, &e), OK);
 	assert_int_equal(reader_left(&in), 0);
-	assert_memory_equal(back->weights, m->weights, net_size(&m->shape) * sizeof(real));
+	assert_memory_equal(
+		back->member[0].weights, m->member[0].weights, net_size(&m->member[0].shape) * sizeof(real));
 	model_free(back);
 	model_free(m);
 	buf_release(&b);

@@ -244,15 +244,15 @@ the_report_says_what_was_done_and_how_well(void **state)
 	(void)state;
 	clouds(&s, 4, SIZE_MAX);
 	train(&s, &p, 1, &bytes, &r);
-	assert_string_equal(at(r, "method")->valuestring, "vera");
+	assert_string_equal(at(r, "method")->valuestring, "auto");
 	assert_int_equal(at(at(r, "parameters"), "steps")->valueint, 12);
 	assert_int_equal(at(at(r, "data"), "rows")->valueint, N_ROWS);
 	assert_int_equal(at(at(r, "data"), "labelled")->valueint, 12);
 	assert_int_equal(at(at(r, "data"), "unlabelled")->valueint, N_ROWS - 12);
 	assert_int_equal(at(at(r, "data"), "held_out")->valueint, 6);
 	assert_int_equal(cJSON_GetArraySize(at(r, "encoding")), 3);
-	assert_string_equal(
-		at(at(r, "measures"), "how")->valuestring, "cross-fitting over 2 folds of the labelled rows");
+	assert_string_equal(at(at(r, "measures"), "how")->valuestring,
+		"cross-fitting over 2 folds of the labelled rows, with their shares of the classes");
 	assert_int_equal(at(at(r, "measures"), "n")->valueint, 12);
 	for (size_t i = 0; i < sizeof measures / sizeof measures[0]; i++) {
 		assert_true(cJSON_IsNumber(at(at(r, "measures"), measures[i])));
@@ -264,7 +264,12 @@ the_report_says_what_was_done_and_how_well(void **state)
 	assert_string_equal(at(at(r, "thresholds"), "score")->valuestring, "energy");
 	assert_int_equal(at(at(r, "thresholds"), "reference_rows")->valueint, 6);
 	assert_true(cJSON_IsNumber(at(at(r, "thresholds"), "gradient_norm")));
-	assert_true(cJSON_IsFalse(at(at(r, "calibration"), "calibrated")));
+	assert_true(cJSON_IsTrue(at(at(r, "calibration"), "calibrated")));
+	assert_int_equal(cJSON_GetArraySize(at(at(r, "composition"), "networks")), 2);
+	assert_true(at(at(r, "composition"), "agreement")->valuedouble <= 1);
+	assert_true(at(at(at(r, "composition"), "base_measure"), "components")->valueint >= 1);
+	assert_int_equal(cJSON_GetArraySize(at(at(r, "composition"), "class_shares")), 3);
+	assert_true(cJSON_GetArraySize(at(r, "choices")) >= 3);
 	assert_int_equal(at(r, "recoveries")->valueint, 0);
 	assert_non_null(warning(r, "small_reference")); /* 6 rows cannot give a threshold at 5% */
 	cJSON_Delete(r);

@@ -1,0 +1,31 @@
+/*
+ * blend: how much each of several classifiers is to be believed, learned from labels that none of them has seen.
+ *
+ * The blend of M classifiers is the logarithmic pool, softmax over k of sum_m w_m log p_m(k | x), with w > 0. For
+ * energy networks that is the classifier of the one energy network with the logits sum_m w_m f_m(x), so that a blend of
+ * joint energy models is one itself. The sum of the weights does what a temperature does (Guo et al., "On calibration
+ * of modern neural networks", 2017), their ratio chooses; for M = 1 the blend is temperature scaling.
+ *
+ * Few labels say little: the weights maximise the likelihood times a log-normal prior about `prior`.
+ */
+#ifndef VERAD_ENGINE_BLEND_H
+#define VERAD_ENGINE_BLEND_H
+
+#include "engine/err.h"
+
+enum { BLEND_MAX = 4 };
+
+struct blend_data { /* borrowed */
+	size_t n, n_classes, n_members;
+	const float *p[BLEND_MAX]; /* [n][n_classes] of each member: probabilities of rows that it was not trained on */
+	const int32_t *y;          /* [n] */
+};
+
+/* Weights from the rows i with leave_out == 0 or fold[i] != leave_out - 1 (fold may be NULL then). */
+enum status blend_fit(const struct blend_data *d, const uint32_t *fold, size_t leave_out, const double prior[BLEND_MAX],
+	double w[BLEND_MAX], struct err *e);
+
+/* The blend's probabilities for row i into out [n_classes]. */
+void blend_row(const struct blend_data *d, size_t i, const double w[BLEND_MAX], float *out);
+
+#endif

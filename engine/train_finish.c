@@ -1,0 +1,357 @@
+/*
+ * train_finish: what is made of the fits of a run (train.h): one model, its yardsticks, its measures.
+ *
+ * The cross-fitted answers say how much the networks are to be believed (blend.h), the answers for unlabelled rows what
+ * shares the classes have (label_shift.h), and a Gaussian mixture over the rows is the base measure (mixture.h). The
+ * measures are cross-fitted all the way: the answers of a fold's rows are blended by weights learned from the others.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/label_shift.h"
+#include "engine/train_private.h"
+
+/*
+ * Where the weights of a blend are drawn to: this sum, for networks that know their few labels by heart are sure of
+ * themselves beyond reason, and of it the method's network this share, times Cohen's kappa. Numbers for no table in
+ * particular. Kappa says how far it agrees with the baseline on unlabelled rows, beyond chance: it mostly does, and
+ * differs where the unlabelled rows taught it better; where the classes are no clusters at all it goes astray, and the
+ * two have nothing in common.
+ */
+#define PRIOR_SUM 0.5
+#define PRIOR_METHOD 0.8
+
+/* Unlabelled rows whose answers are asked for, and how many probabilities that may make; how strongly the labelled
+ * rows' own shares of the classes hold. */
+enum { ASKED_ROWS = 8192, ASKED_NUMBERS = 1 << 25 };
+#define SHIFT_PULL 0.6
+
+enum { BASE_ROWS = 8000 }; /* that the base measure is fitted to */
+
+/* Rows of the run, evenly spread over the table: at most `most`; with_labels false: none that has one. */
+static size_t
+spread_rows(const struct trainer *t, bool with_labels, size_t most, uint32_t *index)
+{
+	size_t n_all = with_labels ? t->n_data : t->n_data - t->n_labelled, seen = 0, n = 0;
+
+	for (size_t i = 0; i < t->n_data && n < most; i++) {
+		if (!with_labels && t->data.label[t->data_index[i]] >= 0)
+			continue;
+		if (n_all <= most || seen * most / n_all != (seen + 1) * most / n_all)
+			index[n++] = t->data_index[i];
+		seen++;
+	}
+	return n;
+}
+
+/* ---- The blend ---------------------------------------------------------------------------------------------- */
+
+/* The networks of the model among the fits: baseline and method, or the method's alone. */
+struct members {
+	size_t n;
+	size_t slot[2]; /* of done[], cross[] */
+	int32_t *y;     /* [n_labelled] */
+
+	size_t n_asked; /* unlabelled rows, and what each network answers: [n_asked][K] */
+	float *asked[2];
+};
+
+static void
+members_release(struct members *m)
+{
+	free(m->y);
+	free(m->asked[0]);
+	free(m->asked[1]);
+}
+
+static enum status
+ask(const struct trainer *t, const uint32_t *index, size_t n, const real *w, float *p, struct err *e)
+{
+	struct model_workspace *workspace = NULL;
+	struct model *model = NULL;
+	enum status s = model_new(&t->shape, w, &model, e);
+
+	if (!s)
+		s = model_workspace_new(model, &workspace, e);
+	for (size_t i = 0; i < n && !s; i++)
+		if (!(s = trainer_may_go_on(t, i, e)))
+			model_predict(model, t->data.rows, index[i], 1, OOD_ENERGY, workspace,
+				p + i * t->data.n_classes, NULL);
+	model_workspace_free(workspace);
+	model_free(model);
+	return s;
+}
+
+static enum status
+find_members(const struct trainer *t, struct members *m, struct err *e)
+{
+	const size_t n_classes = t->data.n_classes;
+	size_t most = ASKED_NUMBERS / n_classes < ASKED_ROWS ? ASKED_NUMBERS / n_classes : ASKED_ROWS;
+	uint32_t *index = malloc(ASKED_ROWS * sizeof *index);
+	enum status s = OK;
+
+	*m = (struct members){.n = 1, .slot = {1}};
+	if (t->params.method == METHOD_AUTO && trainer_has_baseline(t))
+		*m = (struct members){.n = 2, .slot = {0, 1}};
+	m->y = malloc((t->n_labelled + 1) * sizeof *m->y);
+	if (!m->y || !index) {
+		s = err_nomem(e);
+		goto out;
+	}
+	for (size_t l = 0; l < t->n_labelled; l++)
+		m->y[l] = t->data.label[t->labelled_index[l]];
+	if (t->n_labelled)
+		m->n_asked = spread_rows(t, false, most, index);
+	for (size_t i = 0; i < m->n && m->n_asked && !s; i++) {
+		m->asked[i] = malloc(m->n_asked * n_classes * sizeof *m->asked[i]);
+		s = m->asked[i] ? ask(t, index, m->n_asked, t->done[m->slot[i]], m->asked[i], e) : err_nomem(e);
+	}
+out:
+	free(index);
+	return s;
+}
+
+static size_t
+argmax(const float *p, size_t n)
+{
+	size_t top = 0;
+
+	for (size_t k = 1; k < n; k++)
+		if (p[k] > p[top])
+			top = k;
+	return top;
+}
+
+/* How far the two networks' answers for the unlabelled rows agree: 1 entirely, 0 as chance has it or less. */
+static enum status
+agreement(const struct members *m, size_t n_classes, double *kappa, struct err *e)
+{
+	size_t *count = calloc(2 * n_classes, sizeof *count), n_equal = 0;
+	double n = (double)m->n_asked, by_chance = 0;
+
+	if (!count)
+		return err_nomem(e);
+	for (size_t i = 0; i < m->n_asked; i++) {
+		size_t a = argmax(m->asked[0] + i * n_classes, n_classes);
+		size_t b = argmax(m->asked[1] + i * n_classes, n_classes);
+
+		count[a]++;
+		count[n_classes + b]++;
+		n_equal += a == b;
+	}
+	for (size_t k = 0; k < n_classes; k++)
+		by_chance += (double)count[k] / n * ((double)count[n_classes + k] / n);
+	*kappa = by_chance < 1 ? fmax(((double)n_equal / n - by_chance) / (1 - by_chance), 0) : 0;
+	free(count);
+	return OK;
+}
+
+static struct blend_data
+cross_fitted(const struct trainer *t, const struct members *m)
+{
+	struct blend_data d = {.n = t->n_labelled, .n_classes = t->data.n_classes, .n_members = m->n, .y = m->y};
+
+	for (size_t i = 0; i < m->n; i++)
+		d.p[i] = t->cross[m->slot[i]];
+	return d;
+}
+
+/* The weights, and where they are drawn to. Without answers for labels unseen the one is the other, and a single
+ * network is taken at its word. */
+static enum status
+weigh(const struct trainer *t, const struct members *m, double *prior, struct train_result *r, struct err *e)
+{
+	const struct blend_data d = cross_fitted(t, m);
+	enum status s;
+
+	prior[0] = PRIOR_SUM;
+	if (m->n == 2) {
+		r->agreement = 1;
+		if (m->n_asked && (s = agreement(m, d.n_classes, &r->agreement, e)))
+			return s;
+		prior[1] = fmax(PRIOR_SUM * PRIOR_METHOD * r->agreement, 1e-4);
+		prior[0] = PRIOR_SUM - prior[1];
+	}
+	if (t->n_folds)
+		return blend_fit(&d, NULL, 0, prior, r->weight, e);
+	for (size_t i = 0; i < m->n; i++)
+		r->weight[i] = m->n == 1 ? 1 : prior[i];
+	return OK;
+}
+
+/* Blended probabilities of every labelled row, by weights from the folds that it is not in. */
+static enum status
+cross_blend(const struct trainer *t, const struct members *m, const double *prior, float *p, struct err *e)
+{
+	const struct blend_data d = cross_fitted(t, m);
+	enum status s = OK;
+
+	for (size_t fold = 1; fold <= t->n_folds && !s; fold++) {
+		double w[BLEND_MAX];
+
+		s = blend_fit(&d, t->fold_of, fold, prior, w, e);
+		for (size_t l = 0; l < t->n_labelled && !s; l++)
+			if (t->fold_of[l] == fold - 1)
+				blend_row(&d, l, w, p + l * d.n_classes);
+	}
+	return s;
+}
+
+static enum status
+measure(const struct trainer *t, const struct members *m, const double *prior, struct train_result *r, struct err *e)
+{
+	const size_t n = t->n_labelled, n_classes = t->data.n_classes;
+	float *p = malloc((n * n_classes + 1) * sizeof *p);
+	enum status s = p ? cross_blend(t, m, prior, p, e) : err_nomem(e);
+
+	if (!s)
+		s = metrics_compute(p, m->y, n, n_classes, &r->measures, e);
+	if (!s && trainer_has_baseline(t))
+		s = metrics_compute(t->cross[0], m->y, n, n_classes, &r->baseline_measures, e);
+	free(p);
+	return s;
+}
+
+/* The model's bias, from its answers without one. */
+static enum status
+shift_classes(const struct trainer *t, const struct members *m, struct train_result *r, struct err *e)
+{
+	const size_t n_classes = t->data.n_classes;
+	const struct blend_data d = {
+		.n = m->n_asked, .n_classes = n_classes, .n_members = m->n, .p = {m->asked[0], m->asked[1]}};
+	float *p = malloc((m->n_asked * n_classes + 1) * sizeof *p);
+	double *labelled = calloc(n_classes, sizeof *labelled), *bias = malloc(n_classes * sizeof *bias);
+	enum status s;
+
+	r->share = calloc(n_classes, sizeof *r->share);
+	if (!p || !labelled || !bias || !r->share) {
+		s = err_nomem(e);
+		goto out;
+	}
+	for (size_t l = 0; l < t->n_labelled; l++)
+		labelled[m->y[l]] += 1 / (double)t->n_labelled;
+	for (size_t i = 0; i < m->n_asked; i++)
+		blend_row(&d, i, r->weight, p + i * n_classes);
+	if ((s = label_shift_estimate(p, m->n_asked, n_classes, labelled, SHIFT_PULL, r->share, e)))
+		goto out;
+	for (size_t k = 0; k < n_classes; k++)
+		bias[k] = log(r->share[k] / labelled[k]);
+	s = model_set_bias(r->model, bias, e);
+out:
+	free(p);
+	free(labelled);
+	free(bias);
+	return s;
+}
+
+/* ---- The rows' part ----------------------------------------------------------------------------------------- */
+
+static enum status
+fit_base(const struct trainer *t, struct train_result *r, struct err *e)
+{
+	const struct mixture_options options = {
+		.seed = t->params.seed, .threads = t->fit.threads, .stop = t->stop, .ctx = t->stop_ctx};
+	uint32_t *index = malloc(BASE_ROWS * sizeof *index);
+	size_t d = t->data.rows->d, n;
+	real *x = NULL;
+	enum status s = OK;
+
+	if (!index) {
+		s = err_nomem(e);
+		goto out;
+	}
+	n = spread_rows(t, true, BASE_ROWS, index);
+	if (!(x = malloc(n * d * sizeof *x))) {
+		s = err_nomem(e);
+		goto out;
+	}
+	rows_expand(t->data.rows, index, 0, n, x);
+	s = mixture_fit(x, n, d, &options, &r->model->base, &r->base, e);
+out:
+	free(index);
+	free(x);
+	return s;
+}
+
+/* The yardsticks of every kind of score, from the rows held out. */
+static enum status
+set_references(const struct trainer *t, struct model *m, struct err *e)
+{
+	struct model_workspace *workspace = NULL;
+	double *score = malloc((t->data.rows->n + 1) * sizeof *score);
+	enum status s = score ? model_workspace_new(m, &workspace, e) : err_nomem(e);
+
+	for (size_t kind = 0; kind < N_OOD_SCORES && !s; kind++) {
+		size_t n = 0;
+
+		if (kind == OOD_MAX_PROBABILITY && t->data.n_classes == 1)
+			continue; /* it would be 0 for every row */
+		for (size_t i = 0; i < t->data.rows->n && !s; i++)
+			if (t->data.held_out && t->data.held_out[i] && !(s = trainer_may_go_on(t, n, e)))
+				model_predict(
+					m, t->data.rows, i, 1, (enum ood_score)kind, workspace, NULL, &score[n++]);
+		if (!s)
+			s = model_set_reference(m, (enum ood_score)kind, score, n, t->params.target_fpr, e);
+	}
+	m->ood_score = t->params.ood_score;
+	model_workspace_free(workspace);
+	free(score);
+	return s;
+}
+
+/* ---- The result --------------------------------------------------------------------------------------------- */
+
+void
+train_result_release(struct train_result *r)
+{
+	model_free(r->model);
+	model_free(r->baseline);
+	free(r->share);
+	metrics_release(&r->measures);
+	metrics_release(&r->baseline_measures);
+	memset(r, 0, sizeof *r);
+}
+
+static enum status
+make_model(const struct trainer *t, const struct members *m, struct train_result *r, struct err *e)
+{
+	enum status s = model_new(&t->shape, t->done[m->slot[0]], &r->model, e);
+
+	if (s)
+		return s;
+	if (t->n_labelled)
+		r->model->member[0].weight = r->weight[0];
+	for (size_t i = 1; i < m->n && !s; i++)
+		s = model_add_member(r->model, &t->shape, t->done[m->slot[i]], r->weight[i], e);
+	if (!s && t->params.class_prior == CLASS_PRIOR_ESTIMATED && m->n_asked)
+		s = shift_classes(t, m, r, e);
+	if (!s && t->params.base_measure == BASE_MIXTURE)
+		s = fit_base(t, r, e);
+	return s ? s : set_references(t, r->model, e);
+}
+
+enum status
+trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
+{
+	struct train_result r = {.evaluated = t->n_folds > 0, .n_evaluated = t->n_folds ? t->n_labelled : 0};
+	double prior[BLEND_MAX];
+	struct members m;
+	enum status s = find_members(t, &m, e);
+
+	r.n_members = m.n;
+	if (!s && t->n_labelled)
+		s = weigh(t, &m, prior, &r, e);
+	if (!s)
+		s = make_model(t, &m, &r, e);
+	if (!s && trainer_has_baseline(t) && !(s = model_new(&t->shape, t->done[0], &r.baseline, e)))
+		s = set_references(t, r.baseline, e);
+	if (!s && r.evaluated)
+		s = measure(t, &m, prior, &r, e);
+	members_release(&m);
+	if (s)
+		train_result_release(&r);
+	else
+		*out = r;
+	return s;
+}

@@ -1,0 +1,60 @@
+/*
+ * train_private: what train.c, which makes the fits, and train_finish.c, which makes a model of them, share.
+ */
+#ifndef VERAD_ENGINE_TRAIN_PRIVATE_H
+#define VERAD_ENGINE_TRAIN_PRIVATE_H
+
+#include "engine/method.h"
+
+struct planned_fit {
+	enum method method;
+	bool baseline;
+	size_t fold; /* 0: all labelled rows; f: without the rows of fold f - 1 */
+	size_t steps;
+};
+
+struct snapshot { /* of the present fit */
+	size_t step;
+	struct rng rng;
+	struct train_terms terms;
+	real *state; /* [n_state] */
+};
+
+struct trainer {
+	struct params params;
+	struct train_data data;
+	struct net_shape shape;
+
+	struct planned_fit *plan; /* [n_fits] */
+	size_t n_fits, n_folds;
+	uint32_t *data_index;     /* rows not held out; [n_data]; the fold's left out rows are behind n_fit_data */
+	uint32_t *labelled_index; /* labelled ones of them, [n_labelled] */
+	uint32_t *fold_of;        /* [n_labelled] */
+	uint32_t *fit_data, *fit_labelled; /* the same without the present fold's rows */
+	size_t n_data, n_labelled;
+
+	/* The state, as saved: which fit, what its method holds, and what earlier fits left. */
+	size_t at; /* fit 0 .. n_fits */
+	struct fit fit;
+	real *state; /* [n_state] */
+	size_t n_state;
+	real *done[2];   /* plain weights of the finished baseline and method fits on all labelled rows */
+	float *cross[2]; /* [n_labelled][K]: cross-fitted probabilities of both */
+	struct train_terms terms;
+	size_t retries, recoveries; /* of the present fit; of the run */
+	struct snapshot sound;
+
+	real *scratch;
+	size_t n_scratch;
+
+	bool (*stop)(void *ctx); /* NULL: nobody asks */
+	void *stop_ctx;
+};
+
+/* A supervised network beside the method's own, to be compared and blended with. */
+bool trainer_has_baseline(const struct trainer *t);
+
+/* Row `i` of many, each a prediction, is about to be done: ERR_CANCELLED "stopped" where the run is to stop. */
+enum status trainer_may_go_on(const struct trainer *t, size_t i, struct err *e);
+
+#endif

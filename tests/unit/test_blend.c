@@ -1,0 +1,197 @@
+/* blend and label_shift: what labels unseen, and rows without any, say about classifiers that are given. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine/blend.h"
+#include "engine/label_shift.h"
+#include "engine/rng.h"
+
+enum { N = 4000, K = 3 };
+
+static struct err err;
+
+/* Rows of known class probabilities, and classes drawn from them: the best classifier there is. */
+static float truth[N * K];
+static int32_t label[N];
+static uint32_t fold[N];
+
+static void
+soften(const float *p, double power, float *out)
+{
+	for (size_t i = 0; i < N; i++) {
+		double sum = 0;
+
+		for (size_t k = 0; k < K; k++)
+			sum += pow((double)p[i * K + k], power);
+		for (size_t k = 0; k < K; k++)
+			out[i * K + k] = (float)(pow((double)p[i * K + k], power) / sum);
+	}
+}
+
+/* Classes drawn with these odds, each with evidence of its own that is sometimes weak. */
+static void
+draw(const double share[K], uint64_t seed)
+{
+	struct rng rng;
+	real u[3];
+
+	rng_init(&rng, seed, 0);
+	for (size_t i = 0; i < N; i++) {
+		double sum = 0, at;
+		real evidence[4];
+
+		rng_uniform(&rng, u, 2);
+		rng_normal(&rng, evidence, K);
+		label[i] = 0;
+		for (at = share[0]; label[i] < K - 1 && (double)u[0] > at; at += share[label[i]])
+			label[i]++;
+		/* x ~ N(e_y, I): p(k | x) under equal shares is softmax of x */
+		evidence[label[i]] += 1;
+		for (size_t k = 0; k < K; k++)
+			sum += exp((double)evidence[k]);
+		for (size_t k = 0; k < K; k++)
+			truth[i * K + k] = (float)(exp((double)evidence[k]) / sum);
+		fold[i] = (uint32_t)(i % 4);
+	}
+}
+
+static const double equal[K] = {1.0 / K, 1.0 / K, 1.0 / K};
+
+static void
+a_classifier_too_sure_of_itself_is_cooled(void **state)
+{
+	static float sure[N * K];
+	const struct blend_data d = {.n = N, .n_classes = K, .n_members = 1, .p = {sure}, .y = label};
+	const double prior[BLEND_MAX] = {1};
+	double w[BLEND_MAX];
+
+	(void)state;
+	draw(equal, 1);
+	soften(truth, 4, sure);
+	assert_int_equal(blend_fit(&d, NULL, 0, prior, w, &err), OK);
+	assert_true(fabs(w[0] - 0.25) < 0.02);
+}
+
+static void
+a_member_that_knows_nothing_loses_its_weight(void **state)
+{
+	static float noise[N * K];
+	const struct blend_data d = {.n = N, .n_classes = K, .n_members = 2, .p = {truth, noise}, .y = label};
+	const double prior[BLEND_MAX] = {0.4, 0.4};
+	double w[BLEND_MAX];
+
+	(void)state;
+	draw(equal, 2);
+	for (size_t i = 0; i < N * K; i++)
+		noise[i] = truth[(i + K) % (N * K)]; /* the next row's answer */
+	assert_int_equal(blend_fit(&d, NULL, 0, prior, w, &err), OK);
+	assert_true(w[0] > 0.85 && w[1] < 0.1);
+}
+
+static void
+without_labels_the_prior_stands(void **state)
+{
+	const struct blend_data d = {.n = 0, .n_classes = K, .n_members = 2, .p = {truth, truth}, .y = label};
+	const double prior[BLEND_MAX] = {0.1, 0.4};
+	double w[BLEND_MAX];
+
+	(void)state;
+	assert_int_equal(blend_fit(&d, NULL, 0, prior, w, &err), OK);
+	assert_true(fabs(w[0] - 0.1) < 1e-12 && fabs(w[1] - 0.4) < 1e-12);
+}
+
+static void
+weights_for_a_fold_do_not_see_it(void **state)
+{
+	static float sure[N * K];
+	struct blend_data d = {.n = N, .n_classes = K, .n_members = 1, .p = {sure}, .y = label};
+	const double prior[BLEND_MAX] = {1};
+	double before[BLEND_MAX], after[BLEND_MAX], all[BLEND_MAX];
+
+	(void)state;
+	draw(equal, 3);
+	soften(truth, 2, sure);
+	assert_int_equal(blend_fit(&d, fold, 2, prior, before, &err), OK);
+	for (size_t i = 0; i < N; i++)
+		if (fold[i] == 1)
+			label[i] = (label[i] + 1) % K;
+	assert_int_equal(blend_fit(&d, fold, 2, prior, after, &err), OK);
+	assert_int_equal(blend_fit(&d, NULL, 0, prior, all, &err), OK);
+	assert_true(before[0] == after[0]);
+	assert_true(all[0] != after[0]);
+}
+
+static void
+probabilities_of_zero_are_survived(void **state)
+{
+	static const float certain[2 * K] = {1, 0, 0, 0, 1, 0};
+	static const int32_t wrong[2] = {1, 0};
+	const struct blend_data d = {.n = 2, .n_classes = K, .n_members = 1, .p = {certain}, .y = wrong};
+	const double prior[BLEND_MAX] = {1};
+	double w[BLEND_MAX], sum = 0;
+	float out[K];
+
+	(void)state;
+	assert_int_equal(blend_fit(&d, NULL, 0, prior, w, &err), OK);
+	assert_true(w[0] > 0 && w[0] < 0.2);
+	blend_row(&d, 0, w, out);
+	for (size_t k = 0; k < K; k++) {
+		assert_true(isfinite(out[k]) && out[k] > 0);
+		sum += (double)out[k];
+	}
+	assert_true(fabs(sum - 1) < 1e-6);
+}
+
+static void
+shares_are_found_in_rows_without_labels(void **state)
+{
+	static const double shares[][K] = {{0.8, 0.1, 0.1}, {0.1, 0.3, 0.6}, {1.0 / 3, 1.0 / 3, 1.0 / 3}};
+	double found[K];
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		draw(shares[i], 4 + i);
+		assert_int_equal(label_shift_estimate(truth, N, K, equal, 0, found, &err), OK);
+		for (size_t k = 0; k < K; k++)
+			assert_true(fabs(found[k] - shares[i][k]) < 0.05);
+	}
+}
+
+static void
+a_pull_keeps_shares_nearer_to_the_labels(void **state)
+{
+	static const double share[K] = {0.8, 0.1, 0.1};
+	double free_of_it[K], pulled[K], sum = 0;
+
+	(void)state;
+	draw(share, 9);
+	assert_int_equal(label_shift_estimate(truth, N, K, equal, 0, free_of_it, &err), OK);
+	assert_int_equal(label_shift_estimate(truth, N, K, equal, 1, pulled, &err), OK);
+	assert_true(pulled[0] < free_of_it[0] && pulled[0] > equal[0]);
+	for (size_t k = 0; k < K; k++)
+		sum += pulled[k];
+	assert_true(fabs(sum - 1) < 1e-9);
+	assert_int_equal(label_shift_estimate(truth, 0, K, share, 1, pulled, &err), OK);
+	assert_true(pulled[0] == share[0]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_classifier_too_sure_of_itself_is_cooled),
+		cmocka_unit_test(a_member_that_knows_nothing_loses_its_weight),
+		cmocka_unit_test(without_labels_the_prior_stands),
+		cmocka_unit_test(weights_for_a_fold_do_not_see_it),
+		cmocka_unit_test(probabilities_of_zero_are_survived),
+		cmocka_unit_test(shares_are_found_in_rows_without_labels),
+		cmocka_unit_test(a_pull_keeps_shares_nearer_to_the_labels),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
