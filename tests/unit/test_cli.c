@@ -358,7 +358,7 @@ inspect_shows_the_report(void **state)
 	says(out, "steps=40");
 	assert_int_equal(sh("$V inspect model.vera --json"), 0);
 	assert_non_null(report = cJSON_Parse(out));
-	assert_string_equal(cJSON_GetObjectItemCaseSensitive(report, "method")->valuestring, "vera");
+	assert_string_equal(cJSON_GetObjectItemCaseSensitive(report, "method")->valuestring, "auto");
 	cJSON_Delete(report);
 }
 
