@@ -12,20 +12,13 @@
 
 /* Parameters ------------------------------------------------------------------------------------------------------ */
 
-static void
-bench_defaults(struct params *p)
-{
-	params_defaults(p);
-	p->evaluation_folds = 0;
-}
-
 enum status
 protocol_params(const char *text, struct params *p, struct err *e)
 {
 	char *copy = strdup(text ? text : ""), *rest = NULL;
 	enum status s = copy ? OK : err_nomem(e);
 
-	bench_defaults(p);
+	params_defaults(p);
 	for (char *word = copy ? strtok_r(copy, " \t", &rest) : NULL; word && !s; word = strtok_r(NULL, " \t", &rest)) {
 		char *equals = strchr(word, '=');
 		const struct param *d;
@@ -48,7 +41,7 @@ protocol_changed(const struct params *p, struct buf *out)
 	struct params usual;
 	char is[128], was[128];
 
-	bench_defaults(&usual);
+	params_defaults(&usual);
 	for (size_t i = 0; i < params_count; i++) {
 		params_get_text(p, &params_table[i], is, sizeof is);
 		params_get_text(&usual, &params_table[i], was, sizeof was);

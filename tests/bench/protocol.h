@@ -11,8 +11,7 @@
 #include "schema/bundle.h"
 #include "tests/bench/dataset.h"
 
-/* The training parameters of a benchmark: the defaults but for evaluation_folds 0, because the folds measure the run on
- * its own labels, take most of its time and change no weight of the model; then what `text` has, as "name=value …". */
+/* The training parameters of a benchmark: the defaults, then what `text` has, as "name=value …". */
 enum status protocol_params(const char *text, struct params *p, struct err *e);
 /* What of `p` is not as protocol_params("") leaves it, in the table's order, as "name=value …". */
 void protocol_changed(const struct params *p, struct buf *out);

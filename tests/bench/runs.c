@@ -440,16 +440,19 @@ result_number(const cJSON *result, const char *part, const char *name)
 bool
 results_insert(cJSON *results, const cJSON *result)
 {
+	const double index = result_number(result, NULL, "index");
 	cJSON *copy = cJSON_Duplicate(result, true);
-	const cJSON *other;
-	int at = 0;
+	int n = cJSON_GetArraySize(results), at = 0;
 
-	cJSON_ArrayForEach(other, results)
-		at += result_number(other, NULL, "index") < result_number(result, NULL, "index");
-	if (copy && cJSON_InsertItemInArray(results, at, copy))
-		return true;
-	cJSON_Delete(copy);
-	return false;
+	if (!copy)
+		return false;
+	while (at < n && result_number(cJSON_GetArrayItem(results, at), NULL, "index") < index)
+		at++;
+	/* Appended, and whatever is to come behind it appended anew: cJSON_InsertItemInArray was seen to refuse. */
+	cJSON_AddItemToArray(results, copy);
+	for (; at < n; n--)
+		cJSON_AddItemToArray(results, cJSON_DetachItemFromArray(results, at));
+	return true;
 }
 
 double
