@@ -122,13 +122,15 @@ analysis: $(BUILD)/migrations.h
 
 # A fuzzer a parser, with libFuzzer. What they find stays in build/fuzz; so does what they have learnt to try.
 FUZZ_SECONDS ?= 60
+FUZZED := $(patsubst %,server/%.c,http_route inflate json log multipart)
 fuzz:
 	@mkdir -p $(foreach t,$(FUZZERS),$(BUILD)/fuzz/$(t).corpus)
 	$(Q)set -e; for t in $(FUZZERS); do \
 		echo "  FUZZ    $$t"; \
 		clang-14 -std=c11 -D_GNU_SOURCE -D__SANITIZE_ADDRESS__ -I. -O1 -g -w -pthread \
 			-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $(BUILD)/fuzz/$$t \
-			tests/fuzz/fuzz_$$t.c $(ENGINE) $(wildcard schema/*.c) -lcjson -lcsv -lopenblas -lm; \
+			tests/fuzz/fuzz_$$t.c $(ENGINE) $(wildcard schema/*.c) $(FUZZED) -lcjson -lcsv -lz -lzstd -lopenblas \
+			-lm; \
 		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=20 -artifact_prefix=$(BUILD)/fuzz/$$t- \
 			$(BUILD)/fuzz/$$t.corpus >$(BUILD)/fuzz/$$t.log 2>&1 || { tail -n 60 $(BUILD)/fuzz/$$t.log; exit 1; }; \
 		grep '^Done' $(BUILD)/fuzz/$$t.log; \
