@@ -168,6 +168,17 @@ bench-train bench-scale: bench-%: $(SETUP)
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/tests/bench/bench_$*
 	$(Q)mkdir -p $(BUILD)/bench && OUT=$(BUILD)/bench $(BUILD)/tests/bench/bench_$*
 
+# How fast it answers, beside FastAPI and scikit-learn: make bench-serve.
+$(BUILD)/tests/bench/bench_serve: %: %.o $(BUILD)/tests/bench/load.o $(BUILD)/tests/support/daemon.o \
+		$(BUILD)/tests/support/http_client.o $(BUILD)/libverad.a
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+bench-serve: $(SETUP)
+	$(Q)deploy/setup.sh serve || echo "  without FastAPI"
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/bench/bench_serve
+	$(Q)mkdir -p $(BUILD)/bench && VERAD_BIN=$(abspath $(BUILD)/verad) OUT=$(BUILD)/bench $(BUILD)/tests/bench/bench_serve
+
 install: all
 	install -D -m 755 $(BUILD)/verad $(DESTDIR)$(PREFIX)/bin/verad
 	install -D -m 644 deploy/verad.service $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.service
@@ -178,6 +189,6 @@ install: all
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-analysis
 
-.PHONY: bench-accuracy bench-ood bench-train bench-scale all tests demo test check asan tsan layers analysis format check-format install clean
+.PHONY: bench-serve bench-accuracy bench-ood bench-train bench-scale all tests demo test check asan tsan layers analysis format check-format install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
