@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "server/access.h"
+#include "server/config.h"
 #include "server/http.h"
 #include "server/jobs.h"
 #include "server/metrics.h"
@@ -16,16 +17,16 @@
 #include "server/tls.h"
 
 struct api {
-	struct service *service; /* borrowed */
-	const struct jobs *jobs; /* borrowed; for readiness */
-	uint64_t max_upload;     /* bytes of a data set's body */
-	uint64_t max_predict;    /* bytes of rows to predict */
-	struct access *access;   /* borrowed */
-	bool open;               /* no key is asked for */
-	struct metrics *metrics; /* borrowed; of api_metric_routes */
-	struct tls *tls;         /* borrowed; NULL: plain HTTP */
-	const char *backup_dir;  /* NULL: none is set up */
-	uint64_t max_connections, max_queued, max_models;
+	struct service *service;     /* borrowed */
+	const struct jobs *jobs;     /* borrowed; for readiness */
+	uint64_t max_upload;         /* bytes of a data set's body */
+	uint64_t max_predict;        /* bytes of rows to predict */
+	struct access *access;       /* borrowed */
+	bool open;                   /* no key is asked for */
+	struct metrics *metrics;     /* borrowed; of api_metric_routes */
+	struct tls *tls;             /* borrowed; NULL: plain HTTP */
+	const char *backup_dir;      /* NULL: none is set up */
+	const struct config *config; /* borrowed; what /v1/limits tells */
 	/* Written after start: */
 	_Atomic(struct http *) http; /* borrowed; NULL: not yet */
 	atomic_bool stopping;        /* what takes long gives up */

@@ -40,30 +40,41 @@ api_metrics(void *app, const struct http_request *r, void *state, const struct b
 	return OK;
 }
 
+static void
+put_limit(struct json_build *b, cJSON *to, const char *name, uint64_t v)
+{
+	if (v)
+		json_put_count(b, to, name, (size_t)v);
+	else
+		json_put_null(b, to, name);
+}
+
 enum status
 api_limits(void *app, const struct http_request *r, void *state, const struct buf *gathered, struct http_reply *reply,
 	struct err *e)
 {
-	const struct api *api = app;
+	const struct config *c = ((const struct api *)app)->config;
 	struct json_build b = {0};
 	cJSON *root = json_object(&b);
 
 	(void)r, (void)state, (void)gathered;
-	json_put_count(&b, root, "upload_bytes", (size_t)api->max_upload);
-	json_put_count(&b, root, "predict_bytes", (size_t)api->max_predict);
+	json_put_count(&b, root, "upload_bytes", (size_t)c->max_upload);
+	json_put_count(&b, root, "predict_bytes", (size_t)c->max_predict);
 	json_put_count(&b, root, "control_bytes", API_MAX_CONTROL);
 	json_put_count(&b, root, "model_bytes", API_MAX_MODEL);
 	json_put_count(&b, root, "header_bytes", HTTP_MAX_HEADERS);
-	json_put_count(&b, root, "columns", CSV_MAX_COLUMNS);
-	json_put_count(&b, root, "cell_bytes", CSV_MAX_CELL);
+	put_limit(&b, root, "rows", c->max_rows);
+	put_limit(&b, root, "cells", c->max_cells);
+	json_put_count(&b, root, "columns", (size_t)c->max_columns);
+	json_put_count(&b, root, "cell_bytes", (size_t)c->max_cell);
 	json_put_count(&b, root, "row_bytes", CSV_MAX_RECORD);
 	json_put_count(&b, root, "classes", INGEST_MAX_CLASSES);
 	json_put_count(&b, root, "label_bytes", INGEST_MAX_LABEL);
 	json_put_count(&b, root, "page_items", API_MAX_PAGE);
-	json_put_count(&b, root, "connections", (size_t)api->max_connections);
-	json_put_count(&b, root, "queued_jobs", (size_t)api->max_queued);
-	json_put_count(&b, root, "models_in_memory", (size_t)api->max_models);
-	json_put_count(&b, root, "disk_reserve_bytes", STORE_RESERVE_BYTES);
+	json_put_count(&b, root, "connections", (size_t)c->max_connections);
+	json_put_count(&b, root, "queued_jobs", (size_t)c->max_queued);
+	json_put_count(&b, root, "models_in_memory", (size_t)c->max_models);
+	json_put_count(&b, root, "disk_reserve_bytes", (size_t)c->min_free);
 	return api_reply(reply, 200, &b, root, e);
 }
 

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "schema/csv.h"
 #include "server/log.h"
+#include "server/store.h"
 
 static const char *const formats[] = {"text", "json", NULL};                     /* in the order of enum log_format */
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL}; /* in the order of enum log_level */
@@ -69,6 +71,42 @@ static const struct option options[] = {
 		.min = 1024,
 		.max = (uint64_t)1 << 40,
 		.doc = "largest body of rows to predict (64M)"},
+	{.name = "max-rows",
+		.value = "N",
+		.type = OPTION_COUNT,
+		.at = AT(max_rows),
+		.min = 1,
+		.max = (uint64_t)1 << 40,
+		.doc = "rows of a data set (as many as max-upload lets in)"},
+	{.name = "max-columns",
+		.value = "N",
+		.type = OPTION_COUNT,
+		.at = AT(max_columns),
+		.min = 1,
+		.max = CSV_MAX_COLUMNS,
+		.doc = "columns of a data set (20000)"},
+	{.name = "max-cells",
+		.value = "N",
+		.type = OPTION_COUNT,
+		.at = AT(max_cells),
+		.min = 1,
+		.max = (uint64_t)1 << 50,
+		.doc = "rows times columns of a data set, 4 bytes of memory each in training (as many as max-upload "
+		       "lets in)"},
+	{.name = "max-cell",
+		.value = "BYTES",
+		.type = OPTION_BYTES,
+		.at = AT(max_cell),
+		.min = 16,
+		.max = CSV_MAX_CELL,
+		.doc = "one cell of a data set (1M)"},
+	{.name = "min-free",
+		.value = "BYTES",
+		.type = OPTION_BYTES,
+		.at = AT(min_free),
+		.min = 0,
+		.max = (uint64_t)1 << 50,
+		.doc = "room on the disk that uploads leave (64M)"},
 	{.name = "max-connections",
 		.value = "N",
 		.type = OPTION_COUNT,
@@ -155,6 +193,9 @@ config_read(struct config *c, int argc, char *const argv[], struct err *e)
 		.workers = 1,
 		.max_upload = (uint64_t)1 << 30,
 		.max_predict = (uint64_t)64 << 20,
+		.max_columns = CSV_MAX_COLUMNS,
+		.max_cell = CSV_MAX_CELL,
+		.min_free = STORE_RESERVE_BYTES,
 		.max_connections = 1000,
 		.max_queued = 1000,
 		.max_models = 32,

@@ -17,6 +17,9 @@ struct config {                           /* texts are borrowed from argv and th
 	uint64_t workers;                 /* jobs at a time */
 	uint64_t max_upload, max_predict; /* bytes of a body */
 	size_t log_format, log_level;     /* enum log_format, enum log_level */
+	uint64_t max_rows, max_cells;     /* of a data set; 0: no limit of their own */
+	uint64_t max_columns, max_cell;   /* of a data set; bytes */
+	uint64_t min_free;                /* bytes of the disk that uploads leave */
 	uint64_t max_connections, max_queued, max_models;
 	const char *backup_dir; /* NULL: none */
 	uint64_t drain_seconds;

@@ -251,7 +251,11 @@ start(struct daemon *d, struct err *e)
 		(s = access_new(d->store, c->admin_key_file, &d->access, e)) ||
 		(s = metrics_new(routes, n_routes, &d->metrics, e)))
 		return s;
+	store_set_reserve(d->store, c->min_free);
 	options.metrics = d->metrics;
+	options.tables = (struct service_table_limits){.max_rows = c->max_rows,
+		.max_cells = c->max_cells,
+		.csv = {.max_columns = (size_t)c->max_columns, .max_cell = (size_t)c->max_cell}};
 	if ((s = service_new(d->store, &options, &d->service, e)) ||
 		(s = jobs_start(d->service, (unsigned)c->workers, &d->jobs, e)))
 		return s;
@@ -263,9 +267,7 @@ start(struct daemon *d, struct err *e)
 	d->api.metrics = d->metrics;
 	d->api.tls = d->tls;
 	d->api.backup_dir = c->backup_dir;
-	d->api.max_connections = c->max_connections;
-	d->api.max_queued = c->max_queued;
-	d->api.max_models = c->max_models;
+	d->api.config = c;
 	return start_serving(d, e);
 }
 

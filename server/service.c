@@ -29,6 +29,7 @@ struct service {
 	char *spool_dir;     /* owned; NULL: the system's */
 	size_t max_queued;
 	struct metrics *metrics; /* borrowed; NULL: none */
+	struct service_table_limits tables;
 	struct model_cache *models;
 	struct watches *watches;
 
@@ -83,6 +84,7 @@ service_new(struct store *store, const struct service_options *o, struct service
 	pthread_condattr_destroy(&monotonic);
 	v->store = store;
 	v->metrics = o->metrics;
+	v->tables = o->tables;
 	v->max_queued = o->max_queued ? o->max_queued : DEFAULT_MAX_QUEUED;
 	v->free_slots = o->max_predictions ? o->max_predictions : cores > 0 ? (size_t)cores : 1;
 	if (o->spool_dir && !(v->spool_dir = strdup(o->spool_dir))) {
@@ -133,6 +135,8 @@ struct upload {
 	struct store_upload *stored;
 	struct ingest *ingest;
 	struct spool spool; /* the bytes so far: a column may turn out to be text when its numbers are stored already */
+	const struct service_table_limits *limits; /* borrowed of the service */
+	uint64_t n_before, n_rows;                 /* of the data set it is for; so far */
 
 	/* Of rows for a data set that is there: */
 	struct store *store;
@@ -142,11 +146,27 @@ struct upload {
 };
 
 static enum status
+check_size(const struct service_table_limits *l, uint64_t n_rows, size_t n_columns, struct err *e)
+{
+	if (l->max_rows && n_rows > l->max_rows)
+		return err_set(e, ERR_TOO_LARGE, "too_many_rows", "a data set has at most %llu rows here",
+			(unsigned long long)l->max_rows);
+	if (l->max_cells && n_columns && n_rows > l->max_cells / n_columns)
+		return err_set(e, ERR_TOO_LARGE, "too_many_cells",
+			"a data set has at most %llu cells here, which is %llu rows of its %zu columns",
+			(unsigned long long)l->max_cells, (unsigned long long)(l->max_cells / n_columns), n_columns);
+	return OK;
+}
+
+static enum status
 store_chunk(void *ctx, const struct table *t, size_t chunk_index, struct err *e)
 {
 	struct upload *u = ctx;
+	enum status s;
 
-	return store_upload_chunk(u->stored, t, chunk_index, e);
+	u->n_rows += t->n_rows;
+	s = check_size(u->limits, u->n_before + u->n_rows, t->n_columns, e);
+	return s ? s : store_upload_chunk(u->stored, t, chunk_index, e);
 }
 
 static enum status
@@ -154,6 +174,7 @@ drop_chunks(void *ctx, struct err *e)
 {
 	struct upload *u = ctx;
 
+	u->n_rows = 0;
 	return store_upload_restart(u->stored, e);
 }
 
@@ -169,7 +190,8 @@ service_upload_begin(
 	if (!u)
 		return err_nomem(e);
 	spool_init(&u->spool, v->spool_dir);
-	if ((s = ingest_new(options, NULL, &sink, &u->ingest, e)) ||
+	u->limits = &v->tables;
+	if ((s = ingest_new(options, &v->tables.csv, &sink, &u->ingest, e)) ||
 		(s = store_upload_begin(v->store, name && *name ? name : "dataset", label, &u->stored, e)))
 		goto out;
 	*out = u;
@@ -216,12 +238,14 @@ service_append_begin(struct service *v, const char *dataset, size_t version, con
 	spool_init(&u->spool, v->spool_dir);
 	u->store = v->store;
 	u->version = version;
+	u->limits = &v->tables;
 	if ((s = store_dataset_get(v->store, dataset, &d, e)) || (s = check_version(&d, version, e)) ||
 		(s = append_new(&d.summary, &sink, &u->append, e)))
 		goto out;
 	memcpy(u->dataset, d.id, sizeof u->dataset);
+	u->n_before = d.summary.n_rows;
 	mapped = append_sink(u->append);
-	if ((s = ingest_new(options, NULL, &mapped, &u->ingest, e)) ||
+	if ((s = ingest_new(options, &v->tables.csv, &mapped, &u->ingest, e)) ||
 		(s = store_upload_begin(v->store, NULL, NULL, &u->stored, e)))
 		goto out;
 	*out = u;

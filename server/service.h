@@ -10,18 +10,27 @@
 #define VERAD_SERVER_SERVICE_H
 
 #include "schema/bundle.h"
+#include "schema/csv.h"
 #include "schema/ingest.h"
 #include "server/store.h"
 #include "server/watch.h"
 
 struct metrics;
 
+/* What a data set may have; 0 in any of them: as much as there is room for, and the defaults of csv.h. A table over
+ * them is refused as it comes: ERR_TOO_LARGE "too_many_rows", "too_many_cells", and what csv.h says. */
+struct service_table_limits {
+	uint64_t max_rows, max_cells; /* rows times columns, the rows of earlier uploads included */
+	struct csv_limits csv;
+};
+
 struct service_options {
-	const char *spool_dir;   /* where uploads are spooled (files without names) */
-	size_t max_models;       /* in the cache; 0: 32 */
-	size_t max_predictions;  /* at once; 0: as many as processors */
-	size_t max_queued;       /* jobs; 0: 1,000 */
-	size_t max_waiting;      /* requests that wait for jobs; 0: 256 */
+	const char *spool_dir;  /* where uploads are spooled (files without names) */
+	size_t max_models;      /* in the cache; 0: 32 */
+	size_t max_predictions; /* at once; 0: as many as processors */
+	size_t max_queued;      /* jobs; 0: 1,000 */
+	size_t max_waiting;     /* requests that wait for jobs; 0: 256 */
+	struct service_table_limits tables;
 	struct metrics *metrics; /* borrowed; counts the rows that models answer; NULL: nobody does */
 };
 

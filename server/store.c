@@ -258,6 +258,7 @@ store_new(void)
 	if (!s)
 		return NULL;
 	s->lock_fd = -1;
+	s->reserve = STORE_RESERVE_BYTES;
 	init_locks(s);
 	return s;
 }
@@ -346,6 +347,12 @@ store_open_beside(const char *dir, struct store **out, struct err *e)
 	if (status)
 		*e = why;
 	return status;
+}
+
+void
+store_set_reserve(struct store *s, uint64_t bytes)
+{
+	s->reserve = bytes;
 }
 
 void

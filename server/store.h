@@ -26,7 +26,7 @@
 #include "schema/ingest.h"
 
 enum { STORE_ID_SIZE = 32 };
-enum { STORE_RESERVE_BYTES = 64 << 20 }; /* of the disk that uploads leave free */
+enum { STORE_RESERVE_BYTES = 64 << 20 }; /* of the disk that uploads leave free, unless told otherwise */
 struct store;
 
 /* Opens or creates (the directory too, but not its parents). What a crash left is put right here: uploads under way are
@@ -39,7 +39,8 @@ enum status store_open(const char *dir, struct store **out, struct err *e);
  * migrated, and SQLite's own locks keep the two apart. ERR_UNSUPPORTED "store_is_older": the daemon that has it is
  * another version. */
 enum status store_open_beside(const char *dir, struct store **out, struct err *e);
-void store_close(struct store *s); /* accepts NULL; no call under way, every upload freed */
+void store_set_reserve(struct store *s, uint64_t bytes); /* that uploads leave free; right after open */
+void store_close(struct store *s);                       /* accepts NULL; no call under way, every upload freed */
 
 enum status store_ping(struct store *s, struct err *e); /* a read that works */
 
@@ -61,7 +62,8 @@ struct dataset {
 void dataset_release(struct dataset *d); /* accepts a zeroed struct */
 
 /* An upload: chunks are committed as they come, under state `uploading`, invisible to every other call until finish.
- * Chunks leave 64 MiB of the disk free (ERR_FULL before that), so that there is always room to delete something. */
+ * Chunks leave a reserve of the disk free, 64 MiB by default (ERR_FULL before that), so that there is always room to
+ * delete something. */
 struct store_upload;
 enum status store_upload_begin(
 	struct store *s, const char *name, const char *label_column, struct store_upload **out, struct err *e);

@@ -45,6 +45,7 @@ struct conn {
 struct store {
 	/* Fixed from open to close. */
 	char *path; /* DIR/verad.db */
+	uint64_t reserve;
 	int lock_fd;
 
 	/* The writer; only used with writer_lock held. */

@@ -175,12 +175,12 @@ check_room(const struct store *s, size_t n_bytes, struct err *e)
 	if (statvfs(s->path, &disk))
 		return OK; /* a file system that does not say: the write will tell */
 	free_bytes = (double)disk.f_bavail * (double)disk.f_frsize;
-	if (free_bytes >= (double)STORE_RESERVE_BYTES + 2 * (double)n_bytes) /* once for the log, once for the file */
+	if (free_bytes >= (double)s->reserve + 2 * (double)n_bytes) /* once for the log, once for the file */
 		return OK;
 	return err_set(e, ERR_FULL, "disk_full",
-		"the disk of the store %s has %.0f MB left; uploads and results leave %d MB free, so that there is "
+		"the disk of the store %s has %.0f MB left; uploads and results leave %.0f MB free, so that there is "
 		"room to delete",
-		s->path, free_bytes / 1e6, (int)(STORE_RESERVE_BYTES / 1000000));
+		s->path, free_bytes / 1e6, (double)s->reserve / 1e6);
 }
 
 enum status

@@ -221,6 +221,59 @@ limits_are_those_that_hold(void **state)
 }
 
 static void
+assert_upload(const struct daemon *which, const char *csv, int status, const char *code)
+{
+	struct http_answer a = http_call(which->port, "POST", "/v1/datasets", "text/csv", csv, strlen(csv));
+	cJSON *json = cJSON_Parse(a.body);
+
+	assert_int_equal(a.status, status);
+	assert_string_equal(api_text(json, "code"), code);
+	cJSON_Delete(json);
+	http_answer_release(&a);
+}
+
+static void
+tables_over_the_limits_are_refused_and_those_at_them_are_not(void **state)
+{
+	char target[128], id[API_ID_SIZE];
+	struct buf csv = {0};
+	struct http_answer a;
+	struct daemon o;
+
+	(void)state;
+	assert_true(daemon_make(&o));
+	o.option[0] = "--max-rows=3";
+	o.option[1] = "--max-cells=8";
+	o.option[2] = "--max-columns=4";
+	o.option[3] = "--max-cell=16";
+	assert_true(daemon_start(&o));
+	assert_upload(&o, "a,b\n1,2\n3,4\n5,6\n", 201, "");
+	assert_upload(&o, "a,b\n1,2\n3,4\n5,6\n7,8\n", 413, "too_many_rows");
+	assert_upload(&o, "a,b,c,d\n1,2,3,4\n1,2,3,4\n", 201, "");
+	assert_upload(&o, "a,b,c,d\n1,2,3,4\n1,2,3,4\n1,2,3,4\n", 413, "too_many_cells");
+	assert_upload(&o, "a,b,c,d,e\n1,2,3,4,5\n", 413, "too_many_columns");
+	assert_upload(&o, "a\n12345678901234567890\n", 413, "cell_too_large");
+	/* further rows count with those that are there */
+	buf_puts(&csv, "a,b\n1,2\n3,4\n");
+	api_upload(&o, &csv, NULL, id);
+	buf_release(&csv);
+	snprintf(target, sizeof target, "/v1/datasets/%s/rows", id);
+	a = http_call(o.port, "POST", target, "text/csv", "a,b\n5,6\n7,8\n", 12);
+	assert_int_equal(a.status, 413);
+	http_answer_release(&a);
+	a = http_call(o.port, "POST", target, "text/csv", "a,b\n5,6\n", 8);
+	assert_int_equal(a.status, 200);
+	http_answer_release(&a);
+	assert_int_equal(daemon_stop(&o), 0);
+	o.option[0] = "--min-free=1024T"; /* no disk here has that */
+	o.option[1] = NULL;
+	assert_true(daemon_start(&o));
+	assert_upload(&o, "a,b\n1,2\n", 507, "disk_full");
+	assert_int_equal(daemon_stop(&o), 0);
+	daemon_remove(&o);
+}
+
+static void
 more_jobs_than_may_wait_are_refused_for_now(void **state)
 {
 	char body[200], id[API_ID_SIZE], first[API_ID_SIZE], header[32];
@@ -643,6 +696,7 @@ main(void)
 		cmocka_unit_test(rows_are_counted_by_model_whatever_way_they_come_in),
 		cmocka_unit_test(jobs_and_sizes_are_what_they_are),
 		cmocka_unit_test(limits_are_those_that_hold),
+		cmocka_unit_test(tables_over_the_limits_are_refused_and_those_at_them_are_not),
 		cmocka_unit_test(more_jobs_than_may_wait_are_refused_for_now),
 		cmocka_unit_test(a_trace_id_is_in_the_log_and_in_the_problem),
 		cmocka_unit_test(a_backup_made_while_uploads_run_serves_what_was_there),
