@@ -194,7 +194,8 @@ estimate_training(const struct estimate_source *from, const struct params *p, in
 	struct err *e)
 {
 	const struct dataset_summary *s = from->summary;
-	const size_t n_held_out = (size_t)((double)s->n_rows * p->holdout_fraction);
+	/* Rows without a label are held out first, so what is left is labelled as far as it can be. */
+	const size_t n_learned = s->n_rows - (size_t)((double)s->n_rows * p->holdout_fraction);
 	const size_t n_outputs = s->n_classes ? s->n_classes : 1, chunks = n_chunks(from),
 		     n = from->chunk->n_rows > n_outputs ? from->chunk->n_rows : n_outputs;
 	struct job_estimate est = {.rows = s->n_rows, .params = *p};
@@ -220,7 +221,8 @@ estimate_training(const struct estimate_source *from, const struct params *p, in
 	est.features = encoder_n_features(c);
 	est.seconds = (now() - began) * (double)chunks +
 		      from->chunk_seconds * (double)(chunks > 1 ? chunks * PASSES : 1);
-	if ((status = params_resolve(&est.params, s->n_rows - n_held_out, s->n_labelled, rows.d, n_outputs, e)))
+	if ((status = params_resolve(&est.params, n_learned, s->n_labelled < n_learned ? s->n_labelled : n_learned,
+		     rows.d, n_outputs, e)))
 		goto out;
 	folds = n_folds(s, &est.params);
 	trial = est.params;

@@ -18,7 +18,6 @@
 #include "server/log.h"
 
 enum {
-	WORKER_NICENESS = 10,
 	IDLE_MILLISECONDS = 1000, /* between two looks at an empty queue, should a wake-up be missed */
 	MAX_ATTEMPTS = 5,
 };
@@ -125,8 +124,8 @@ worker_main(void *ctx)
 	uint64_t ticket = 0;
 
 	pthread_setname_np(pthread_self(), "verad-worker");
-	/* Serving goes first. Threads that OpenMP starts from this one inherit the niceness. */
-	setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICENESS);
+	/* Threads that OpenMP starts from this one inherit the niceness. */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), JOBS_NICENESS);
 	while (!atomic_load(&j->draining)) {
 		struct job job = {0};
 		struct err e = {0};

@@ -11,6 +11,8 @@
 
 #include "server/service.h"
 
+enum { JOBS_NICENESS = 10 }; /* serving goes first */
+
 struct jobs;
 enum status jobs_start(struct service *v, unsigned n_workers, struct jobs **out, struct err *e); /* 0 workers: 1 */
 void jobs_drain(struct jobs *j); /* no new jobs, running ones are requeued; returns at once, jobs_alive is false now */

@@ -401,6 +401,52 @@ a_dry_run_estimates_and_queues_nothing(void **state)
 	assert_int_equal(api_count(&d, "jobs"), before);
 }
 
+/* Tables on which some number is 0 or all: no label column, no labels, all labels; and what they cannot do. */
+static void
+a_dry_run_takes_every_table_that_a_job_takes(void **state)
+{
+	static const struct {
+		size_t n_labelled;
+		const char *label, *params;
+		const char *code; /* NULL: it can be done */
+	} cases[] = {
+		{60, "label", "", NULL},
+		{60, "label", "\"method\":\"supervised\"", NULL},
+		{60, "label", "\"holdout_fraction\":0,\"evaluation_folds\":0", NULL},
+		{0, "label", "", NULL},
+		{0, NULL, "", NULL},
+		{0, NULL, "\"method\":\"supervised\"", "no_label_column"},
+		{1, "label", "", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf csv = {0};
+		char ds[API_ID_SIZE], body[512], id[API_ID_SIZE];
+		double steps;
+		cJSON *json;
+
+		blobs_csv(&csv, 60, cases[i].n_labelled, cases[i].label != NULL);
+		api_upload(&d, &csv, cases[i].label, ds);
+		buf_release(&csv);
+		snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{\"steps\":40%s%s}}", ds,
+			cases[i].params[0] ? "," : "", cases[i].params);
+		if (cases[i].code) {
+			assert_refused("POST", "/v1/jobs?dry_run=1", body, 422, cases[i].code, NULL);
+			continue;
+		}
+		json = api_call(&d, "POST", "/v1/jobs?dry_run=1", body, 200);
+		steps = api_number(get(json, "estimate"), "steps");
+		cJSON_Delete(json);
+		json = api_call(&d, "POST", "/v1/jobs", body, 202);
+		snprintf(id, sizeof id, "%s", api_text(json, "id"));
+		cJSON_Delete(json);
+		json = api_wait(&d, id, "succeeded");
+		assert_true(api_number(json, "steps") == steps);
+		cJSON_Delete(json);
+	}
+}
+
 /* The same request twice ------------------------------------------------------------------------------------------ */
 
 static void
@@ -886,6 +932,7 @@ main(void)
 		cmocka_unit_test(a_data_set_that_does_not_fit_the_model_is_refused_at_once),
 		cmocka_unit_test(unknown_jobs_are_not_found_by_any_route),
 		cmocka_unit_test(a_dry_run_estimates_and_queues_nothing),
+		cmocka_unit_test(a_dry_run_takes_every_table_that_a_job_takes),
 		cmocka_unit_test(a_key_makes_a_request_safe_to_repeat),
 		cmocka_unit_test(a_key_that_is_none_is_refused),
 		cmocka_unit_test(the_higher_priority_goes_first),
