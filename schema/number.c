@@ -240,19 +240,81 @@ format_integer(char *buf, double v)
 	return at;
 }
 
+/* n / 10^k, without zeros at its end. */
+static size_t
+put_decimal(char *buf, bool negative, uint64_t n, int k)
+{
+	char digits[24];
+	int n_digits = 0;
+	size_t at = 0;
+
+	while (k && n % 10 == 0) {
+		n /= 10;
+		k--;
+	}
+	for (; n || n_digits <= k; n /= 10)
+		digits[n_digits++] = (char)('0' + n % 10);
+	if (negative)
+		buf[at++] = '-';
+	while (n_digits) {
+		if (n_digits == k)
+			buf[at++] = '.';
+		buf[at++] = digits[--n_digits];
+	}
+	buf[at] = '\0';
+	return at;
+}
+
+/* 10^exponent <= size < 10^(exponent + 1), or one off where size is nearly a power of ten; 1e-5 < size < 1e16. */
+static int
+exponent_of(double size)
+{
+	int exponent = 0;
+
+	if (size >= 1)
+		while (size >= ten_to[exponent + 1])
+			exponent++;
+	else
+		while (size * ten_to[-exponent] < 1)
+			exponent--;
+	return exponent;
+}
+
+/*
+ * A double that came of a decimal of 15 digits, as most do. No two such decimals are the same double, and n / 10^k of
+ * whole numbers that doubles hold exactly is correctly rounded, as the reading of that decimal is: so where it is v, it
+ * is the one. 0: v needs more digits.
+ */
+static size_t
+format_short(char *buf, double v)
+{
+	double size = fabs(v);
+	int k = DBL_DIG - 1 - exponent_of(size);
+	uint64_t n;
+
+	if (k < 0)
+		return 0;
+	n = (uint64_t)nearbyint(size * ten_to[k]);
+	return (double)n / ten_to[k] == size ? put_decimal(buf, signbit(v), n, k) : 0;
+}
+
 size_t
 number_format(char *buf, double v)
 {
 	int precision = fabs(v) < DBL_MIN ? 1 : DBL_DIG; /* subnormal ones have fewer digits */
-	int n;
+	size_t n = 0;
 
 	assert(isfinite(v));
 	if (fabs(v) < 1e15 && v == trunc(v))
 		return format_integer(buf, v);
+	if (fabs(v) >= 1e-4 && fabs(v) < 1e15)
+		n = format_short(buf, v);
+	if (n)
+		return n;
 	do
-		n = snprintf(buf, 32, "%.*g", precision, v);
+		n = (size_t)snprintf(buf, 32, "%.*g", precision, v);
 	while (precision++ < 17 && strtod(buf, NULL) != v);
-	return (size_t)n;
+	return n;
 }
 
 /*
@@ -264,20 +326,12 @@ static size_t
 format_ordinary(char *buf, float v)
 {
 	double size = fabs((double)v);
-	int exponent = 0; /* 10^exponent <= size < 10^(exponent + 1) */
+	int exponent = exponent_of(size);
 
-	if (size >= 1)
-		while (size >= ten_to[exponent + 1])
-			exponent++;
-	else
-		while (size * ten_to[-exponent] < 1)
-			exponent--;
 	for (int precision = FLT_DIG; precision <= 9; precision++) {
 		int k = precision - 1 - exponent; /* digits behind the point; 0 <= k <= 13 */
 		uint64_t n, bits;
 		double near;
-		char digits[24];
-		int n_digits = 0, at = 0;
 
 		if (k < 0)
 			continue;
@@ -286,21 +340,7 @@ format_ordinary(char *buf, float v)
 		memcpy(&bits, &near, sizeof bits);
 		if ((float)near != fabsf(v) || (bits & 0x1fffffff) == 0x10000000)
 			continue;
-		while (k && n % 10 == 0) {
-			n /= 10;
-			k--;
-		}
-		for (; n || n_digits <= k; n /= 10)
-			digits[n_digits++] = (char)('0' + n % 10);
-		if (signbit(v))
-			buf[at++] = '-';
-		while (n_digits) {
-			if (n_digits == k)
-				buf[at++] = '.';
-			buf[at++] = digits[--n_digits];
-		}
-		buf[at] = '\0';
-		return (size_t)at;
+		return put_decimal(buf, signbit(v), n, k);
 	}
 	return 0;
 }

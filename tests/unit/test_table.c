@@ -263,6 +263,9 @@ numbers_are_written_as_short_as_they_read_back(void **state)
 		if (isfinite(v))
 			check_format(v);
 		check_format((double)(int64_t)(bits >> 20) / 1000);
+		v = (double)(bits >> (14 + i % 30)) / pow(10, (double)(bits % 19)); /* of any number of digits */
+		check_format(v);
+		check_format(nextafter(v, i % 2 ? INFINITY : -INFINITY)); /* all but a short one */
 	}
 	number_format(text, 0.1);
 	assert_string_equal(text, "0.1");
