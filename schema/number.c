@@ -240,32 +240,42 @@ format_integer(char *buf, double v)
 	return at;
 }
 
-/* n / 10^k, without zeros at its end. */
+/* n / 10^k, without zeros at its end, as %g writes it. n > 0; above 1e-99, which two digits of an exponent reach. */
 static size_t
 put_decimal(char *buf, bool negative, uint64_t n, int k)
 {
 	char digits[24];
-	int n_digits = 0;
+	int n_digits = 0, exponent;
 	size_t at = 0;
 
 	while (k && n % 10 == 0) {
 		n /= 10;
 		k--;
 	}
-	for (; n || n_digits <= k; n /= 10)
+	for (; n; n /= 10)
 		digits[n_digits++] = (char)('0' + n % 10);
+	exponent = n_digits - 1 - k;
+	if (exponent >= -4)
+		while (n_digits <= k)
+			digits[n_digits++] = '0';
 	if (negative)
 		buf[at++] = '-';
-	while (n_digits) {
-		if (n_digits == k)
+	for (int point = exponent >= -4 ? k : n_digits - 1; n_digits;) {
+		if (n_digits == point)
 			buf[at++] = '.';
 		buf[at++] = digits[--n_digits];
+	}
+	if (exponent < -4) {
+		buf[at++] = 'e';
+		buf[at++] = '-';
+		buf[at++] = (char)('0' + -exponent / 10);
+		buf[at++] = (char)('0' + -exponent % 10);
 	}
 	buf[at] = '\0';
 	return at;
 }
 
-/* 10^exponent <= size < 10^(exponent + 1), or one off where size is nearly a power of ten; 1e-5 < size < 1e16. */
+/* 10^exponent <= size < 10^(exponent + 1), or one off where size is nearly a power of ten; 1e-14 < size < 1e16. */
 static int
 exponent_of(double size)
 {
@@ -329,7 +339,7 @@ format_ordinary(char *buf, float v)
 	int exponent = exponent_of(size);
 
 	for (int precision = FLT_DIG; precision <= 9; precision++) {
-		int k = precision - 1 - exponent; /* digits behind the point; 0 <= k <= 13 */
+		int k = precision - 1 - exponent; /* digits behind the point; 0 <= k <= 22 */
 		uint64_t n, bits;
 		double near;
 
@@ -354,7 +364,7 @@ number_format_float(char *buf, float v)
 	assert(isfinite(v));
 	if (fabsf(v) < 1e6f && v == truncf(v))
 		return format_integer(buf, (double)v);
-	if (fabsf(v) >= 1e-4f && fabsf(v) < 1e8f)
+	if (fabsf(v) >= 1e-13f && fabsf(v) < 1e8f)
 		n = format_ordinary(buf, v);
 	if (n)
 		return n;

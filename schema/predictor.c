@@ -16,8 +16,8 @@
 #include "schema/ingest_options.h"
 
 enum {
-	BATCH_CELLS = 1 << 22, /* cells and features of a batch: wide tables get fewer rows */
-	MIN_BATCH = 16,
+	BATCH_CELLS = 1 << 22,      /* cells and features of a batch: wide tables get fewer rows */
+	MIN_BATCH = 16,             /* and the first one of every predictor: most requests have no more rows */
 	BATCH_TEXT_BYTES = 8 << 20, /* texts of a batch, before it counts as full */
 };
 
@@ -25,7 +25,7 @@ enum {
 
 struct predictor {
 	const struct bundle *bundle; /* borrowed */
-	size_t batch;                /* rows that make it full */
+	size_t batch, later_batch;   /* rows that make it full: the first time, and from then on */
 	struct table table;          /* the encoder's columns; of those not wanted all cells are missing */
 	size_t *map;                 /* [encoder_n_columns]: identity, for encoder_apply */
 	struct rows rows;            /* [batch] */
@@ -37,6 +37,7 @@ struct predictor {
 	char **extra;   /* [n_extra], owned names of columns unknown to the model */
 	size_t n_extra;
 
+	bool answered;  /* a batch, or more */
 	uint64_t line;  /* of the row in the making */
 	size_t n_bytes; /* of the texts in the batch */
 	struct answers answers;
@@ -124,8 +125,11 @@ predictor_new(const struct bundle *b, struct predictor **out, struct err *e)
 	if (!p)
 		return err_nomem(e);
 	p->bundle = b;
-	p->batch = BATCH_CELLS / width;
-	p->batch = p->batch > PREDICTOR_BATCH ? PREDICTOR_BATCH : p->batch < MIN_BATCH ? MIN_BATCH : p->batch;
+	p->batch = MIN_BATCH;
+	p->later_batch = BATCH_CELLS / width;
+	p->later_batch = p->later_batch > PREDICTOR_BATCH ? PREDICTOR_BATCH
+			 : p->later_batch < MIN_BATCH     ? MIN_BATCH
+							  : p->later_batch;
 	if ((s = init_table(p, e)) || (s = table_reserve(&p->table, p->batch, e)) ||
 		(s = encoder_rows_init(b->encoder, &p->rows, p->batch, e)) ||
 		(s = encode_warnings_init(&p->counts, b->encoder, e)) ||
@@ -253,10 +257,30 @@ predictor_full(const struct predictor *p)
 	return p->table.n_rows >= p->batch || p->n_bytes >= BATCH_TEXT_BYTES;
 }
 
+/* A first batch was answered and more rows come: from now on they are taken in larger ones. */
+static enum status
+grow(struct predictor *p, struct err *e)
+{
+	enum status s;
+
+	rows_release(&p->rows);
+	answers_release(&p->answers);
+	p->answers = (struct answers){0};
+	p->batch = p->later_batch;
+	if ((s = table_reserve(&p->table, p->batch, e)) ||
+		(s = encoder_rows_init(p->bundle->encoder, &p->rows, p->batch, e)))
+		return s;
+	return init_answers(p, e);
+}
+
 enum status
 predictor_begin_row(struct predictor *p, uint64_t line, struct err *e)
 {
+	enum status s;
+
 	assert(p->target && p->table.n_rows < p->batch);
+	if (p->answered && !p->table.n_rows && p->batch < p->later_batch && (s = grow(p, e)))
+		return s;
 	p->line = line;
 	return table_add_row(&p->table, e);
 }
@@ -339,6 +363,7 @@ predictor_answer(struct predictor *p, bool want_labels, struct answers *out, str
 	if (s) /* nothing else here can fail: all memory is there since predictor_new */
 		return s;
 	a->n = p->table.n_rows;
+	p->answered = true;
 	encoder_apply(p->bundle->encoder, &p->table, p->map, &p->rows, 0, &p->counts);
 	table_clear(&p->table);
 	p->n_bytes = 0;
