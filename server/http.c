@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -110,45 +109,11 @@ http_query(const struct http_request *r, const char *name)
 	return MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
-/* A request id of the client's is taken where it cannot harm a log, else one is made. */
-static void
-choose_request_id(struct exchange *x)
-{
-	static const char sane[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-	const char *given = http_header(&x->request, "X-Request-Id");
-	size_t n = given ? strlen(given) : 0;
-	uint64_t random;
-
-	if (n && n < sizeof x->request.request_id && strspn(given, sane) == n) {
-		memcpy(x->request.request_id, given, n + 1);
-		return;
-	}
-	if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
-		random = monotonic_ms() ^ (uint64_t)(uintptr_t)x; /* early at boot: unique enough for a log */
-	snprintf(x->request.request_id, sizeof x->request.request_id, "%016llx", (unsigned long long)random);
-}
-
 struct framing {
 	const char *length, *encoding;
 	unsigned n_hosts;
 	bool conflict, bad_name, bad_text;
 };
-
-/* As RFC 9110 spells a field's name. The library lets "Content-Length " through as a header that it does not know. */
-static bool
-is_token(const char *text, size_t n)
-{
-	static const char others[] = "!#$%&'*+-.^_`|~";
-
-	for (size_t i = 0; i < n; i++) {
-		char c = text[i];
-
-		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
-			(!c || !strchr(others, c)))
-			return false;
-	}
-	return n > 0;
-}
 
 static enum MHD_Result
 note_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
@@ -156,7 +121,7 @@ note_header(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size
 	struct framing *f = cls;
 
 	(void)kind;
-	f->bad_name = f->bad_name || !is_token(key, key_size);
+	f->bad_name = f->bad_name || !http_is_token(key, key_size);
 	f->bad_text = f->bad_text || (value && strlen(value) != value_size);
 	if (!strcasecmp(key, "Host"))
 		f->n_hosts++;
@@ -664,7 +629,7 @@ exchange_new(struct http *h, struct MHD_Connection *mhd, const char *method, con
 	x->request.connection = mhd;
 	x->request.content_type = x->type;
 	x->request.content_charset = x->charset;
-	choose_request_id(x);
+	http_request_id(http_header(&x->request, "X-Request-Id"), x->request.request_id);
 	http_trace_id(http_header(&x->request, "traceparent"), x->request.trace_id);
 	return x;
 }

@@ -30,13 +30,14 @@
 
 #include "engine/buf.h"
 
+enum { HTTP_REQUEST_ID_SIZE = 40 };
 enum { HTTP_MAX_PATH_PARAMS = 2 };
 enum { HTTP_MIN_RATE = 500 };         /* bytes a second of a body, over its whole time */
 enum { HTTP_MAX_HEADERS = 32 << 10 }; /* bytes of request line and headers; past it, 431 */
 
 struct http_request { /* borrowed by the handler until its `end` returns */
 	const char *method, *path;
-	char request_id[40];                          /* of X-Request-Id when it is sane, else made here */
+	char request_id[HTTP_REQUEST_ID_SIZE];        /* of X-Request-Id when it is sane, else made here */
 	const char *path_param[HTTP_MAX_PATH_PARAMS]; /* the {…} of the route, in order */
 	const char *content_type;                     /* lower case, without parameters; "" when absent */
 	const char *content_charset;                  /* lower case; "" when absent */

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 
 #include "engine/suggest.h"
+#include "server/connections.h"
 #include "server/json.h"
 #include "server/log.h"
 
@@ -181,6 +183,37 @@ http_range(const char *value, uint64_t size, uint64_t *first, uint64_t *n)
 	*first = from;
 	*n = (to < size ? to + 1 : size) - from;
 	return RANGE_PART;
+}
+
+bool
+http_is_token(const char *text, size_t n)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (size_t i = 0; i < n; i++) {
+		char c = text[i];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+			(!c || !strchr(others, c)))
+			return false;
+	}
+	return n > 0;
+}
+
+void
+http_request_id(const char *given, char out[HTTP_REQUEST_ID_SIZE])
+{
+	static const char sane[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	size_t n = given ? strlen(given) : 0;
+	uint64_t random;
+
+	if (n && n < HTTP_REQUEST_ID_SIZE && strspn(given, sane) == n) {
+		memcpy(out, given, n + 1);
+		return;
+	}
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
+		random = monotonic_ms() ^ (uint64_t)(uintptr_t)out; /* early at boot: unique enough for a log */
+	snprintf(out, HTTP_REQUEST_ID_SIZE, "%016llx", (unsigned long long)random);
 }
 
 void

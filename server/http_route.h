@@ -1,7 +1,7 @@
 /*
  * http_route: which route a request means, and what its header values say. The part of http without sockets.
  *
- * Thread rule: pure functions.
+ * Thread rule: no shared state.
  */
 #ifndef VERAD_SERVER_HTTP_ROUTE_H
 #define VERAD_SERVER_HTTP_ROUTE_H
@@ -36,6 +36,13 @@ bool http_etag_listed(const char *list, const char *etag, bool strong);
  * nothing had been asked. */
 enum http_range { RANGE_NONE, RANGE_PART, RANGE_OUTSIDE };
 enum http_range http_range(const char *value, uint64_t size, uint64_t *first, uint64_t *n);
+
+/* Is this the name of a header, as RFC 9110 spells one? The library lets "Content-Length " through as one that it does
+ * not know. */
+bool http_is_token(const char *text, size_t n);
+
+/* A request id of the client's (NULL: it sent none) is taken where it cannot harm a log, else one is made. */
+void http_request_id(const char *given, char out[HTTP_REQUEST_ID_SIZE]);
 
 /* The trace id of a W3C traceparent (any version but ff): 32 hexadecimal digits, not all 0. "" for every other text. */
 void http_trace_id(const char *traceparent, char out[33]);

@@ -191,7 +191,7 @@ static enum status
 count_jobs(struct conn *c, struct store_statistics *out, struct err *e)
 {
 	struct query q = query_new(c,
-		"SELECT type, state, count(*), min(finished > 0), "
+		"SELECT type, state, count(*), min(finished > 0), min(created), "
 		"total(CASE WHEN started > 0 AND finished > started THEN finished - started END), "
 		"total(CASE WHEN started > created AND finished > 0 THEN started - created END) "
 		"FROM job GROUP BY type, state ORDER BY type, state");
@@ -203,8 +203,10 @@ count_jobs(struct conn *c, struct store_statistics *out, struct err *e)
 		row_short(&q, 1, j->state, sizeof j->state);
 		j->n = row_size(&q, 2);
 		j->ended = row_int(&q, 3) > 0;
-		j->run_seconds = row_real(&q, 4);
-		j->wait_seconds = row_real(&q, 5);
+		j->run_seconds = row_real(&q, 5);
+		j->wait_seconds = row_real(&q, 6);
+		if (!strcmp(j->state, "queued") && (out->oldest_queued <= 0 || row_real(&q, 4) < out->oldest_queued))
+			out->oldest_queued = row_real(&q, 4);
 	}
 	return query_end(&q, e);
 }
@@ -214,7 +216,6 @@ store_statistics(struct store *s, struct store_statistics *out, struct err *e)
 {
 	int64_t n_datasets = 0, n_models = 0;
 	struct statvfs disk;
-	struct query q;
 	struct conn *c;
 	char log[4200];
 	enum status status;
@@ -235,10 +236,6 @@ store_statistics(struct store *s, struct store_statistics *out, struct err *e)
 		goto out;
 	out->n_datasets = (size_t)n_datasets;
 	out->n_models = (size_t)n_models;
-	q = query_new(c, "SELECT min(created) FROM job WHERE state = 'queued'");
-	if (query_row(&q) && !row_is_null(&q, 0))
-		out->oldest_queued = row_real(&q, 0);
-	status = query_end(&q, e);
 out:
 	return read_end(s, c, status);
 }
