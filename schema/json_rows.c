@@ -88,7 +88,7 @@ json_rows_finish(struct json_rows *r, struct err *e)
 		return err_set(e, ERR_DATA, "no_rows", "\"%s\" is empty: there is nothing to predict", r->what);
 	if ((s = put_answers(r, e)) || (s = predictor_warnings(r->predictor, &list, &n, e)))
 		return s;
-	answers_json_end(list, n, r->keys.text + r->n_known, r->keys.n - r->n_known, r->out);
+	answers_json_end(list, n, r->keys.n ? r->keys.text + r->n_known : NULL, r->keys.n - r->n_known, r->out);
 	free(list);
 	return buf_status(r->out, e);
 }
