@@ -15,9 +15,10 @@
  * better for it twice in a row; the best number is then fitted to all rows.
  *
  * What it costs is bounded by the shape alone: the rank as above; MIXTURE_MIN_ROWS rows or more for each component; at
- * most 60 iterations for each number of components, 15 beyond MIXTURE_FULL columns; and no doubling that would take the
- * whole beyond 2.5e11 multiplications. Measured on one core: 0.2 s for 3000 rows of 20 columns, 1.3 s for 8000 of 60,
- * 9 s for 8000 of 784. It holds the rows once more, their shares in each component, and three mixtures.
+ * most 60 iterations for each number of components, 10 beyond MIXTURE_FULL columns; and no doubling that would take the
+ * whole beyond 1.5e11 multiplications. Measured on one core: 0.2 s for 3000 rows of 20 columns, 1 s for 8000 of 60, 7 s
+ * for 8000 of 784, 9 s for 8000 of 4096. It holds the rows once more, their shares in each component, and three
+ * mixtures.
  *
  * Thread rule: const once made, any number of threads, each with a workspace of its own. Results do not depend on the
  * number of threads.

@@ -21,7 +21,7 @@ enum {
 	HELD_OUT = 5,     /* one row of so many */
 	LLOYD_ROUNDS = 5, /* of k-means, to begin with */
 	FULL_ITERATIONS = 60,
-	WIDE_ITERATIONS = 15,
+	WIDE_ITERATIONS = 10,
 	DEFAULT_COMPONENTS = 32,
 };
 
@@ -30,14 +30,14 @@ enum {
 /* A share in a row below this is no share: it would cost as much as a whole one. */
 #define LEAST_SHARE ((real)1e-4)
 
-/* EM ends when the mean log density gains less than this in an iteration, in nats. */
-#define ENOUGH 1e-3
+/* EM ends when the mean log density gains less than this in an iteration, in nats a column. */
+#define ENOUGH 1e-4
 
 /* Twice the components have to gain so much in the mean log density of rows held out. */
 #define WORTH_DOUBLING 5e-3
 
 /* Multiplications that all fits together may take: some ten seconds of one core. */
-#define BUDGET 2.5e11
+#define BUDGET 1.5e11
 
 /* The prior of a component's covariance counts for so many rows a direction. */
 #define PRIOR_ROWS 0.3
@@ -63,7 +63,6 @@ struct fit {
 	real *block;
 	double *numbers;
 	struct mixture_workspace w;
-	real *w_block;
 	double spent; /* multiplications */
 };
 
@@ -351,7 +350,8 @@ maximise_wide(struct fit *f, struct mixture *m, size_t n)
 {
 	const size_t size = f->rank * f->d;
 	/* The pool's covariance with the trace that is left within components. */
-	double whole = trace_of(f->pool, 0), within = f->mean_square - between(m), prior = PRIOR_ROWS * (double)f->rank;
+	double whole = m->n_components > 1 ? trace_of(f->pool, 0) : 1, within = f->mean_square - between(m),
+	       prior = PRIOR_ROWS * (double)f->rank;
 
 	within = within > 0 ? within : 0;
 	for (size_t k = 0; k < m->n_components; k++) {
@@ -452,7 +452,8 @@ run(struct fit *f, struct mixture *m, size_t n, size_t *iterations, double *fitt
 			return err_set(e, ERR_CANCELLED, "stopped", "the fit of the mixture was stopped");
 		maximise(f, m, n);
 		*fitted = expect(f, m, 0, n, f->share);
-		if (*iterations >= default_iterations(f) || (*iterations > 2 && *fitted < before + ENOUGH))
+		if (*iterations >= default_iterations(f) ||
+			(*iterations > 2 && *fitted < before + ENOUGH * (double)f->d))
 			return OK;
 		before = *fitted;
 	}
@@ -570,20 +571,19 @@ take_rows(struct fit *f, const real *x, const uint32_t *order)
 		kernel_add_scaled(f->x + i * f->d, -1, f->centre, f->d);
 }
 
-/* What is the same for every number of components: the second moment of the first n rows, and their covariance alone.
- */
-static enum status
-fit_pool(struct fit *f, size_t n, size_t *iterations, double *fitted, struct err *e)
+/* The second moment of the first n rows: the same for every number of components. */
+static void
+take_moments(struct fit *f, size_t n)
 {
 	const size_t d = f->d;
 
 	f->mean_square = 0;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		f->mean_square += kernel_dot(f->x + i * d, f->x + i * d, d) / (double)n;
-		f->share[i] = 1;
-	}
-	memset(f->moment, 0, is_full(f) ? d * d * sizeof *f->moment : 0);
-	for (size_t done = 0; is_full(f) && done < n; done += CHUNK) {
+	if (!is_full(f))
+		return;
+	memset(f->moment, 0, d * d * sizeof *f->moment);
+	for (size_t done = 0; done < n; done += CHUNK) {
 		size_t take = n - done < CHUNK ? n - done : CHUNK;
 		const real *rows = f->x + done * d;
 
@@ -591,7 +591,6 @@ fit_pool(struct fit *f, size_t n, size_t *iterations, double *fitted, struct err
 		for (size_t i = 0; i < d * d; i++)
 			f->moment[i] += (double)f->product[i] / (double)n;
 	}
-	return run(f, f->pool, n, iterations, fitted, e);
 }
 
 /* Multiplications that n_components will take at most. */
@@ -709,22 +708,22 @@ mixture_fit(const real *x, size_t n, size_t d, const struct mixture_options *o, 
 		goto out;
 	rng_permutation(&f.rng, order, n);
 	take_rows(&f, x, order);
+	take_moments(&f, n_train);
 	begin(&f, f.pool, n_train);
-	if ((s = fit_pool(&f, n_train, &r.iterations, &r.fitted, e)))
+	if ((s = run(&f, f.pool, n_train, &r.iterations, &r.fitted, e)))
 		goto out;
 	r.held_out = r.held_out_single = n_train < n ? expect(&f, f.pool, n_train, n - n_train, NULL) : r.fitted;
 	if ((s = choose(&f, n_train, most, &best, &r, e)))
 		goto out;
-	/* Now on all rows, from where it is. */
-	if (n_train < n && (s = fit_pool(&f, n, &r.iterations, &r.fitted, e)))
-		goto out;
-	if (best) {
+	if (!best) {
+		best = f.pool;
+		f.pool = NULL;
+	}
+	if (n_train < n) { /* now on all rows, from where it is */
+		take_moments(&f, n);
 		expect(&f, best, 0, n, f.share);
 		if ((s = run(&f, best, n, &r.iterations, &r.fitted, e)))
 			goto out;
-	} else {
-		best = f.pool;
-		f.pool = NULL;
 	}
 	memcpy(best->centre, f.centre, d * sizeof *best->centre);
 	r.n_components = best->n_components;
