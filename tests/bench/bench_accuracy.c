@@ -453,8 +453,8 @@ main(void)
 
 	if ((s = runs_open(&b.runs, "accuracy", &e)) || (s = read_peers(&b, &e)) || (s = plan(&b, &e)))
 		goto out;
-	printf("%zu runs, build %s, defaults%s%s\n\n", b.n_runs,
-		b.runs.build, *b.runs.changed ? " but for " : "", b.runs.changed);
+	printf("%zu runs, build %s, defaults%s%s\n\n", b.n_runs, b.runs.build, *b.runs.changed ? " but for " : "",
+		b.runs.changed);
 	print_head();
 	if (!(s = runs_do(&b.runs, b.run, b.n_runs, &handler, &e)))
 		s = report(&b, &e);
