@@ -85,7 +85,7 @@ append_free(struct append *a)
 {
 	if (!a)
 		return;
-	for (size_t i = 0; i < a->n_columns; i++) {
+	for (size_t i = 0; a->name && a->fresh && i < a->n_columns; i++) {
 		free(a->name[i]);
 		dictionary_release(&a->fresh[i].texts);
 		free(a->fresh[i].met);
@@ -281,16 +281,18 @@ sum_classes(const struct dataset_summary *before, const struct dataset_summary *
 	if (!(whole->classes = calloc(before->n_classes + part->n_classes + 1, sizeof *whole->classes)))
 		return err_nomem(e);
 	while (i < before->n_classes || k < part->n_classes) {
-		const struct class_count *old = i < before->n_classes ? &before->classes[i] : NULL;
-		const struct class_count *more = k < part->n_classes ? &part->classes[k] : NULL;
-		int order = !old ? 1 : !more ? -1 : strcmp(old->label, more->label);
+		int order = i == before->n_classes ? 1
+			    : k == part->n_classes ? -1
+						   : strcmp(before->classes[i].label, part->classes[k].label);
 		struct class_count *c = &whole->classes[whole->n_classes++];
 
-		c->count = (order <= 0 ? old->count : 0) + (order >= 0 ? more->count : 0);
-		if (!(c->label = strdup(order <= 0 ? old->label : more->label)))
+		c->label = strdup(order <= 0 ? before->classes[i].label : part->classes[k].label);
+		if (!c->label)
 			return err_nomem(e);
-		i += order <= 0;
-		k += order >= 0;
+		if (order <= 0)
+			c->count = before->classes[i++].count;
+		if (order >= 0)
+			c->count += part->classes[k++].count;
 	}
 	if (whole->n_classes > INGEST_MAX_CLASSES)
 		return err_set(e, ERR_DATA, "too_many_classes", "with these rows there would be more than %d classes",

@@ -198,7 +198,7 @@ static enum status
 find_candidates(struct inspection *n, struct err *e)
 {
 	const struct dataset_summary *s = n->summary;
-	double score[INSPECT_MAX_CANDIDATES];
+	double score[INSPECT_MAX_CANDIDATES] = {0};
 	enum status status;
 
 	for (size_t i = 0; i < s->n_columns; i++) {
