@@ -1,5 +1,5 @@
 /*
- * http: sockets, requests, bodies, limits and deadlines. The only <microhttpd.h>.
+ * http: sockets, requests, bodies, replies, limits and deadlines.
  *
  * One thread per connection, so a handler may block; bodies are streamed to it piece by piece. Before any handler runs,
  * http refuses with problem details of its own: an unknown path (404), a known path with another method (405 with
@@ -44,7 +44,7 @@ struct http_request { /* borrowed by the handler until its `end` returns */
 	uint64_t content_length;                      /* UINT64_MAX when not declared (chunked) */
 	char trace_id[33];                            /* of the W3C traceparent; "" where none came that can be read */
 	char caller[40];                              /* who it is, as `admit` found out; "" where nobody was asked */
-	void *connection;                             /* http.c's */
+	void *connection;                             /* http's */
 };
 /* Decoded, valid UTF-8 without control characters, not empty; NULL when absent. */
 const char *http_query(const struct http_request *r, const char *name);

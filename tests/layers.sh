@@ -17,7 +17,7 @@ grep -En '^[[:space:]]*#[[:space:]]*include' engine/*.[ch] schema/*.[ch] server/
 		door["csv.h"] = "^schema/csv[.]c$"
 		door["sqlite3.h"] = "^server/store.*[.][ch]$"
 		door["zlib.h"] = door["zstd.h"] = "^server/inflate[.]c$"
-		door["microhttpd.h"] = "^server/http[.]c$"
+		door["microhttpd.h"] = "^server/http_private[.]h$"
 		door["sodium.h"] = "^server/access[.]c$"
 		door["systemd/sd-daemon.h"] = "^server/supervisor[.]c$"
 		door["gnutls/gnutls.h"] = door["gnutls/x509.h"] = door["gnutls/abstract.h"] = "^server/tls[.]c$"
