@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "schema/json_read.h"
+#include "schema/predictor_pool.h"
 #include "schema/utf8.h"
 
 enum { MAGIC_SIZE = 8, VERSION = 3 };
@@ -21,6 +22,7 @@ bundle_free(struct bundle *b)
 {
 	if (!b)
 		return;
+	predictor_pool_free(b->idle);
 	encoder_free(b->encoder);
 	model_free(b->model);
 	for (size_t k = 0; b->label && k < b->n_classes; k++)
@@ -29,6 +31,12 @@ bundle_free(struct bundle *b)
 	free(b->label_column);
 	free(b->report);
 	free(b);
+}
+
+enum status
+bundle_keep_predictors(struct bundle *b, struct err *e)
+{
+	return b->idle ? OK : predictor_pool_new(&b->idle, e);
 }
 
 enum status

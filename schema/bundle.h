@@ -27,8 +27,13 @@ struct bundle {
 	char *label_column;      /* owned; ignored when it comes along in rows to predict; NULL: the table had none */
 	char *report;            /* owned JSON object: parameters, data, measures, baseline, warnings, versions */
 	struct prediction_tally *tally; /* borrowed; NULL: nobody counts */
+	struct predictor_pool *idle;    /* owned; predictors between two requests; NULL: none are kept */
 };
-void bundle_free(struct bundle *b);
+void bundle_free(struct bundle *b); /* accepts NULL; nobody may have a predictor of it any more */
+
+/* For a bundle that serves requests: a few predictors that are done are kept for the next, with their memory and the
+ * columns that they know. It makes no difference but to speed. */
+enum status bundle_keep_predictors(struct bundle *b, struct err *e);
 
 enum status bundle_write(const struct bundle *b, struct buf *out, struct err *e);
 /* ERR_CORRUPT "not_a_model", "unsupported_model_version", "corrupt_model". Trusts nothing but the machine's memory:
@@ -59,6 +64,9 @@ void predictor_free(struct predictor *p);
 
 /* Declares the columns that the rows to come have, in their order. Once, before the first row. */
 enum status predictor_columns(struct predictor *p, const char *const *names, size_t n, struct err *e);
+
+/* Which column of the encoder has the name; encoder_n_columns: none, it is the label's; SIZE_MAX: unknown. */
+size_t predictor_find_column(const struct predictor *p, const char *name, size_t len);
 
 /*
  * The batch in the making: one row after another, cells by index into the declared columns. line (0 = none) is for

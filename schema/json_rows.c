@@ -1,9 +1,9 @@
 /*
  * json_rows: see json_rows.h.
  *
- * Of rows that are objects the keys are looked up in one dictionary, which begins with the columns that the model
- * knows; a key that it does not know joins behind them and is reported once, as an extra column. Of rows that come
- * column by column a reader walks along each of them.
+ * Of rows that are objects the keys are numbered: those that the predictor knows as it knows them, the others behind
+ * them in order of appearance; each of these is reported once, as an extra column. Of rows that come column by column a
+ * reader walks along each of them.
  */
 #include "schema/json_rows.h"
 
@@ -42,7 +42,7 @@ void
 json_rows_release(struct json_rows *r)
 {
 	predictor_free(r->predictor);
-	dictionary_release(&r->keys);
+	dictionary_release(&r->extra);
 	free(r->seen);
 	free(r->target);
 	memset(r, 0, sizeof *r);
@@ -88,7 +88,7 @@ json_rows_finish(struct json_rows *r, struct err *e)
 		return err_set(e, ERR_DATA, "no_rows", "\"%s\" is empty: there is nothing to predict", r->what);
 	if ((s = put_answers(r, e)) || (s = predictor_warnings(r->predictor, &list, &n, e)))
 		return s;
-	answers_json_end(list, n, r->keys.n ? r->keys.text + r->n_known : NULL, r->keys.n - r->n_known, r->out);
+	answers_json_end(list, n, r->extra.text, r->extra.n, r->out);
 	free(list);
 	return buf_status(r->out, e);
 }
@@ -126,16 +126,21 @@ put_cell(struct json_rows *r, size_t column, const char *name, const struct json
 
 /* Rows that are objects ------------------------------------------------------------------------------------------- */
 
-/* The key's number in the dictionary, with room in `seen` for it. */
+/* The key's number, with room in `seen` for it. */
 static enum status
-key_number(struct json_rows *r, const char *key, size_t len, uint32_t *code, struct err *e)
+key_number(struct json_rows *r, const char *key, size_t len, size_t *number, struct err *e)
 {
-	enum status s = dictionary_add(&r->keys, key, len, code, e);
+	uint32_t code;
+	enum status s;
 
-	if (s || *code < r->seen_cap)
+	*number = predictor_find_column(r->predictor, key, len);
+	if (*number != SIZE_MAX)
+		return OK;
+	if ((s = dictionary_add(&r->extra, key, len, &code, e)))
 		return s;
-	{
-		size_t cap = r->seen_cap ? r->seen_cap * 2 : 64;
+	*number = r->n_known + code;
+	if (*number >= r->seen_cap) {
+		size_t cap = r->seen_cap * 2;
 		uint64_t *seen = realloc(r->seen, cap * sizeof *seen);
 
 		if (!seen)
@@ -169,41 +174,36 @@ static enum status
 declare_columns(struct json_rows *r, struct err *e)
 {
 	const struct encoder *c = r->bundle->encoder;
-	const char *label_column = r->bundle->label_column;
-	size_t n = encoder_n_columns(c);
 	const char **wanted = NULL;
-	uint32_t code;
+	size_t n = encoder_n_columns(c);
 	enum status s;
 
+	r->n_known = n + (r->bundle->label_column != NULL);
+	r->seen_cap = r->n_known + 1;
+	r->seen = calloc(r->seen_cap, sizeof *r->seen);
 	r->target = calloc(n + 1, sizeof *r->target);
-	if (!r->target)
+	if (!r->seen || !r->target)
 		return err_nomem(e);
-	for (size_t j = 0; j < n; j++) {
-		const char *name = encoder_column_name(c, j);
-
-		if ((s = key_number(r, name, strlen(name), &code, e)))
-			return s;
+	for (size_t j = 0; j < n; j++)
 		r->target[j] = encoder_column_wanted(c, j) ? r->n_wanted++ : SIZE_MAX;
-	}
-	if ((label_column && (s = key_number(r, label_column, strlen(label_column), &code, e))) ||
-		(s = wanted_columns(r->bundle, &wanted, &n, e)))
+	if ((s = wanted_columns(r->bundle, &wanted, &n, e)))
 		return s;
-	r->n_known = r->keys.n;
 	s = predictor_columns(r->predictor, wanted, n, e);
 	free(wanted);
 	return s;
 }
 
 static enum status
-read_member(struct json_rows *r, struct json_reader *in, uint32_t key, struct err *e)
+read_member(struct json_rows *r, struct json_reader *in, size_t key, struct err *e)
 {
-	size_t column = key < encoder_n_columns(r->bundle->encoder) ? r->target[key] : SIZE_MAX;
+	const struct encoder *c = r->bundle->encoder;
+	size_t column = key < encoder_n_columns(c) ? r->target[key] : SIZE_MAX;
 	struct json_token v;
 	enum status s;
 
 	if ((s = json_next(in, &v, e)))
 		return s;
-	return column == SIZE_MAX ? json_skip(in, &v, e) : put_cell(r, column, r->keys.text[key], &v, e);
+	return column == SIZE_MAX ? json_skip(in, &v, e) : put_cell(r, column, encoder_column_name(c, key), &v, e);
 }
 
 static enum status
@@ -214,7 +214,7 @@ missing_column(struct json_rows *r, struct err *e)
 
 	while (r->target[j] == SIZE_MAX || r->seen[j] == r->row)
 		j++;
-	name = r->keys.text[j];
+	name = encoder_column_name(r->bundle->encoder, j);
 	err_set(e, ERR_DATA, "missing_column",
 		"row %llu has no column \"%.*s\", which the model needs: null says that it is missing",
 		(unsigned long long)r->row, shown(name), name);
@@ -232,28 +232,28 @@ read_object(struct json_rows *r, struct json_reader *in, struct err *e)
 		return s;
 	for (;;) {
 		struct json_token key;
-		uint32_t code;
+		size_t number;
 
 		if ((s = json_next(in, &key, e)))
 			return s;
 		if (key.type == JSON_OBJECT_END)
 			break;
-		if ((s = key_number(r, key.text, key.len, &code, e)))
+		if ((s = key_number(r, key.text, key.len, &number, e)))
 			return s;
-		if (r->seen[code] == r->row) {
+		if (r->seen[number] == r->row) {
 			err_set(e, ERR_DATA, "duplicate_key", "row %llu has the column \"%.*s\" twice",
 				(unsigned long long)r->row, shown(key.text), key.text);
 			return at_row(e, r->row, key.text);
 		}
-		r->seen[code] = r->row;
-		if (r->keys.n > r->n_known + CSV_MAX_COLUMNS) {
+		r->seen[number] = r->row;
+		if (r->extra.n > CSV_MAX_COLUMNS) {
 			err_set(e, ERR_TOO_LARGE, "too_many_columns",
 				"row %llu: the rows have over %d columns unknown to the model",
 				(unsigned long long)r->row, CSV_MAX_COLUMNS);
 			return at_row(e, r->row, NULL);
 		}
-		n_given += code < encoder_n_columns(r->bundle->encoder) && r->target[code] != SIZE_MAX;
-		if ((s = read_member(r, in, code, e)))
+		n_given += number < encoder_n_columns(r->bundle->encoder) && r->target[number] != SIZE_MAX;
+		if ((s = read_member(r, in, number, e)))
 			return s;
 	}
 	return n_given < r->n_wanted ? missing_column(r, e) : OK;

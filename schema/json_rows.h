@@ -27,9 +27,9 @@ struct json_rows {
 	size_t n_answered;
 
 	/* Of rows that are objects. */
-	struct dictionary keys; /* the encoder's columns, the label column, then whatever else the rows have */
-	size_t n_known;         /* of them known to the model; the extra ones follow */
-	uint64_t *seen;         /* [seen_cap]: the last row with the key */
+	struct dictionary extra; /* keys that the model does not know */
+	size_t n_known; /* it knows these: the encoder's columns and the label's; numbers of extra ones follow */
+	uint64_t *seen; /* [seen_cap]: the last row with the key of this number */
 	size_t seen_cap;
 	size_t *target; /* [encoder_n_columns]: declared column of the predictor; SIZE_MAX: not wanted */
 	size_t n_wanted;

@@ -14,11 +14,14 @@
 #include "schema/answers_json.h"
 #include "schema/csv.h"
 #include "schema/ingest_options.h"
+#include "schema/predictor_pool.h"
 
 enum {
 	BATCH_CELLS = 1 << 22,      /* cells and features of a batch: wide tables get fewer rows */
 	MIN_BATCH = 16,             /* and the first one of every predictor: most requests have no more rows */
 	BATCH_TEXT_BYTES = 8 << 20, /* texts of a batch, before it counts as full */
+	IDLE_TEXT_BYTES = 1 << 20,  /* room for texts that an idle predictor may hold */
+	IDLE_CELLS = 1 << 16,       /* columns, features and classes of all idle ones: of a wide table fewer are kept */
 };
 
 #define NOT_READ SIZE_MAX
@@ -32,9 +35,12 @@ struct predictor {
 	struct encode_warnings counts;
 	struct model_workspace *workspace;
 
+	struct dictionary known; /* the encoder's columns; the label column behind them */
+	bool declared, matched;  /* columns, for the rows to come; what is below is theirs, or the last request's */
+	struct dictionary given; /* the declared names, in their order */
 	size_t n_declared;
 	size_t *target; /* [n_declared]: column of the encoder, or NOT_READ */
-	char **extra;   /* [n_extra], owned names of columns unknown to the model */
+	size_t *extra;  /* [n_extra]: the given names that are unknown to the model */
 	size_t n_extra;
 
 	bool answered;  /* a batch, or more */
@@ -54,21 +60,57 @@ answers_release(struct answers *a)
 }
 
 void
-predictor_free(struct predictor *p)
+predictor_destroy(struct predictor *p)
 {
-	if (!p)
-		return;
 	table_release(&p->table);
 	rows_release(&p->rows);
 	encode_warnings_release(&p->counts);
 	model_workspace_free(p->workspace);
 	free(p->map);
+	dictionary_release(&p->known);
+	dictionary_release(&p->given);
 	free(p->target);
-	for (size_t i = 0; i < p->n_extra; i++)
-		free(p->extra[i]);
 	free(p->extra);
 	answers_release(&p->answers);
 	free(p);
+}
+
+static size_t
+width_of(const struct bundle *b)
+{
+	return encoder_n_columns(b->encoder) + encoder_n_features(b->encoder) + b->n_classes;
+}
+
+/* Those that have grown for many rows or long texts are not worth their memory. */
+static bool
+worth_keeping(const struct predictor *p)
+{
+	size_t n_bytes = p->given.bytes.cap;
+
+	for (size_t j = 0; j < p->table.n_columns; j++)
+		n_bytes += p->table.column[j].dictionary.bytes.cap;
+	return p->batch == MIN_BATCH && n_bytes <= IDLE_TEXT_BYTES;
+}
+
+void
+predictor_free(struct predictor *p)
+{
+	struct predictor_pool *idle;
+	size_t most;
+
+	if (!p)
+		return;
+	idle = p->bundle->idle;
+	if (idle && worth_keeping(p)) {
+		most = IDLE_CELLS / width_of(p->bundle);
+		table_clear(&p->table);
+		encode_warnings_clear(&p->counts, p->bundle->encoder);
+		p->declared = p->answered = false;
+		p->n_bytes = 0;
+		if (predictor_pool_give(idle, p, most ? most : 1))
+			return;
+	}
+	predictor_destroy(p);
 }
 
 static enum status
@@ -98,6 +140,22 @@ out:
 }
 
 static enum status
+init_known(struct predictor *p, struct err *e)
+{
+	const struct bundle *b = p->bundle;
+	uint32_t code;
+	enum status s = OK;
+
+	for (size_t j = 0; j < encoder_n_columns(b->encoder) && !s; j++) {
+		const char *name = encoder_column_name(b->encoder, j);
+
+		s = dictionary_add(&p->known, name, strlen(name), &code, e);
+	}
+	return s || !b->label_column ? s
+				     : dictionary_add(&p->known, b->label_column, strlen(b->label_column), &code, e);
+}
+
+static enum status
 init_answers(struct predictor *p, struct err *e)
 {
 	struct answers *a = &p->answers;
@@ -118,23 +176,27 @@ init_answers(struct predictor *p, struct err *e)
 enum status
 predictor_new(const struct bundle *b, struct predictor **out, struct err *e)
 {
-	size_t width = encoder_n_columns(b->encoder) + encoder_n_features(b->encoder) + b->n_classes;
-	struct predictor *p = calloc(1, sizeof *p);
+	struct predictor *p = b->idle ? predictor_pool_take(b->idle) : NULL;
 	enum status s;
 
-	if (!p)
+	if (p) {
+		p->bundle = b; /* it may have been a copy's */
+		*out = p;
+		return OK;
+	}
+	if (!(p = calloc(1, sizeof *p)))
 		return err_nomem(e);
 	p->bundle = b;
 	p->batch = MIN_BATCH;
-	p->later_batch = BATCH_CELLS / width;
+	p->later_batch = BATCH_CELLS / width_of(b);
 	p->later_batch = p->later_batch > PREDICTOR_BATCH ? PREDICTOR_BATCH
 			 : p->later_batch < MIN_BATCH     ? MIN_BATCH
 							  : p->later_batch;
-	if ((s = init_table(p, e)) || (s = table_reserve(&p->table, p->batch, e)) ||
+	if ((s = init_table(p, e)) || (s = init_known(p, e)) || (s = table_reserve(&p->table, p->batch, e)) ||
 		(s = encoder_rows_init(b->encoder, &p->rows, p->batch, e)) ||
 		(s = encode_warnings_init(&p->counts, b->encoder, e)) ||
 		(s = model_workspace_new(b->model, &p->workspace, e)) || (s = init_answers(p, e))) {
-		predictor_free(p);
+		predictor_destroy(p);
 		return s;
 	}
 	*out = p;
@@ -183,58 +245,29 @@ missing_column(
 }
 
 static enum status
-note_extra(struct predictor *p, const char *name, struct err *e)
-{
-	char *copy;
-
-	if (p->bundle->label_column && !strcmp(name, p->bundle->label_column))
-		return OK;
-	copy = strdup(name);
-	if (!copy)
-		return err_nomem(e);
-	p->extra[p->n_extra++] = copy;
-	return OK;
-}
-
-enum status
-predictor_columns(struct predictor *p, const char *const *names, size_t n, struct err *e)
+match_columns(struct predictor *p, const char *const *names, size_t n, unsigned char *found, struct err *e)
 {
 	const struct encoder *c = p->bundle->encoder;
 	size_t n_columns = encoder_n_columns(c), n_missing = 0, missing = 0;
-	struct dictionary known = {0}, given = {0};
-	unsigned char *found = calloc(n_columns, 1);
 	uint32_t code;
-	enum status s = OK;
+	enum status s;
 
-	assert(!p->target);
-	p->target = calloc(n + 1, sizeof *p->target);
-	p->extra = calloc(n + 1, sizeof *p->extra);
-	if (!found || !p->target || !p->extra) {
-		s = err_nomem(e);
-		goto out;
-	}
-	p->n_declared = n;
-	for (size_t j = 0; j < n_columns; j++) {
-		const char *name = encoder_column_name(c, j);
-
-		if ((s = dictionary_add(&known, name, strlen(name), &code, e)))
-			goto out;
-	}
 	for (size_t i = 0; i < n; i++) {
-		if ((s = dictionary_add(&given, names[i], strlen(names[i]), &code, e)))
-			goto out;
+		size_t column;
+
+		if ((s = dictionary_add(&p->given, names[i], strlen(names[i]), &code, e)))
+			return s;
 		if (code != i) {
 			err_set(e, ERR_DATA, "duplicate_column", "the rows have two columns \"%.*s\"", shown(names[i]),
 				names[i]);
-			s = at_column(e, 0, names[i]);
-			goto out;
+			return at_column(e, 0, names[i]);
 		}
-		code = dictionary_find(&known, names[i], strlen(names[i]));
-		p->target[i] = code != TABLE_MISSING && encoder_column_wanted(c, code) ? code : NOT_READ;
-		if (code != TABLE_MISSING)
-			found[code] = 1;
-		else if ((s = note_extra(p, names[i], e)))
-			goto out;
+		column = predictor_find_column(p, names[i], strlen(names[i]));
+		p->target[i] = column < n_columns && encoder_column_wanted(c, column) ? column : NOT_READ;
+		if (column < n_columns)
+			found[column] = 1;
+		else if (column == SIZE_MAX)
+			p->extra[p->n_extra++] = i;
 	}
 	for (size_t j = n_columns; j-- > 0;) {
 		if (!found[j] && encoder_column_wanted(c, j)) {
@@ -242,13 +275,52 @@ predictor_columns(struct predictor *p, const char *const *names, size_t n, struc
 			missing = j;
 		}
 	}
-	if (n_missing)
-		s = missing_column(p, missing, n_missing - 1, names, n, e);
-out:
-	dictionary_release(&known);
-	dictionary_release(&given);
+	return n_missing ? missing_column(p, missing, n_missing - 1, names, n, e) : OK;
+}
+
+/* Most requests for a model declare what the one before did. */
+static bool
+same_columns(const struct predictor *p, const char *const *names, size_t n)
+{
+	bool same = p->matched && p->n_declared == n;
+
+	for (size_t i = 0; same && i < n; i++)
+		same = !strcmp(p->given.text[i], names[i]);
+	return same;
+}
+
+enum status
+predictor_columns(struct predictor *p, const char *const *names, size_t n, struct err *e)
+{
+	unsigned char *found;
+	enum status s;
+
+	assert(!p->declared);
+	if (same_columns(p, names, n)) {
+		p->declared = true;
+		return OK;
+	}
+	free(p->target);
+	free(p->extra);
+	dictionary_clear(&p->given);
+	p->matched = false;
+	p->n_declared = n;
+	p->n_extra = 0;
+	p->target = calloc(n + 1, sizeof *p->target);
+	p->extra = calloc(n + 1, sizeof *p->extra);
+	found = calloc(encoder_n_columns(p->bundle->encoder), 1);
+	s = found && p->target && p->extra ? match_columns(p, names, n, found, e) : err_nomem(e);
+	p->declared = p->matched = !s;
 	free(found);
 	return s;
+}
+
+size_t
+predictor_find_column(const struct predictor *p, const char *name, size_t len)
+{
+	uint32_t code = dictionary_find(&p->known, name, len);
+
+	return code == TABLE_MISSING ? SIZE_MAX : code;
 }
 
 bool
@@ -278,7 +350,7 @@ predictor_begin_row(struct predictor *p, uint64_t line, struct err *e)
 {
 	enum status s;
 
-	assert(p->target && p->table.n_rows < p->batch);
+	assert(p->declared && p->table.n_rows < p->batch);
 	if (p->answered && !p->table.n_rows && p->batch < p->later_batch && (s = grow(p, e)))
 		return s;
 	p->line = line;
@@ -416,7 +488,7 @@ predictor_warnings(const struct predictor *p, struct warning **out, size_t *n, s
 		add_warning(list, n, name, "clipped_number", p->counts.clipped[j]);
 	}
 	for (size_t i = 0; i < p->n_extra; i++)
-		add_warning(list, n, p->extra[i], "extra_column", 1);
+		add_warning(list, n, p->given.text[p->extra[i]], "extra_column", 1);
 	*out = list;
 	return OK;
 }

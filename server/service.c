@@ -57,6 +57,10 @@ load_model(void *ctx, const char *id, struct bundle **out, struct err *e)
 	if (!(s = store_model_bundle(v->store, id, &bytes, NULL, e)) &&
 		(s = bundle_read(bytes.data, bytes.len, out, e)))
 		err_prefix(e, "model %s", id);
+	if (!s && (s = bundle_keep_predictors(*out, e))) {
+		bundle_free(*out);
+		*out = NULL;
+	}
 	if (!s && v->metrics)
 		(*out)->tally = metrics_tally(v->metrics, id);
 	buf_release(&bytes);
