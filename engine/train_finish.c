@@ -27,6 +27,10 @@
 enum { ASKED_ROWS = 8192, ASKED_NUMBERS = 1 << 25 };
 #define SHIFT_PULL 0.6
 
+/* Of a network that has learned a density without labels, beside the base measure, which knows it too: four anomaly sets
+ * have mean AUROCs of 0.899 with weight 1, 0.910 with 0.25 and with 0.05. */
+#define DENSITY_WEIGHT 0.25
+
 enum { BASE_ROWS = 8000 }; /* that the base measure is fitted to */
 
 /* Rows of the run, evenly spread over the table: at most `most`; with_labels false: none that has one. */
@@ -322,6 +326,8 @@ make_model(const struct trainer *t, const struct members *m, struct train_result
 		return s;
 	if (t->n_labelled)
 		r->model->member[0].weight = r->weight[0];
+	else if (t->params.base_measure == BASE_MIXTURE)
+		r->model->member[0].weight = DENSITY_WEIGHT;
 	for (size_t i = 1; i < m->n && !s; i++)
 		s = model_add_member(r->model, &t->shape, t->done[m->slot[i]], r->weight[i], e);
 	if (!s && t->params.class_prior == CLASS_PRIOR_ESTIMATED && m->n_asked)
