@@ -179,6 +179,18 @@ bench-serve: $(SETUP)
 	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/bench/bench_serve
 	$(Q)mkdir -p $(BUILD)/bench && VERAD_BIN=$(abspath $(BUILD)/verad) OUT=$(BUILD)/bench $(BUILD)/tests/bench/bench_serve
 
+# How fast a table is read, beside data.table and pandas; with DATA=FOLDER the mixed table of kddcup99_10pct, too.
+$(BUILD)/tests/bench/bench_ingest: %: %.o $(patsubst %,$(BUILD)/tests/support/%.o,daemon http_client) $(BUILD)/libverad.a
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+KDD := $(BUILD)/bench/ingest_kddcup99.csv
+bench-ingest: $(SETUP)
+	$(Q)deploy/setup.sh readers || echo "  without data.table or pandas"
+	$(Q)$(MAKE) --no-print-directory all $(BUILD)/tests/bench/bench_ingest
+	$(Q)mkdir -p $(BUILD)/bench $(if $(DATA),&& gzip -dc $(DATA)/kddcup99_10pct/all.csv.gz >$(KDD))
+	$(Q)VERAD_BIN=$(BUILD)/verad OUT=$(BUILD)/bench $(if $(DATA),KDD=$(KDD)) $(BUILD)/tests/bench/bench_ingest
+
 install: all
 	install -D -m 755 $(BUILD)/verad $(DESTDIR)$(PREFIX)/bin/verad
 	install -D -m 644 deploy/verad.service $(DESTDIR)$(PREFIX)/lib/systemd/system/verad.service
@@ -189,6 +201,6 @@ install: all
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-analysis
 
-.PHONY: bench-serve bench-accuracy bench-ood bench-train bench-scale all tests demo test check asan tsan layers analysis format check-format install clean
+.PHONY: bench-ingest bench-serve bench-accuracy bench-ood bench-train bench-scale all tests demo test check asan tsan layers analysis format check-format install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -8,6 +8,7 @@
 #   deploy/setup.sh bench        and what `make bench-accuracy` and `make bench-ood` run with
 #   deploy/setup.sh torch        and what `make bench-train` compares with (large)
 #   deploy/setup.sh serve        and what `make bench-serve` compares with: FastAPI on uvicorn, with what makes it fast
+#   deploy/setup.sh readers      and what `make bench-ingest` compares with: R's data.table, pandas
 #   deploy/setup.sh dev          and what `make format`, `make analysis` and `make fuzz` run with
 #   deploy/setup.sh run          only what a compiled verad needs
 set -eu
@@ -21,6 +22,7 @@ for set in "$@"; do
 		;;
 	test) packages="$packages libcmocka-dev curl jq" ;;
 	bench) packages="$packages python3-sklearn" ;;
+	readers) packages="$packages r-cran-data.table python3-pandas" ;;
 	torch) packages="$packages python3-torch python3-numpy" ;;
 	serve) packages="$packages python3-sklearn python3-fastapi python3-uvicorn python3-uvloop python3-httptools" ;;
 	dev) packages="$packages clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev" ;;
@@ -29,7 +31,7 @@ for set in "$@"; do
 		packages="$packages zlib1g libzstd1 libgnutls30 libsodium23 libsystemd0"
 		;;
 	*)
-		echo "setup: \"$set\" is none of build, test, bench, torch, serve, dev, run" >&2
+		echo "setup: \"$set\" is none of build, test, bench, torch, readers, serve, dev, run" >&2
 		exit 2
 		;;
 	esac

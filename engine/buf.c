@@ -277,8 +277,13 @@ checksum64(const void *bytes, size_t n)
 		size_t take = n < 8 ? n : 8;
 		uint64_t word = 0;
 
-		for (size_t i = 0; i < take; i++)
-			word |= (uint64_t)p[i] << (8 * i);
+		if (take == 8) /* in one move, where the compiler sees that it is one */
+			word = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 | (uint64_t)p[3] << 24 |
+			       (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 | (uint64_t)p[6] << 48 |
+			       (uint64_t)p[7] << 56;
+		else
+			for (size_t i = 0; i < take; i++)
+				word |= (uint64_t)p[i] << (8 * i);
 		h = (h ^ word) * 0x100000001b3u;
 		h ^= h >> 29; /* FNV alone lets high bits of a word reach only high bits of the sum */
 		p += take;

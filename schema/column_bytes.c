@@ -1,12 +1,17 @@
 /*
  * column_bytes: one column's cells of one chunk as bytes, and back; see table.h.
  *
- * Layout, little-endian: u8 kind, u32 rows, u32 missing. Numbers: where cells are missing, a bitmap (bit i % 8 of byte
- * i / 8) of them; then a value for each row, 0 where missing. Texts: u32 distinct texts, each as u32 length and bytes,
- * then a code for each row, all bits set where missing. Reading trusts no
+ * Layout, little-endian: u8 kind, u32 rows, u32 missing. Numbers: of kind DECIMAL first u8 decimals and u8 width; where
+ * cells are missing, a bitmap (bit i % 8 of byte i / 8) of them; then a value for each row, 0 where missing. Texts: u32
+ * distinct texts, each as u32 length and bytes, then a code for each row, all bits set where missing. Reading trusts no
  * byte: counts are held against the bytes that are there, and all must agree.
+ *
+ * Most fractions in files have few decimals. As integers of that many powers of ten they take half the bytes of a
+ * double, and come back as the same double: a quotient of two numbers that are exact is rounded once, as number_parse
+ * rounded it.
  */
-#include "schema/table.h"
+#include "engine/simd.h"
+#include "schema/number_amid.h"
 
 #include <assert.h>
 #include <float.h>
@@ -22,10 +27,30 @@ enum kind { /* the numbers are stored */
 	CODE8 = 6,
 	CODE16 = 7,
 	CODE32 = 8,
+	DECIMAL = 9, /* integers of 1 to 7 bytes, times a negative power of ten */
 };
 
-static const size_t width_of[] = {
-	[INT8] = 1, [INT16] = 2, [INT32] = 4, [FLOAT32] = 4, [FLOAT64] = 8, [CODE8] = 1, [CODE16] = 2, [CODE32] = 4};
+/* How the numbers of a column are stored. */
+struct form {
+	enum kind kind;
+	size_t width;
+	unsigned decimals;
+};
+
+enum { MAX_WIDTH = 7 };
+#define ROUNDS                                                                                                         \
+	0x1.8p52 /* added and taken away again, leaves the nearest integer of what is below 2^51 in magnitude          \
+		  */
+
+static const size_t width_of[] = {[INT8] = 1,
+	[INT16] = 2,
+	[INT32] = 4,
+	[FLOAT32] = 4,
+	[FLOAT64] = 8,
+	[CODE8] = 1,
+	[CODE16] = 2,
+	[CODE32] = 4,
+	[DECIMAL] = 0 /* its own */};
 
 /* Byte by byte in a fixed order, which compilers turn into one move where the machine is little-endian. */
 static void
@@ -58,38 +83,101 @@ load32(const unsigned char *from)
 
 /* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
-/* Whether the narrower type gives back the same double, a zero's sign included. */
-static bool
-is_int32(double v)
+static uint64_t
+bits_of(double v)
 {
-	return v >= INT32_MIN && v <= INT32_MAX && v == (double)(int32_t)v && !(v == 0 && signbit(v));
+	uint64_t bits;
+
+	memcpy(&bits, &v, sizeof bits);
+	return bits;
 }
 
-static bool
-is_float(double v)
+/* Whether the narrower form gives back the same doubles, a zero's sign included; missing ones have no say. */
+SIMD_CLONES static bool
+are_floats(const double *v, size_t n)
 {
-	return fabs(v) <= (double)FLT_MAX && (double)(float)v == v;
+	uint64_t other = 0;
+
+	for (size_t i = 0; i < n; i++)
+		other |= (uint64_t)((double)(float)v[i] != v[i]) & (uint64_t)(v[i] == v[i]);
+	return !other;
 }
 
-static enum kind
+SIMD_CLONES static bool
+are_decimals(const double *v, size_t n, double power)
+{
+	uint64_t other = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		double m = (v[i] * power + ROUNDS) - ROUNDS;
+
+		other |= (bits_of(m / power) ^ bits_of(v[i])) & -(uint64_t)(v[i] == v[i]);
+	}
+	return !other;
+}
+
+/* The fewest decimals that all have, as far as integers of MAX_WIDTH bytes go; false: more. */
+static bool
+common_decimals(const double *v, size_t n, unsigned *decimals)
+{
+	enum { BLOCK = 512 };
+	unsigned d = 0;
+	bool grew = false;
+
+	for (size_t at = 0; at < n; at += BLOCK) {
+		size_t end = n - at < BLOCK ? n : at + BLOCK;
+
+		if (are_decimals(v + at, end - at, number_ten_to[d]))
+			continue;
+		for (size_t i = at; i < end; i++)
+			while (!are_decimals(v + i, 1, number_ten_to[d]))
+				if (++d > NUMBER_POWERS)
+					return false;
+		grew |= at != 0;
+	}
+	*decimals = d;
+	return !grew || are_decimals(v, n, number_ten_to[d]);
+}
+
+static size_t
+bytes_of(double least, double most)
+{
+	size_t width = 1;
+
+	while (least < -ldexp(1, 8 * (int)width - 1) || most >= ldexp(1, 8 * (int)width - 1))
+		width++;
+	return width;
+}
+
+static struct form
 narrowest(const double *v, size_t n)
 {
 	double least = 0, most = 0;
-	bool whole = true, single = true;
+	bool floats;
+	unsigned decimals;
+	size_t width;
 
-	for (size_t i = 0; i < n && (whole || single); i++) {
-		if (isnan(v[i]))
-			continue;
+	for (size_t i = 0; i < n; i++) { /* false for NaN */
 		least = v[i] < least ? v[i] : least;
 		most = v[i] > most ? v[i] : most;
-		whole = whole && is_int32(v[i]);
-		single = single && is_float(v[i]);
 	}
-	if (!whole)
-		return single ? FLOAT32 : FLOAT64;
-	if (least >= INT8_MIN && most <= INT8_MAX)
-		return INT8;
-	return least >= INT16_MIN && most <= INT16_MAX ? INT16 : INT32;
+	floats = -least <= (double)FLT_MAX && most <= (double)FLT_MAX && are_floats(v, n);
+	if (least > -0x1p50 && most < 0x1p50 && common_decimals(v, n, &decimals)) {
+		double power = number_ten_to[decimals];
+
+		if (!decimals && least >= INT32_MIN && most <= INT32_MAX) {
+			width = bytes_of(least, most);
+			return width == 1   ? (struct form){INT8, 1, 0}
+			       : width == 2 ? (struct form){INT16, 2, 0}
+					    : (struct form){INT32, 4, 0};
+		}
+		if (-least * power < 0x1p50 && most * power < 0x1p50) {
+			width = bytes_of(rint(least * power), rint(most * power));
+			if (width < (floats ? width_of[FLOAT32] : width_of[FLOAT64]))
+				return (struct form){DECIMAL, width, decimals};
+		}
+	}
+	return floats ? (struct form){FLOAT32, 4, 0} : (struct form){FLOAT64, 8, 0};
 }
 
 static void
@@ -147,40 +235,79 @@ read_number(const unsigned char *from, enum kind kind)
 	}
 }
 
-static void
-write_numbers(const struct column *c, size_t n, enum kind kind, struct buf *out)
+SIMD_CLONES static void
+write_decimals(unsigned char *to, const double *v, size_t n, struct form f)
 {
-	size_t width = width_of[kind], n_map = c->n_missing ? (n + 7) / 8 : 0;
+	const double power = number_ten_to[f.decimals];
+
+	for (size_t i = 0; i < n; i++, to += f.width) { /* each writes beyond its end, and the next over that */
+		double rounds = (v[i] == v[i] ? v[i] : 0) * power + ROUNDS;
+		uint64_t m = htole64(bits_of(rounds) - bits_of(ROUNDS));
+
+		memcpy(to, &m, sizeof m);
+	}
+}
+
+static void
+write_numbers(const struct column *c, size_t n, struct form f, struct buf *out)
+{
+	size_t n_map = c->n_missing ? (n + 7) / 8 : 0;
 	unsigned char *map, *to;
 
-	if (!buf_reserve(out, n_map + n * width))
+	if (f.kind == DECIMAL) {
+		buf_put_u8(out, (uint8_t)f.decimals);
+		buf_put_u8(out, (uint8_t)f.width);
+	}
+	if (!buf_reserve(out, n_map + n * f.width + sizeof(uint64_t)))
 		return;
 	map = out->data + out->len;
 	to = map + n_map;
 	memset(map, 0, n_map);
-	for (size_t i = 0; i < n; i++, to += width) {
-		bool missing = isnan(c->number[i]);
+	for (size_t i = 0; n_map && i < n; i++)
+		map[i / 8] |= (unsigned char)((unsigned)(isnan(c->number[i]) != 0) << (i % 8));
+	if (f.kind == DECIMAL)
+		write_decimals(to, c->number, n, f);
+	else
+		for (size_t i = 0; i < n; i++, to += f.width)
+			write_number(to, f.kind, isnan(c->number[i]) ? 0 : c->number[i]);
+	out->len += n_map + n * f.width;
+}
 
-		if (missing)
-			map[i / 8] |= (unsigned char)(1u << (i % 8));
-		write_number(to, kind, missing ? 0 : c->number[i]);
-	}
-	out->len += n_map + n * width;
+/* An integer of `width` bytes. */
+static int64_t
+read_integer(const unsigned char *from, size_t width)
+{
+	uint64_t m = 0;
+	unsigned unused = 64 - 8 * (unsigned)width;
+
+	for (size_t i = 0; i < width; i++)
+		m |= (uint64_t)from[i] << (8 * i);
+	m <<= unused;
+	return (int64_t)(m >> (unused - 1) >> 1) - (m >> 63 ? INT64_C(1) << (64 - unused) : 0);
 }
 
 static bool
 read_numbers(struct column *c, size_t n, size_t n_missing, enum kind kind, struct reader *r)
 {
-	size_t width = width_of[kind], n_map = n_missing ? (n + 7) / 8 : 0, found = 0;
-	const unsigned char *map = reader_take(r, n_map), *from;
+	struct form f = {.kind = kind, .width = width_of[kind]};
+	size_t n_map = n_missing ? (n + 7) / 8 : 0, found = 0;
+	const unsigned char *map, *from;
 
-	if (n > reader_max_items(r, width))
+	if (kind == DECIMAL) {
+		f.decimals = reader_u8(r);
+		f.width = reader_u8(r);
+		if (f.decimals > NUMBER_POWERS || f.width < 1 || f.width > MAX_WIDTH)
+			return false;
+	}
+	map = reader_take(r, n_map);
+	if (n > reader_max_items(r, f.width))
 		return false;
-	from = reader_take(r, n * width);
+	from = reader_take(r, n * f.width);
 	if (!map || !from || (n_map && n % 8 && map[n_map - 1] >> (n % 8)))
 		return false;
-	for (size_t i = 0; i < n; i++, from += width) {
-		double v = read_number(from, kind);
+	for (size_t i = 0; i < n; i++, from += f.width) {
+		double v = kind == DECIMAL ? (double)read_integer(from, f.width) / number_ten_to[f.decimals]
+					   : read_number(from, kind);
 
 		if (!isfinite(v))
 			return false;
@@ -271,16 +398,20 @@ void
 column_write(const struct table *t, size_t i, struct buf *out)
 {
 	const struct column *c = &t->column[i];
-	enum kind kind = c->type == COLUMN_NUMBER ? narrowest(c->number, t->n_rows) : code_kind(c->dictionary.n);
+	struct form form = {.kind = CODE8};
 
+	if (c->type == COLUMN_NUMBER)
+		form = narrowest(c->number, t->n_rows);
+	else
+		form.kind = code_kind(c->dictionary.n);
 	assert(t->n_rows <= UINT32_MAX);
-	buf_put_u8(out, (uint8_t)kind);
+	buf_put_u8(out, (uint8_t)form.kind);
 	buf_put_u32(out, (uint32_t)t->n_rows);
 	buf_put_u32(out, (uint32_t)c->n_missing);
 	if (c->type == COLUMN_NUMBER)
-		write_numbers(c, t->n_rows, kind, out);
+		write_numbers(c, t->n_rows, form, out);
 	else
-		write_texts(c, t->n_rows, kind, out);
+		write_texts(c, t->n_rows, form.kind, out);
 }
 
 enum status
@@ -296,7 +427,7 @@ column_read(struct table *t, size_t i, const void *bytes, size_t n, struct err *
 	dictionary_clear(&c->dictionary);
 	c->n_missing = n_missing;
 	if (c->type == COLUMN_NUMBER)
-		good = good && kind >= INT8 && kind <= FLOAT64 &&
+		good = good && ((kind >= INT8 && kind <= FLOAT64) || kind == DECIMAL) &&
 		       read_numbers(c, n_rows, n_missing, (enum kind)kind, &r);
 	else
 		good = good && kind >= CODE8 && kind <= CODE32 &&

@@ -1,29 +1,33 @@
 /*
  * csv: see csv.h.
  *
- * Bytes pass through four steps, each a function: begin (what kind of file is this), text (whole UTF-8 characters
- * only), lines (one physical line at a time, so that the line number is always that of the byte being parsed), parse
- * (libcsv, whose callbacks gather cells into a record). libcsv takes any width of row, trims spaces and would let an
- * unterminated quote fill the memory: hence the checks after each piece and in the callbacks. The callbacks return
- * void, so an error is kept in the reader; whoever sets it is the first in the order of the bytes, which is what makes
- * the outcome independent of how they were cut.
+ * Bytes pass through five steps, each a function: begin (what kind of file is this), text (whole UTF-8 characters
+ * only), lines (rows are held until they are whole), plain_rows, and for what those leave line and parse (libcsv, a
+ * physical line at a time, so that the line number is always that of the byte being parsed; its callbacks gather cells
+ * into a record). libcsv takes any width of row, trims spaces and would let an unterminated quote fill the memory:
+ * hence the checks after each piece and in the callbacks. The callbacks return void, so an error is kept in the reader;
+ * whoever sets it is the first in the order of the bytes, which is what makes the outcome independent of how they were
+ * cut.
  *
- * A whole line without quotes and of the right width, as nearly all are, needs no state machine: plain_row splits it,
- * several times faster. It only ever says yes; every other line, and so every error, is libcsv's to judge. That both
- * read the same is tested by feeding every input a byte at a time too, which leaves all of it to libcsv.
+ * A row on a line of its own, of the right width, its quotes in their places, as nearly all are, needs no state
+ * machine: plain_rows splits such rows by masks of 64 bytes, some ten times faster. It only ever says yes; the first
+ * row that is not so plain, and so every error, is libcsv's to judge, and the next row is tried again. That both read
+ * the same is tested with libcsv alone as the oracle.
  */
 #include "schema/csv.h"
 
 #include <assert.h>
 #include <csv.h>
-#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/buf.h"
-#include "schema/table.h"
+#include "schema/magic.h"
+#include "schema/scan.h"
+#include "schema/utf8.h"
 
+enum { HELD = 1 << 17 };       /* bytes of text held back at most */
 enum { BLOCK = 1 << 16 };      /* bytes checked and parsed at a time: what a cell can overshoot its limit by */
 enum { CELL_BLOCK = 1 << 14 }; /* by how much libcsv's buffer of one cell grows */
 
@@ -47,7 +51,11 @@ struct csv {
 	bool after_cr;                   /* the last line ended with the CR that was the last byte seen */
 	bool row_ended_cr;               /* the last row ended with CR: an LF now belongs to it */
 
-	char *record; /* the cells so far, each with its NUL */
+	unsigned char *held; /* text not yet parsed, from the start of a record; CSV_MARGIN bytes before it */
+	size_t n_held, held_cap;
+	bool libcsv_alone;
+
+	char *record; /* the cells so far, each with its NUL; CSV_MARGIN bytes before it */
 	size_t record_cap;
 	struct csv_cell *cell; /* [cell_cap] */
 	size_t cell_cap;
@@ -197,11 +205,14 @@ grow_record(struct csv *c, size_t more)
 
 	while (cap - c->n_bytes < more)
 		cap *= 2;
-	record = realloc(c->record, cap);
+	record = realloc(c->record ? c->record - CSV_MARGIN : NULL, CSV_MARGIN + cap);
 	if (!record) {
 		fail_nomem(c);
 		return false;
 	}
+	if (!c->record)
+		memset(record, 0, CSV_MARGIN);
+	record += CSV_MARGIN;
 	for (size_t i = 0, offset = 0; i < c->n; i++) { /* the cells so far may have moved */
 		c->cell[i].text = record + offset;
 		offset += c->cell[i].len + 1;
@@ -371,148 +382,231 @@ parse(struct csv *c, const unsigned char *p, size_t n)
 	return c->err.status;
 }
 
-/* Splits at delimiters the line p[n], of which the newline is left out; false: it is not so plain, and nothing was
- * done. */
+/* The cell p[*len], which holds quotes, without those around it and one of each pair inside; false: it is not well
+ * formed, and maybe half changed. */
 static bool
-plain_row(struct csv *c, const unsigned char *p, size_t n)
+unquote(unsigned char *p, size_t *len, unsigned char quote)
 {
-	const uint64_t low = 0x7f7f7f7f7f7f7f7fu;
-	const uint64_t delimiters = 0x0101010101010101u * (unsigned char)c->delimiter;
-	size_t n_cells = 0, start = 0;
-	char *record;
+	size_t n = *len, to = 0;
 
-	if (!n || !c->n_columns || n > cell_limit(c) || memchr(p, c->quote, n))
+	if (n < 2 || p[0] != quote || p[n - 1] != quote)
 		return false;
-	if (c->record_cap <= n && !grow_record(c, n + 1))
-		return false;
-	record = c->record;
-	memcpy(record, p, n);
-	for (size_t at = 0; at < n; at += sizeof(uint64_t)) {
-		uint64_t word, hits;
-
-		if (n - at >= sizeof word) {
-			memcpy(&word, p + at, sizeof word);
-		} else {
-			word = 0;
-			memcpy(&word, p + at, n - at);
-		}
-		word = le64toh(word) ^ delimiters;
-		for (hits = ~(((word & low) + low) | word | low); hits;
-			hits &= hits - 1) { /* the top bit of each delimiter */
-			size_t stop = at + (size_t)__builtin_ctzll(hits) / 8;
-
-			if (n_cells + 1 >= c->n_columns)
-				return false;
-			record[stop] = '\0';
-			c->cell[n_cells].text = record + start;
-			c->cell[n_cells++].len = stop - start;
-			start = stop + 1;
-		}
+	for (size_t i = 1; i < n - 1; i++) {
+		if (p[i] == quote && (++i == n - 1 || p[i] != quote))
+			return false;
+		p[to++] = p[i];
 	}
-	if (n_cells + 1 != c->n_columns)
+	*len = to;
+	return true;
+}
+
+/* Takes the quotes out of the row's cells and moves those together; false: it is not well formed, and as it was. */
+static bool
+unquote_row(struct csv *c, unsigned char *row, size_t n)
+{
+	unsigned char *to = row;
+
+	if (c->record_cap < n && !grow_record(c, n))
 		return false;
-	record[n] = '\0';
-	c->cell[n_cells].text = record + start;
-	c->cell[n_cells].len = n - start;
+	memcpy(c->record, row, n);
+	for (size_t i = 0; i < c->n_columns; i++) {
+		unsigned char *cell = row + (c->cell[i].text - (const char *)row);
+		size_t len = c->cell[i].len;
+
+		if (memchr(cell, c->quote, len) && !unquote(cell, &len, (unsigned char)c->quote)) {
+			memcpy(row, c->record, n);
+			return false;
+		}
+		memmove(to, cell, len);
+		c->cell[i].text = (const char *)to;
+		c->cell[i].len = len;
+		to += len + 1;
+	}
+	return true;
+}
+
+/* The row of all columns' cells, n bytes and its newline, which lies whole in memory; false: libcsv has to judge it. */
+static bool
+plain_row(struct csv *c, unsigned char *row, size_t n, bool quoted)
+{
+	struct csv_cell *last = &c->cell[c->n_columns - 1];
+
+	if (row[n - 1] == '\r') /* of a line end; n is above 0 and a CR elsewhere would have stopped the scan */
+		n--, last->len--;
+	if (!n || n > cell_limit(c) || (quoted && !unquote_row(c, row, n)))
+		return false;
+	for (size_t i = 0; i < c->n_columns; i++)
+		row[c->cell[i].text - (const char *)row + (ptrdiff_t)c->cell[i].len] = '\0';
 	c->row_ended_cr = false;
 	c->handler.row(c->handler.ctx, c->cell, c->n_columns, c->line, &c->err);
 	return true;
 }
 
-static enum status
-lines(struct csv *c, const unsigned char *p, size_t n)
+/* Splits text[n] into whole rows, each on one line, until the first that is not so plain. Returns the bytes taken.
+ * 64 bytes behind text[n] can be read. */
+static size_t
+plain_rows(struct csv *c, unsigned char *text, size_t n)
 {
-	const unsigned char *end = p + n;
+	size_t row = 0, start = 0,
+	       n_cells = 0;  /* of the row at hand: its place, its present cell's, the cells before */
+	uint64_t inside = 0; /* all bits: a quote is open */
+	bool quoted = false;
 
-	while (p < end) {
-		const unsigned char *stop = memchr(p, '\n', (size_t)(end - p));
-		const unsigned char *cr;
-		bool ends = stop != NULL, crlf;
+	if (!c->n_columns)
+		return 0;
+	for (size_t base = 0; base < n; base += 64) {
+		struct scan s = scan64(text + base, c->delimiter, c->quote);
+		uint64_t valid = n - base < 64 ? (UINT64_C(1) << (n - base)) - 1 : ~UINT64_C(0), ends, odd;
 
-		stop = stop ? stop + 1 : end;
-		cr = memchr(p, '\r', (size_t)(stop - p));
-		crlf = cr && ends && cr + 2 == stop;
-		if (cr && !crlf) { /* alone, or the last byte for now */
-			stop = cr + 1;
-			ends = true;
+		/* A CR that is not of a CRLF. The last of the 64 has its LF in the next, if at all. */
+		odd = s.cr & ~(s.newline >> 1);
+		if (odd >> 63 && base + 64 < n && text[base + 64] == '\n')
+			odd &= ~UINT64_C(0) >> 1;
+		ends = s.delimiter | s.newline;
+		if (s.quote | inside) {
+			uint64_t open = scan_parity(s.quote & valid) ^ inside;
+
+			inside = open >> 63 ? ~UINT64_C(0) : 0;
+			odd |= (s.newline | s.cr) & open;
+			ends &= ~open;
+			quoted = true;
 		}
-		if (c->after_cr && *p == '\n')
-			ends = false; /* the line was counted at its CR */
-		if (c->in_record || stop[-1] != '\n' || !plain_row(c, p, (size_t)(stop - p) - 1 - crlf)) {
-			if (!c->in_record) {
-				c->in_record = true;
-				c->record_line = c->cell_line = c->line;
-			}
-			if (!c->err.status)
-				parse(c, p, (size_t)(stop - p));
+		odd &= valid;
+		ends &= valid;
+		if (odd) /* what ends before it is good */
+			ends &= (odd & -odd) - 1;
+		for (; ends; ends &= ends - 1) {
+			size_t end = base + (size_t)__builtin_ctzll(ends);
+
+			if (n_cells == c->n_columns)
+				return row;
+			c->cell[n_cells].text = (const char *)text + start;
+			c->cell[n_cells++].len = end - start;
+			start = end + 1;
+			if (text[end] != '\n')
+				continue;
+			if (n_cells != c->n_columns || end == row || !plain_row(c, text + row, end - row, quoted))
+				return row;
+			c->line++;
+			c->offset += start - row;
+			row = start;
+			n_cells = 0;
+			quoted = s.quote & ~((UINT64_C(2) << (end - base)) - 1);
+			if (c->err.status)
+				return row;
 		}
-		if (c->err.status)
-			return c->err.status;
+		if (odd)
+			return row;
+	}
+	return row;
+}
+
+/* The first physical line of p[n], or as much of it as there is, through libcsv. Returns its bytes. */
+static size_t
+line(struct csv *c, const unsigned char *p, size_t n)
+{
+	const unsigned char *stop = memchr(p, '\n', n), *cr;
+	bool ends = stop != NULL, crlf;
+
+	stop = stop ? stop + 1 : p + n;
+	cr = memchr(p, '\r', (size_t)(stop - p));
+	crlf = cr && ends && cr + 2 == stop;
+	if (cr && !crlf) { /* alone, or the last byte for now */
+		stop = cr + 1;
+		ends = true;
+	}
+	if (c->after_cr && *p == '\n')
+		ends = false; /* the line was counted at its CR */
+	if (!c->in_record) {
+		c->in_record = true;
+		c->record_line = c->cell_line = c->line;
+	}
+	if (!parse(c, p, (size_t)(stop - p))) {
 		c->after_cr = stop[-1] == '\r';
 		c->line += ends;
 		c->offset += (uint64_t)(stop - p);
-		p = stop;
 	}
-	return OK;
+	return (size_t)(stop - p);
 }
 
-/* Length of the character that p[n], n >= 1, begins with; 0: more bytes are needed; -1: it is none. */
-static int
-character(const unsigned char *p, size_t n)
+/* Between two records, where a row may be plain? */
+static bool
+at_record(const struct csv *c)
 {
-	unsigned char low = 0x80,
-		      high = 0xbf; /* bounds of the second byte: no overlong forms, surrogates, or > U+10FFFF */
-	size_t len;
-
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return -1;
-	len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	for (size_t i = 1; i < len; i++) {
-		if (i == n)
-			return 0;
-		if (p[i] < low || p[i] > high)
-			return -1;
-		low = 0x80;
-		high = 0xbf;
-	}
-	return (int)len;
+	return !c->in_record && !c->after_cr && !c->libcsv_alone;
 }
 
-/* How many bytes of p[n] are whole characters other than NUL. */
-static size_t
-good_prefix(const unsigned char *p, size_t n)
+/* Takes what is held: whole rows, and with `all` the beginning of the next one as well. */
+static enum status
+settle(struct csv *c, bool all)
 {
-	const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-	size_t i = 0;
+	unsigned char *text;
+	size_t at = 0, n = c->n_held;
 
-	while (i < n) {
-		uint64_t word;
-		int len;
-
-		while (n - i >= sizeof word) { /* eight bytes in 0x01..0x7f: a borrow can only come from a zero */
-			memcpy(&word, p + i, sizeof word);
-			if ((word | (word - ones)) & tops)
+	if (!n)
+		return c->err.status;
+	text = c->held + CSV_MARGIN;
+	while (at < n && !c->err.status) {
+		if (at_record(c)) {
+			at += plain_rows(c, text + at, n - at);
+			if (at == n || c->err.status || (!all && !memchr(text + at, '\n', n - at)))
 				break;
-			i += sizeof word;
 		}
-		if (i == n || !p[i])
-			break;
-		len = character(p + i, n - i);
-		if (len <= 0)
-			break;
-		i += (size_t)len;
+		at += line(c, text + at, n - at);
 	}
-	return i;
+	memmove(text, text + at, n - at);
+	c->n_held = n - at;
+	return c->err.status;
+}
+
+static bool
+grow_held(struct csv *c, size_t n)
+{
+	size_t cap = c->held_cap ? c->held_cap : 4096;
+	unsigned char *held;
+
+	while (cap < n)
+		cap *= 2;
+	held = realloc(c->held, CSV_MARGIN + cap + 64);
+	if (!held) {
+		fail_nomem(c);
+		return false;
+	}
+	if (!c->held)
+		memset(held, 0, CSV_MARGIN);
+	memset(held + CSV_MARGIN + c->held_cap, 0, cap - c->held_cap + 64); /* the scan looks beyond the end */
+	c->held = held;
+	c->held_cap = cap;
+	return true;
+}
+
+/* Rows are taken whole: the beginning of one is held until the rest comes, or until it is long. */
+static enum status
+lines(struct csv *c, const unsigned char *p, size_t n)
+{
+	while (n && !c->err.status) {
+		size_t take = n;
+		bool ends;
+
+		if (!at_record(c)) { /* nothing is held then */
+			take = line(c, p, n);
+			p += take;
+			n -= take;
+			continue;
+		}
+		if (take > HELD - c->n_held)
+			take = HELD - c->n_held;
+		if (c->n_held + take > c->held_cap && !grow_held(c, c->n_held + take))
+			break;
+		memcpy(c->held + CSV_MARGIN + c->n_held, p, take);
+		ends = memchr(p, '\n', take) != NULL;
+		c->n_held += take;
+		p += take;
+		n -= take;
+		if (ends || c->n_held == HELD)
+			settle(c, c->n_held == HELD && !ends);
+	}
+	return c->err.status;
 }
 
 /* What precedes a bad byte is parsed first, so that an error in it comes first whatever the cut. */
@@ -524,8 +618,8 @@ text(struct csv *c, const unsigned char *p, size_t n)
 
 		c->part[c->n_part++] = *p++;
 		n--;
-		len = character(c->part, c->n_part);
-		if (len < 0)
+		len = utf8_character(c->part, c->n_part);
+		if (len < 0 && !settle(c, true))
 			fail_utf8(c, c->part, c->n_part);
 		else if (len > 0) {
 			lines(c, c->part, (size_t)len);
@@ -535,7 +629,7 @@ text(struct csv *c, const unsigned char *p, size_t n)
 			return c->err.status;
 	}
 	while (n) {
-		size_t block = n < BLOCK ? n : BLOCK, good = good_prefix(p, block);
+		size_t block = n < BLOCK ? n : BLOCK, good = utf8_prefix(p, block);
 
 		if (lines(c, p, good))
 			return c->err.status;
@@ -544,12 +638,14 @@ text(struct csv *c, const unsigned char *p, size_t n)
 		if (good == block || !n)
 			continue;
 		if (!p[0]) {
-			fail_nul(c);
+			if (!settle(c, true))
+				fail_nul(c);
 			return c->err.status;
 		}
-		switch (character(p, n)) { /* may be whole beyond the block's end */
+		switch (utf8_character(p, n)) { /* may be whole beyond the block's end */
 		case -1:
-			fail_utf8(c, p, n);
+			if (!settle(c, true))
+				fail_utf8(c, p, n);
 			return c->err.status;
 		case 0:
 			memcpy(c->part, p, n);
@@ -560,51 +656,11 @@ text(struct csv *c, const unsigned char *p, size_t n)
 	return OK;
 }
 
-/* Something known that is no UTF-8 text, by its first bytes; NULL: nothing known. */
-static const char *
-foreign_encoding(const unsigned char *h, size_t n)
-{
-	if (n >= 4 && h[0] == 0xff && h[1] == 0xfe && !h[2] && !h[3])
-		return "UTF-32LE";
-	if (n >= 4 && !h[0] && !h[1] && h[2] == 0xfe && h[3] == 0xff)
-		return "UTF-32BE";
-	if (n >= 2 && h[0] == 0xff && h[1] == 0xfe)
-		return "UTF-16LE";
-	if (n >= 2 && h[0] == 0xfe && h[1] == 0xff)
-		return "UTF-16BE";
-	/* Without a mark: the zero bytes of plain letters. */
-	if (n >= 4 && h[0] && !h[1] && !h[2] && !h[3])
-		return "UTF-32LE";
-	if (n >= 4 && !h[0] && !h[1] && !h[2] && h[3])
-		return "UTF-32BE";
-	if (n >= 4 && h[0] && !h[1] && h[2] && !h[3])
-		return "UTF-16LE";
-	if (n >= 4 && !h[0] && h[1] && !h[2] && h[3])
-		return "UTF-16BE";
-	return NULL;
-}
-
-static const char *
-foreign_format(const unsigned char *h, size_t n)
-{
-	if (n >= 2 && h[0] == 0x1f && h[1] == 0x8b)
-		return "compressed with gzip; decompress it";
-	if (n >= 4 && h[0] == 0x28 && h[1] == 0xb5 && h[2] == 0x2f && h[3] == 0xfd)
-		return "compressed with zstd; decompress it";
-	if (n >= 4 && !memcmp(h, "PK\3\4", 4))
-		return "a spreadsheet workbook or a zip archive; export the table as CSV";
-	if (n >= 4 && !memcmp(h, "\xd0\xcf\x11\xe0", 4))
-		return "an old spreadsheet workbook; export the table as CSV";
-	if (n >= 4 && !memcmp(h, "PAR1", 4))
-		return "a Parquet file; export the table as CSV";
-	return NULL;
-}
-
 /* The first four bytes, or all there are, lie in head. */
 static enum status
 begin(struct csv *c)
 {
-	const char *what = foreign_encoding(c->head, c->n_head);
+	const char *what = magic_encoding(c->head, c->n_head);
 	size_t skip = 0;
 
 	c->begun = true;
@@ -614,7 +670,7 @@ begin(struct csv *c)
 		at(c, 1, NULL);
 		return c->err.status;
 	}
-	what = foreign_format(c->head, c->n_head);
+	what = magic_format(c->head, c->n_head);
 	if (what)
 		return err_set(&c->err, ERR_UNSUPPORTED, "unsupported_format", "the file is not CSV text but %s", what);
 	if (c->n_head >= 3 && !memcmp(c->head, "\xef\xbb\xbf", 3))
@@ -667,6 +723,13 @@ csv_set_dialect(struct csv *c, char delimiter, char quote)
 	csv_set_quote(&c->parser, (unsigned char)quote); /* NUL, which no text has: nothing quotes */
 }
 
+void
+csv_use_libcsv_alone(struct csv *c)
+{
+	assert(!c->begun);
+	c->libcsv_alone = true;
+}
+
 static enum status
 outcome(const struct csv *c, struct err *e)
 {
@@ -701,6 +764,8 @@ csv_finish(struct csv *c, struct err *e)
 	c->finished = true;
 	if (!c->begun && begin(c))
 		return outcome(c, e);
+	if (settle(c, true))
+		return outcome(c, e);
 	if (c->n_part) {
 		fail_utf8(c, c->part, c->n_part);
 		return outcome(c, e);
@@ -724,7 +789,9 @@ csv_reader_free(struct csv *c)
 		return;
 	csv_free(&c->parser);
 	dictionary_release(&c->names);
-	free(c->record);
+	if (c->record)
+		free(c->record - CSV_MARGIN);
+	free(c->held);
 	free(c->cell);
 	free(c);
 }

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 #include "engine/err.h"
+#include "schema/table.h"
 
 struct csv_limits {
 	size_t max_columns; /* 0 in any of them: the default */
@@ -27,6 +28,8 @@ struct csv_limits {
 };
 enum { CSV_MAX_COLUMNS = 20000, CSV_MAX_CELL = 1 << 20, CSV_MAX_RECORD = 16 << 20 };
 
+enum { CSV_MARGIN = NUMBER_MARGIN };
+
 struct csv_cell {
 	const char *text; /* NUL-terminated, borrowed for the callback; "" for an empty cell */
 	size_t len;
@@ -34,9 +37,9 @@ struct csv_cell {
 
 /* A record of n cells that began on physical line `line`. The first record of the stream is the header: it comes
  * through `header`, the others, each as wide as it, through `row`. The cells' texts lie one behind the other, each with
- * its NUL: cell[i + 1].text == cell[i].text + cell[i].len + 1. A record of another width is an error, "ragged_row", or,
- * where there is a `ragged`, goes there as that error and is left out. A status other than OK stops the stream and is
- * what feed returns. */
+ * its NUL: cell[i + 1].text == cell[i].text + cell[i].len + 1; CSV_MARGIN bytes before the first can be read. A record
+ * of another width is an error, "ragged_row", or, where there is a `ragged`, goes there as that error and is left out.
+ * A status other than OK stops the stream and is what feed returns. */
 struct csv_handler {
 	enum status (*header)(void *ctx, const struct csv_cell *cell, size_t n, struct err *e);
 	enum status (*row)(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct err *e);
@@ -50,6 +53,8 @@ enum status csv_new(
 	const struct csv_handler *handler, const struct csv_limits *limits, struct csv **out, struct err *e);
 /* Other characters than ',' and '"', before the first byte is fed: ASCII, not CR, LF or each other; quote 0: none. */
 void csv_set_dialect(struct csv *c, char delimiter, char quote);
+/* Before the first byte is fed: leaves every row to libcsv, as the oracle of tests. */
+void csv_use_libcsv_alone(struct csv *c);
 enum status csv_feed(struct csv *c, const void *bytes, size_t n, struct err *e);
 enum status csv_finish(struct csv *c, struct err *e); /* end of input: the last record needs no newline */
 /* Of a header of one column: the delimiter that seems to be meant, as a person would name it ("';'", "tab"); else NULL.

@@ -17,17 +17,14 @@
 #include <cjson/cJSON.h>
 
 #include "engine/suggest.h"
+#include "schema/distinct.h"
+#include "schema/number_amid.h"
 
-enum { RAW_MAX = 32 << 20 };       /* bytes of the first chunk kept as text */
+enum { RAW_MAX = 32 << 20 }; /* bytes of the first chunk kept as text */
+/* Numbers of a column on their way into its array: a row's go to as many places as there are columns, each of them a
+ * page of its own, so they are gathered close together first, a cache line of each column. */
+enum { TILE = 8 };
 enum { DISTINCT_SLOTS = 8 << 20 }; /* in all columns together: 64 MiB, which only a very wide table can need */
-
-/* 64-bit hashes of the distinct texts of a column: open addressing, 0 is an empty slot. A collision would make the
- * count one too small; among 100,000 texts the odds of any are one in three thousand million. */
-struct distinct {
-	uint64_t *slot;
-	size_t n, n_slots;
-	bool full;
-};
 
 struct ingest {
 	struct ingest_options options;
@@ -40,6 +37,7 @@ struct ingest {
 	/* Known from the header, or from the pass before. */
 	bool typed;
 	enum column_type *types; /* [n_columns] */
+	double *tile;            /* [n_columns][TILE], the latest numbers of each column */
 	bool *declared;          /* [n_columns], of numbers by the options: another cell makes a bad row, not a text */
 	size_t *declared_column; /* [n_declared], which they are */
 	size_t n_declared;
@@ -56,75 +54,11 @@ struct ingest {
 	size_t n_distinct_slots;   /* in all of them */
 	struct dictionary labels;
 	size_t *label_count; /* [label_cap] */
+	uint32_t last_label; /* counted */
 	size_t label_cap;
 	struct err *bad_row; /* [INGEST_BAD_ROWS] once there is one */
 	struct dataset_summary summary;
 };
-
-void
-dataset_summary_release(struct dataset_summary *s)
-{
-	for (size_t i = 0; s->column && i < s->n_columns; i++)
-		free(s->column[i].name);
-	for (size_t i = 0; s->classes && i < s->n_classes; i++)
-		free(s->classes[i].label);
-	free(s->column);
-	free(s->classes);
-	free(s->bad_rows);
-	free(s->options);
-	memset(s, 0, sizeof *s);
-}
-
-enum status
-dataset_table(const struct dataset_summary *s, struct table *out, struct err *e)
-{
-	const char **names = calloc(s->n_columns, sizeof *names);
-	enum column_type *types = calloc(s->n_columns, sizeof *types);
-	enum status status;
-
-	if (!names || !types) {
-		status = err_nomem(e);
-		goto out;
-	}
-	for (size_t i = 0; i < s->n_columns; i++) {
-		names[i] = s->column[i].name;
-		types[i] = s->column[i].type;
-	}
-	status = table_init(out, names, types, s->n_columns, e);
-out:
-	free(names);
-	free(types);
-	return status;
-}
-
-const char *
-dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_WARNING_SIZE])
-{
-	const struct column_summary *c = &s->column[i];
-	size_t n = s->n_rows - c->n_missing;
-	bool label = i == s->label_column;
-
-	if (!c->text_line)
-		return NULL;
-	if (c->n_na && (label || c->type == COLUMN_NUMBER)) {
-		snprintf(message, DATASET_WARNING_SIZE,
-			"column \"%.*s\": %zu cell%s such as \"%s\" in line %llu %s taken as %s; list na_values to say "
-			"what is",
-			(int)text_cut(c->name, strlen(c->name), 60), c->name, c->n_na, c->n_na == 1 ? "" : "s",
-			c->text_cell, (unsigned long long)c->text_line, c->n_na == 1 ? "is" : "are",
-			label ? "unlabelled" : "missing");
-		return label ? "na_among_labels" : "na_among_numbers";
-	}
-	if (c->type != COLUMN_TEXT || label || c->n_numbers < n - c->n_numbers)
-		return NULL;
-	snprintf(message, DATASET_WARNING_SIZE,
-		"column \"%.*s\" is text because of \"%s\" in line %llu, but %.0f%% of its cells are numbers; if it "
-		"means "
-		"missing, list it in na_values",
-		(int)text_cut(c->name, strlen(c->name), 60), c->name, c->text_cell, (unsigned long long)c->text_line,
-		floor(100 * (double)c->n_numbers / (double)n));
-	return "numbers_among_text";
-}
 
 /* Adds line and column to an error, the column's name cut to whole characters. */
 static enum status
@@ -136,49 +70,6 @@ at_column(struct err *e, uint64_t line, const char *name)
 	memcpy(cut, name, n);
 	cut[n] = '\0';
 	return err_at(e, line, cut);
-}
-
-/* ---- counting distinct texts ------------------------------------------------------------------------------------- */
-
-static void
-distinct_insert(struct distinct *d, uint64_t hash)
-{
-	size_t mask = d->n_slots - 1, i = (size_t)hash & mask;
-
-	while (d->slot[i] && d->slot[i] != hash)
-		i = (i + 1) & mask;
-	d->n += !d->slot[i];
-	d->slot[i] = hash;
-}
-
-static enum status
-distinct_add(struct ingest *g, struct distinct *d, const char *text, size_t len, struct err *e)
-{
-	uint64_t hash;
-
-	if (d->full)
-		return OK;
-	if (4 * (d->n + 1) > 3 * d->n_slots) {
-		struct distinct wider = {.n_slots = d->n_slots ? d->n_slots * 2 : 16};
-
-		if (g->n_distinct_slots + wider.n_slots - d->n_slots > DISTINCT_SLOTS) {
-			d->full = true;
-			return OK;
-		}
-		wider.slot = calloc(wider.n_slots, sizeof *wider.slot);
-		if (!wider.slot)
-			return err_nomem(e);
-		for (size_t i = 0; i < d->n_slots; i++)
-			if (d->slot[i])
-				distinct_insert(&wider, d->slot[i]);
-		g->n_distinct_slots += wider.n_slots - d->n_slots;
-		free(d->slot);
-		*d = wider;
-	}
-	hash = checksum64(text, len);
-	distinct_insert(d, hash ? hash : 1);
-	d->full = d->n >= INGEST_MAX_DISTINCT;
-	return OK;
 }
 
 /* ---- the header -------------------------------------------------------------------------------------------------- */
@@ -270,11 +161,12 @@ first_header(struct ingest *g, const char *const *names, size_t n, struct err *e
 	if (check_names(g, names, n, e))
 		return e->status;
 	g->types = calloc(n, sizeof *g->types);
+	g->tile = calloc(n, TILE * sizeof *g->tile);
 	g->declared = calloc(n, sizeof *g->declared);
 	g->declared_column = calloc(n, sizeof *g->declared_column);
 	g->distinct = calloc(n, sizeof *g->distinct);
 	s->column = calloc(n, sizeof *s->column);
-	if (!g->types || !g->declared || !g->declared_column || !g->distinct || !s->column)
+	if (!g->types || !g->tile || !g->declared || !g->declared_column || !g->distinct || !s->column)
 		return err_nomem(e);
 	s->n_columns = n;
 	for (size_t i = 0; i < n; i++) {
@@ -333,10 +225,22 @@ drop_raw(struct ingest *g)
 	g->raw_kept = false;
 }
 
+/* The n numbers of each column that wait in the tile, from row `first` on. */
+static void
+put_tile(struct ingest *g, size_t first, size_t n)
+{
+	for (size_t i = 0; i < g->t.n_columns; i++)
+		if (g->t.column[i].type == COLUMN_NUMBER)
+			memcpy(g->t.column[i].number + first, g->tile + i * TILE, n * sizeof *g->tile);
+}
+
 static enum status
 flush(struct ingest *g, struct err *e)
 {
 	enum status status;
+	size_t waiting = g->t.n_rows % TILE;
+
+	put_tile(g, g->t.n_rows - waiting, waiting);
 
 	/* In the order of the arrays, while they are whole: cheaper than in every cell. */
 	for (size_t i = 0; i < g->t.n_columns; i++) {
@@ -354,7 +258,8 @@ flush(struct ingest *g, struct err *e)
 		s->min = least;
 		s->max = most;
 	}
-	status = g->sink.chunk(g->sink.ctx, &g->t, g->n_chunks, e);
+	status = g->sink.take ? g->sink.take(g->sink.ctx, &g->t, g->n_chunks, e)
+			      : g->sink.chunk(g->sink.ctx, &g->t, g->n_chunks, e);
 	g->n_chunks++;
 	g->chunk_text = 0;
 	table_clear(&g->t);
@@ -399,7 +304,7 @@ put_text(struct ingest *g, size_t i, size_t row, const char *text, size_t len, s
 	if (status || c->dictionary.n == n_texts)
 		return status;
 	g->chunk_text += len;
-	return distinct_add(g, &g->distinct[i], text, len, e);
+	return distinct_add(&g->distinct[i], text, len, INGEST_MAX_DISTINCT, &g->n_distinct_slots, DISTINCT_SLOTS, e);
 }
 
 /* Column i meets a text that its warning will name: the first that made it text, or is taken as missing. */
@@ -467,6 +372,7 @@ count_label(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct
 	g->summary.n_labelled++;
 	code = dictionary_find(&g->labels, cell->text, cell->len);
 	if (code != TABLE_MISSING) {
+		g->last_label = code;
 		g->label_count[code]++;
 		return OK;
 	}
@@ -495,8 +401,30 @@ count_label(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct
 	}
 	if (dictionary_add(&g->labels, cell->text, cell->len, &code, e))
 		return e->status;
+	g->last_label = code;
 	g->label_count[code] = 1;
 	return OK;
+}
+
+/* The row's label is that of the row before. */
+static void
+count_label_again(struct ingest *g)
+{
+	g->summary.n_labelled++;
+	g->label_count[g->last_label]++;
+}
+
+/* Has the row the same text as the one before it? Often it has, and then it need not be looked up. */
+static bool
+repeats(struct column *c, size_t row, const struct csv_cell *cell)
+{
+	uint32_t last = row ? c->code[row - 1] : TABLE_MISSING;
+
+	if (last == TABLE_MISSING || c->dictionary.len[last] != cell->len ||
+		memcmp(c->dictionary.text[last], cell->text, cell->len) != 0)
+		return false;
+	c->code[row] = last;
+	return true;
 }
 
 /* The cell of column i is missing; one that merely looks like it is counted, and the first noted. */
@@ -556,19 +484,16 @@ on_bad_row(void *ctx, const struct err *why, struct err *e)
 	return OK;
 }
 
-/* The cells of the columns that were declared to be of numbers, into the row that is to come; what is wrong with one
- * goes into *why. Missing ones are NaN and not counted yet. */
+/* Are the cells good that were declared to be of numbers? What is wrong with one goes into *why. */
 static enum status
-put_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct err *why)
+check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct err *why)
 {
-	size_t row = g->t.n_rows;
-
 	for (size_t k = 0; k < g->n_declared; k++) {
 		size_t i = g->declared_column[k];
 		const char *name = g->summary.column[i].name;
-		double *v = &g->t.column[i].number[row];
+		double v = NAN;
 
-		if (!number_parse_marked(cell[i].text, cell[i].len, g->decimal, v)) {
+		if (!number_parse_amid(cell[i].text, cell[i].len, g->decimal, &v)) {
 			if (!is_missing(g, CELL_NUMBER, &cell[i])) {
 				err_set(why, ERR_DATA, "not_a_number",
 					"line %llu: column \"%.*s\" is declared to be of numbers, and \"%.*s\" is none",
@@ -576,21 +501,20 @@ put_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, struc
 					(int)text_cut(cell[i].text, cell[i].len, 60), cell[i].text);
 				return at_column(why, line, name);
 			}
-			*v = NAN;
 		}
-		if (g->summary.column[i].role != ROLE_WEIGHT || *v >= 0)
+		if (g->summary.column[i].role != ROLE_WEIGHT || v >= 0)
 			continue;
 		err_set(why, ERR_DATA, "bad_weight",
 			"line %llu: the weight in column \"%.*s\" is %s; it must be a "
 			"number of 0 or above",
 			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name,
-			isnan(*v) ? "missing" : "negative");
+			isnan(v) ? "missing" : "negative");
 		return at_column(why, line, name);
 	}
 	return OK;
 }
 
-/* What is done for column i of a new row is undone by nothing: the row is a good one by now. */
+/* A cell of column i that is no number. What is done is undone by nothing: the row is a good one by now. */
 static enum status
 put_cell(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line, struct err *e)
 {
@@ -599,11 +523,8 @@ put_cell(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line,
 	enum cell_kind kind = i == g->summary.label_column ? CELL_LABEL : CELL_TEXT;
 
 	if (c->type == COLUMN_NUMBER) {
-		if (g->declared[i] ? !isnan(c->number[row])
-				   : number_parse_marked(cell->text, cell->len, g->decimal, &c->number[row]))
-			return OK;
 		if (is_missing(g, CELL_NUMBER, cell)) {
-			c->number[row] = NAN;
+			g->tile[i * TILE + row % TILE] = NAN;
 			c->n_missing++;
 			count_na(g, i, CELL_NUMBER, cell, line);
 			return OK;
@@ -611,6 +532,13 @@ put_cell(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line,
 		note_text(g, i, cell, line);
 		if (become_text(g, i, e) || g->again)
 			return e->status;
+	}
+	if (repeats(c, row, cell)) {
+		if (kind == CELL_LABEL)
+			count_label_again(g);
+		else if (g->summary.column[i].text_line)
+			g->summary.column[i].n_numbers += is_number(cell, g->decimal);
+		return OK;
 	}
 	if (is_missing(g, kind, cell)) {
 		c->code[row] = TABLE_MISSING;
@@ -632,6 +560,8 @@ on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct e
 	struct table *t = &g->t;
 	struct err why = {0};
 	size_t row = t->n_rows;
+	const char decimal = g->decimal;
+	double *slot = g->tile + row % TILE;
 
 	if (row == t->cap && !g->again) {
 		size_t want = row ? row * 2 : 64;
@@ -639,18 +569,23 @@ on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct e
 		if (table_reserve(t, want < g->chunk_cap ? want : g->chunk_cap, e))
 			return e->status;
 	}
-	if (g->n_declared && !g->again && put_declared(g, cell, line, &why))
+	if (g->n_declared && !g->again && check_declared(g, cell, line, &why))
 		return on_bad_row(g, &why, e);
 	if (g->again)
 		return scout(g, cell, n, line);
 	if (g->raw_kept && keep_raw(g, cell, n, e))
 		return e->status;
 	for (size_t i = 0; i < n; i++) {
+		if (g->types[i] == COLUMN_NUMBER &&
+			number_parse_amid(cell[i].text, cell[i].len, decimal, &slot[i * TILE]))
+			continue;
 		if (put_cell(g, i, &cell[i], line, e))
 			return e->status;
 		if (g->again)
 			return scout(g, cell, n, line);
 	}
+	if (row % TILE == TILE - 1)
+		put_tile(g, row + 1 - TILE, TILE);
 	t->n_rows++;
 	g->summary.n_rows++;
 	if (t->n_rows == g->chunk_cap || g->chunk_text >= INGEST_CHUNK_TEXT)
@@ -673,8 +608,7 @@ start(struct ingest *g, struct err *e)
 	drop_raw(g);
 	dictionary_clear(&g->labels);
 	for (size_t i = 0; i < s->n_columns; i++) {
-		free(g->distinct[i].slot);
-		g->distinct[i] = (struct distinct){0};
+		distinct_release(&g->distinct[i]);
 		s->column[i].n_missing = s->column[i].n_na = s->column[i].n_distinct = s->column[i].n_numbers = 0;
 		s->column[i].min = s->column[i].max = NAN;
 	}
@@ -833,9 +767,10 @@ ingest_free(struct ingest *g)
 	if (!g)
 		return;
 	for (size_t i = 0; g->distinct && i < g->summary.n_columns; i++)
-		free(g->distinct[i].slot);
+		distinct_release(&g->distinct[i]);
 	free(g->distinct);
 	free(g->types);
+	free(g->tile);
 	free(g->declared);
 	free(g->declared_column);
 	free(g->bad_row);

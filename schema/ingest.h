@@ -69,6 +69,8 @@ const char *dataset_warning(const struct dataset_summary *s, size_t i, char mess
 struct ingest_sink {
 	/* A full chunk: valid during the call. Its table has every column of the file, in file order. */
 	enum status (*chunk)(void *ctx, const struct table *t, size_t chunk_index, struct err *e);
+	/* Where it is there, called instead of chunk: may take *t and leave another table of the same columns. */
+	enum status (*take)(void *ctx, struct table *t, size_t chunk_index, struct err *e);
 	enum status (*restart)(void *ctx, struct err *e);
 	void *ctx;
 };

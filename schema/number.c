@@ -7,7 +7,7 @@
  * is for strtod, which gets digits and an exponent but no decimal point, and so nothing that a locale could change.
  * Writing: the first of the shortest precisions that reads back as the same value.
  */
-#include "schema/table.h"
+#include "schema/number_amid.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -21,19 +21,18 @@
 __extension__ typedef unsigned __int128 wide;
 
 enum {
-	MAX_DIGITS = 19,    /* 10^19 - 1 < 2^64 */
-	POWERS_DOUBLE = 22, /* 10^22 = 5^22 2^22, and 5^22 < 2^53 */
-	POWERS_FIVE = 27,   /* 5^27 < 2^64 */
-	KEPT_DIGITS = 800,  /* a double's exact decimal expansion has at most 767: more only say "and a bit" */
+	MAX_DIGITS = 19,   /* 10^19 - 1 < 2^64 */
+	POWERS_FIVE = 27,  /* 5^27 < 2^64 */
+	KEPT_DIGITS = 800, /* a double's exact decimal expansion has at most 767: more only say "and a bit" */
 };
-
-static const double ten_to[POWERS_DOUBLE + 1] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
-	1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 static const uint64_t five_to[POWERS_FIVE + 1] = {1u, 5u, 25u, 125u, 625u, 3125u, 15625u, 78125u, 390625u, 1953125u,
 	9765625u, 48828125u, 244140625u, 1220703125u, 6103515625u, 30517578125u, 152587890625u, 762939453125u,
 	3814697265625u, 19073486328125u, 95367431640625u, 476837158203125u, 2384185791015625u, 11920928955078125u,
 	59604644775390625u, 298023223876953125u, 1490116119384765625u, 7450580596923828125u};
+
+const double number_ten_to[NUMBER_POWERS + 1] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12,
+	1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
 static bool
 is_digit(char c)
@@ -76,12 +75,10 @@ scale(uint64_t m, int e)
 	return round_to_double((uint64_t)(product >> 64), (uint64_t)product != 0, e - up - five_up + 64);
 }
 
-/* Up to eight digits and nothing else, as most cells are: all at once, eight to a word, without a loop to mispredict.
- */
+/* Up to eight digits and nothing else. */
 static bool
 parse_digits(const char *text, size_t len, double *out)
 {
-	const uint64_t zeros = 0x3030303030303030u, tops = 0xf0f0f0f0f0f0f0f0u, pairs = 0x000000ff000000ffu;
 	uint64_t word;
 
 	if (len >= 4) { /* overlapping halves agree where they overlap */
@@ -94,15 +91,12 @@ parse_digits(const char *text, size_t len, double *out)
 		word = (uint64_t)(unsigned char)text[0] | (uint64_t)(unsigned char)text[len / 2] << (8 * (len / 2)) |
 		       (uint64_t)(unsigned char)text[len - 1] << (8 * (len - 1));
 	}
-	if (len < 8) /* zeros in front */
-		word = word << (8 * (8 - len)) | zeros >> (8 * len);
-	if ((word & tops) != zeros || ((word + 0x0606060606060606u) & tops) != zeros)
+	word ^= 0x3030303030303030u;
+	if (len < 8) /* zeros in front; what lies above the last is shifted out */
+		word <<= 8 * (8 - len);
+	if (number_not_digits(word))
 		return false;
-	word -= zeros;
-	word = word * 10 + (word >> 8); /* every other byte: two digits */
-	word = (word & pairs) * (100 + (UINT64_C(1000000) << 32)) +
-	       ((word >> 16) & pairs) * (1 + (UINT64_C(10000) << 32));
-	*out = (double)(int64_t)(word >> 32);
+	*out = (double)(int64_t)number_value_of(word);
 	return true;
 }
 
@@ -195,10 +189,10 @@ parse(const char *text, size_t len, char mark, double *out)
 	small = m <= UINT64_C(1) << 53;
 	if (small && !e)
 		v = (double)(int64_t)m; /* most numbers are these; signed, since that is one instruction */
-	else if (small && e <= 0 && e >= -POWERS_DOUBLE)
-		v = (double)m / ten_to[-e];
-	else if (small && e > 0 && e <= POWERS_DOUBLE)
-		v = (double)m * ten_to[e];
+	else if (small && e <= 0 && e >= -NUMBER_POWERS)
+		v = (double)m / number_ten_to[-e];
+	else if (small && e > 0 && e <= NUMBER_POWERS)
+		v = (double)m * number_ten_to[e];
 	else if (!m)
 		v = 0;
 	else if (e >= -POWERS_FIVE && e <= POWERS_FIVE)
@@ -282,10 +276,10 @@ exponent_of(double size)
 	int exponent = 0;
 
 	if (size >= 1)
-		while (size >= ten_to[exponent + 1])
+		while (size >= number_ten_to[exponent + 1])
 			exponent++;
 	else
-		while (size * ten_to[-exponent] < 1)
+		while (size * number_ten_to[-exponent] < 1)
 			exponent--;
 	return exponent;
 }
@@ -304,8 +298,8 @@ format_short(char *buf, double v)
 
 	if (k < 0)
 		return 0;
-	n = (uint64_t)nearbyint(size * ten_to[k]);
-	return (double)n / ten_to[k] == size ? put_decimal(buf, signbit(v), n, k) : 0;
+	n = (uint64_t)nearbyint(size * number_ten_to[k]);
+	return (double)n / number_ten_to[k] == size ? put_decimal(buf, signbit(v), n, k) : 0;
 }
 
 size_t
@@ -345,8 +339,8 @@ format_ordinary(char *buf, float v)
 
 		if (k < 0)
 			continue;
-		n = (uint64_t)nearbyint(size * ten_to[k]);
-		near = (double)n / ten_to[k];
+		n = (uint64_t)nearbyint(size * number_ten_to[k]);
+		near = (double)n / number_ten_to[k];
 		memcpy(&bits, &near, sizeof bits);
 		if ((float)near != fabsf(v) || (bits & 0x1fffffff) == 0x10000000)
 			continue;

@@ -60,6 +60,7 @@ size_t table_find(const struct table *t, const char *name); /* SIZE_MAX: no such
  * locale: false for anything else, for hexadecimal, "nan", "inf", and for what overflows a double. */
 bool number_parse(const char *text, size_t len, double *out);
 bool number_parse_marked(const char *text, size_t len, char mark, double *out); /* another decimal mark: ',' */
+enum { NUMBER_MARGIN = 16 };                                                    /* of number_amid.h */
 /* The shortest text that reads back as the same value, e.g. "0.1", "3", "1e+20". v finite. buf of >= 32. For floats,
  * number_format_float gives the shortest that reads back as the same float. Return the length. */
 size_t number_format(char *buf, double v);
@@ -69,9 +70,10 @@ size_t number_format_float(char *buf, float v);
 size_t text_cut(const char *text, size_t len, size_t max);
 
 /*
- * One column's cells of one chunk as bytes: numbers in the narrowest of int8, int16, int32, float32, float64 that holds
- * every one exactly, with a bitmap where cells are missing; texts as dictionary and codes of 1, 2 or 4 bytes.
- * column_read fills column `c` of a table whose n_rows must equal the chunk's (ERR_CORRUPT for anything odd).
+ * One column's cells of one chunk as bytes: numbers in the narrowest of int8, int16, int32, float32, float64 and
+ * integers of 1 to 7 bytes over a power of ten that holds every one exactly, with a bitmap where cells are missing;
+ * texts as dictionary and codes of 1, 2 or 4 bytes. column_read fills column `c` of a table whose n_rows must equal the
+ * chunk's (ERR_CORRUPT for anything odd).
  */
 void column_write(const struct table *t, size_t c, struct buf *out);
 enum status column_read(struct table *t, size_t c, const void *bytes, size_t n, struct err *e);

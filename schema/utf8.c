@@ -1,6 +1,8 @@
 /* utf8: see utf8.h. */
 #include "schema/utf8.h"
 
+#include "schema/scan.h"
+
 static bool
 is_tail(unsigned char c)
 {
@@ -67,4 +69,54 @@ utf8_encode(uint32_t c, unsigned char out[4])
 	out[2] = (unsigned char)(0x80 | (c >> 6 & 0x3f));
 	out[3] = (unsigned char)(0x80 | (c & 0x3f));
 	return 4;
+}
+
+int
+utf8_character(const unsigned char *p, size_t n)
+{
+	unsigned char low = 0x80,
+		      high = 0xbf; /* bounds of the second byte: no overlong forms, surrogates, or > U+10FFFF */
+	size_t len;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return -1;
+	len = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (p[0] == 0xe0)
+		low = 0xa0;
+	else if (p[0] == 0xed)
+		high = 0x9f;
+	else if (p[0] == 0xf0)
+		low = 0x90;
+	else if (p[0] == 0xf4)
+		high = 0x8f;
+	for (size_t i = 1; i < len; i++) {
+		if (i == n)
+			return 0;
+		if (p[i] < low || p[i] > high)
+			return -1;
+		low = 0x80;
+		high = 0xbf;
+	}
+	return (int)len;
+}
+
+size_t
+utf8_prefix(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n) {
+		int len;
+
+		i += scan_plain(p + i, n - i);
+		if (i == n || !p[i])
+			break;
+		len = utf8_character(p + i, n - i);
+		if (len <= 0)
+			break;
+		i += (size_t)len;
+	}
+	return i;
 }

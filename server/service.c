@@ -19,6 +19,7 @@
 #include "server/metrics.h"
 #include "server/model_cache.h"
 #include "server/model_ref.h"
+#include "server/pipeline.h"
 #include "server/report.h"
 #include "server/spool.h"
 
@@ -137,6 +138,7 @@ service_max_queued(const struct service *v)
 
 struct upload {
 	struct store_upload *stored;
+	struct pipeline *pipeline; /* between the two: chunks are stored while the next are read */
 	struct ingest *ingest;
 	struct spool spool; /* the bytes so far: a column may turn out to be text when its numbers are stored already */
 	const struct service_table_limits *limits; /* borrowed of the service */
@@ -188,13 +190,17 @@ service_upload_begin(
 {
 	const char *label = options ? ingest_options_label(options) : NULL;
 	struct upload *u = calloc(1, sizeof *u);
-	const struct ingest_sink sink = {.chunk = store_chunk, .restart = drop_chunks, .ctx = u};
+	const struct ingest_sink to_store = {.chunk = store_chunk, .restart = drop_chunks, .ctx = u};
+	struct ingest_sink sink;
 	enum status s;
 
 	if (!u)
 		return err_nomem(e);
 	spool_init(&u->spool, v->spool_dir);
 	u->limits = &v->tables;
+	if ((s = pipeline_new(&to_store, &u->pipeline, e)))
+		goto out;
+	sink = pipeline_sink(u->pipeline);
 	if ((s = ingest_new(options, &v->tables.csv, &sink, &u->ingest, e)) ||
 		(s = store_upload_begin(v->store, name && *name ? name : "dataset", label, &u->stored, e)))
 		goto out;
@@ -232,9 +238,9 @@ service_append_begin(struct service *v, const char *dataset, size_t version, con
 	struct upload **out, struct err *e)
 {
 	struct upload *u = calloc(1, sizeof *u);
-	const struct ingest_sink sink = {.chunk = store_chunk, .restart = drop_chunks, .ctx = u};
+	const struct ingest_sink to_store = {.chunk = store_chunk, .restart = drop_chunks, .ctx = u};
 	struct dataset d = {0};
-	struct ingest_sink mapped;
+	struct ingest_sink mapped, sink;
 	enum status s;
 
 	if (!u)
@@ -244,12 +250,15 @@ service_append_begin(struct service *v, const char *dataset, size_t version, con
 	u->version = version;
 	u->limits = &v->tables;
 	if ((s = store_dataset_get(v->store, dataset, &d, e)) || (s = check_version(&d, version, e)) ||
-		(s = append_new(&d.summary, &sink, &u->append, e)))
+		(s = append_new(&d.summary, &to_store, &u->append, e)))
 		goto out;
 	memcpy(u->dataset, d.id, sizeof u->dataset);
 	u->n_before = d.summary.n_rows;
 	mapped = append_sink(u->append);
-	if ((s = ingest_new(options, &v->tables.csv, &mapped, &u->ingest, e)) ||
+	if ((s = pipeline_new(&mapped, &u->pipeline, e)))
+		goto out;
+	sink = pipeline_sink(u->pipeline);
+	if ((s = ingest_new(options, &v->tables.csv, &sink, &u->ingest, e)) ||
 		(s = store_upload_begin(v->store, NULL, NULL, &u->stored, e)))
 		goto out;
 	*out = u;
@@ -345,6 +354,8 @@ service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], struct err *e)
 			return s;
 		assert(!again); /* all types are known after a whole pass */
 	}
+	if ((s = pipeline_wait(u->pipeline, e)))
+		return s;
 	if (!u->append)
 		return store_upload_finish(u->stored, ingest_summary(u->ingest), id, e);
 	memcpy(id, u->dataset, sizeof u->dataset);
@@ -356,6 +367,7 @@ service_upload_free(struct upload *u)
 {
 	if (!u)
 		return;
+	pipeline_free(u->pipeline);
 	if (u->stored)
 		store_upload_free(u->stored);
 	ingest_free(u->ingest);

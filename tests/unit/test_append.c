@@ -75,7 +75,7 @@ static struct dataset_summary
 put_behind(const struct dataset_summary *before, struct kept *k, const char *more)
 {
 	const size_t n_before = k->n;
-	const struct ingest_sink sink = {keep, forget, k};
+	const struct ingest_sink sink = {.chunk = keep, .restart = forget, .ctx = k};
 	struct ingest_options o = {0};
 	struct dataset_summary whole = {0};
 	struct append *a = NULL;
@@ -163,7 +163,8 @@ a_table_cut_in_two_is_put_together_again(void **state)
 	for (int cut = 3; cut < N; cut++) { /* from where both columns have shown their types */
 		for (int turned = 0; turned < 2; turned++) {
 			struct kept all = {0}, parts = {0};
-			const struct ingest_sink to_all = {keep, forget, &all}, to_parts = {keep, forget, &parts};
+			const struct ingest_sink to_all = {.chunk = keep, .restart = forget, .ctx = &all},
+						 to_parts = {.chunk = keep, .restart = forget, .ctx = &parts};
 			struct dataset_summary sum;
 			struct ingest *one, *first;
 
@@ -191,7 +192,7 @@ rows_without_the_label_column_are_unlabelled(void **state)
 {
 	const struct ingest_options o = {.label_column = (char *)(uintptr_t) "kind"};
 	struct kept parts = {0};
-	const struct ingest_sink sink = {keep, forget, &parts};
+	const struct ingest_sink sink = {.chunk = keep, .restart = forget, .ctx = &parts};
 	struct ingest *first = read_table("x,who,kind\n1,a,u\n2,b,v\n", &o, &sink);
 	struct dataset_summary sum = put_behind(ingest_summary(first), &parts, "who,x\nc,3\n");
 

@@ -46,9 +46,15 @@ on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct e
 	return OK;
 }
 
+struct dialect {
+	char delimiter, quote;
+};
+static const struct dialect usual = {',', '"'};
+
 /* Pieces of `piece` bytes; 0: of random sizes up to 7. */
 static char *
-reading(const char *bytes, size_t n, size_t piece, const struct csv_limits *limits)
+reading_of(const char *bytes, size_t n, size_t piece, const struct csv_limits *limits, struct dialect dialect,
+	bool libcsv_alone)
 {
 	struct buf out = {0};
 	struct csv_handler handler = {.header = on_header, .row = on_row, .ctx = &out};
@@ -58,6 +64,9 @@ reading(const char *bytes, size_t n, size_t piece, const struct csv_limits *limi
 	unsigned random = 12345;
 
 	assert_int_equal(csv_new(&handler, limits, &c, &e), OK);
+	csv_set_dialect(c, dialect.delimiter, dialect.quote);
+	if (libcsv_alone)
+		csv_use_libcsv_alone(c);
 	for (size_t at = 0; at < n && !status;) {
 		size_t take = piece;
 		char *copy;
@@ -88,15 +97,25 @@ reading(const char *bytes, size_t n, size_t piece, const struct csv_limits *limi
 	return (char *)out.data;
 }
 
-/* The bytes' reading must begin with `expected`, however they are cut. */
+static char *
+reading(const char *bytes, size_t n, size_t piece, const struct csv_limits *limits)
+{
+	return reading_of(bytes, n, piece, limits, usual, false);
+}
+
+/* The bytes' reading must begin with `expected`, however they are cut, and be libcsv's. */
 static void
 check_bytes(const char *bytes, size_t n, const struct csv_limits *limits, const char *expected)
 {
 	char *whole = reading(bytes, n, n ? n : 1, limits);
+	char *libcsv = reading_of(bytes, n, n ? n : 1, limits, usual, true);
 	size_t pieces[] = {1, 2, 3, 5, 0};
 
 	if (strncmp(whole, expected, strlen(expected)) != 0)
 		fail_msg("read:\n%sexpected:\n%s", whole, expected);
+	if (strcmp(libcsv, whole) != 0)
+		fail_msg("read:\n%sby libcsv:\n%s", whole, libcsv);
+	free(libcsv);
 	for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
 		char *cut = reading(bytes, n, pieces[i], limits);
 
@@ -424,6 +443,105 @@ no_cut_of_any_small_text_changes_its_reading(void **state)
 	}
 }
 
+static uint64_t random_state = 88172645463325252u;
+
+static uint64_t
+random_below(uint64_t n)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (random_state >> 11) % n;
+}
+
+/* A cell as some program may write it; rarely one that is not right. */
+static void
+put_random_cell(struct buf *out, struct dialect d, bool mistakes)
+{
+	static const char *const plain[] = {"", "1", "-2.5", "abc",
+		"a long text that is longer than most, of sixty-four bytes and even more of them", "Größe", " x "};
+	size_t kind = random_below(mistakes ? 40 : 38);
+
+	if (kind < 30 || !d.quote) {
+		buf_puts(out, plain[random_below(7)]);
+		return;
+	}
+	if (kind == 39) {
+		buf_printf(out, "a%cb", d.quote);
+		return;
+	}
+	buf_put_u8(out, (uint8_t)d.quote);
+	for (size_t n = random_below(6); n; n--)
+		switch (random_below(6)) {
+		case 0:
+			buf_put_u8(out, (uint8_t)d.quote);
+			buf_put_u8(out, (uint8_t)d.quote);
+			break;
+		case 1:
+			buf_put_u8(out, (uint8_t)d.delimiter);
+			break;
+		case 2:
+			buf_puts(out, random_below(2) ? "\n" : "\r\n");
+			break;
+		default:
+			buf_puts(out, plain[random_below(7)]);
+		}
+	buf_put_u8(out, (uint8_t)d.quote);
+	if (kind == 38)
+		buf_puts(out, "x");
+}
+
+/* Tables long enough for every path of the reader: blocks, cells across them, rows held back. */
+static void
+random_tables_are_read_as_libcsv_reads_them(void **state)
+{
+	static const struct dialect dialects[] = {{',', '"'}, {';', '\''}, {'\t', '\0'}, {'|', '"'}};
+	static const char *const ends[] = {"\n", "\r\n", "\r"};
+
+	(void)state;
+	for (size_t k = 0; k < 300; k++) {
+		struct dialect d = dialects[k % 4];
+		const char *end = ends[k % 7 ? 0 : random_below(3)];
+		size_t n_columns = 1 + random_below(k % 5 ? 6 : 60), n_rows = random_below(k % 10 ? 60 : 3000);
+		bool mistakes = !(k % 3);
+		size_t pieces[] = {SIZE_MAX, 32768, 64, 0};
+		struct buf in = {0};
+		char *libcsv;
+
+		for (size_t i = 0; i < n_columns; i++)
+			buf_printf(&in, "%.*sc%zu", i > 0, &d.delimiter, i);
+		for (size_t row = 0; row < n_rows; row++) {
+			buf_puts(&in, random_below(50) ? end : ends[random_below(3)]);
+			for (size_t i = 0; i < n_columns - (mistakes && !random_below(500)); i++) {
+				if (i)
+					buf_put_u8(&in, (uint8_t)d.delimiter);
+				put_random_cell(&in, d, mistakes && !random_below(20));
+			}
+			if (!random_below(30))
+				buf_puts(&in, end);
+		}
+		if (mistakes && !random_below(4)) /* a byte that is no text */
+			in.data[random_below(in.len)] = random_below(2) ? 0xff : 0;
+		assert_false(in.failed);
+		libcsv = reading_of((char *)in.data, in.len, in.len, NULL, d, true);
+		for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+			char *ours = reading_of((char *)in.data, in.len, pieces[i], NULL, d, false);
+
+			if (strcmp(ours, libcsv) != 0) {
+				size_t at = 0;
+
+				while (ours[at] == libcsv[at])
+					at++;
+				fail_msg("table %zu, pieces of %zu, from byte %zu: \"%.60s\", libcsv \"%.60s\"", k,
+					pieces[i], at, ours + at, libcsv + at);
+			}
+			free(ours);
+		}
+		free(libcsv);
+		buf_release(&in);
+	}
+}
+
 static void
 a_block_boundary_inside_a_character_is_no_error(void **state)
 {
@@ -525,6 +643,7 @@ main(void)
 		cmocka_unit_test(a_long_name_is_cut_between_characters),
 		cmocka_unit_test(an_error_of_the_handler_stops_the_stream),
 		cmocka_unit_test(no_cut_of_any_small_text_changes_its_reading),
+		cmocka_unit_test(random_tables_are_read_as_libcsv_reads_them),
 		cmocka_unit_test(a_block_boundary_inside_a_character_is_no_error),
 		cmocka_unit_test(cells_are_quoted_only_where_they_must_be),
 		cmocka_unit_test(what_is_written_reads_back),
