@@ -222,6 +222,26 @@ mixture_mean(const struct mixture *m, size_t k, double *mean)
 		mean[i] = (double)m->centre[i] + (double)m->mean[k * m->d + i];
 }
 
+size_t
+mixture_nearest(const struct mixture *m, const real *x)
+{
+	double least = INFINITY;
+	size_t nearest = 0;
+
+	for (size_t k = 0; k < m->n_components; k++) {
+		const real *mean = m->mean + k * m->d;
+		double distance = 0;
+
+		for (size_t i = 0; i < m->d && distance < least; i++)
+			distance += fabs((double)x[i] - (double)m->centre[i] - (double)mean[i]);
+		if (distance < least) {
+			least = distance;
+			nearest = k;
+		}
+	}
+	return nearest;
+}
+
 /* ---- Density and gradient ----------------------------------------------------------------------------------- */
 
 void

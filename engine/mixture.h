@@ -83,6 +83,9 @@ size_t mixture_n_components(const struct mixture *m);
 size_t mixture_n_features(const struct mixture *m);
 double mixture_weight(const struct mixture *m, size_t k);
 void mixture_mean(const struct mixture *m, size_t k, double *mean); /* [d] */
+/* The component whose mean is nearest to x [d] by the sum of absolute differences, which a single value far out hardly
+ * sways. */
+size_t mixture_nearest(const struct mixture *m, const real *x);
 
 struct mixture_workspace {    /* laid out in its caller's arena */
 	size_t n;             /* rows taken at a time */

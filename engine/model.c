@@ -197,6 +197,7 @@ struct model_workspace {
 	real *a[BLEND_MAX][NET_MAX_LAYERS + 1], *delta[BLEND_MAX][NET_MAX_LAYERS + 1];
 	real *logits; /* blended */
 	real *p, *log_p;
+	double *typical, *score; /* of attributions: the row that a path starts from, scores of where it leads */
 	double *log_base;
 	struct mixture_workspace base;
 };
@@ -221,6 +222,8 @@ layout_workspace(struct model_workspace *w, const struct model *m, struct arena 
 	w->logits = arena_take(arena, tile * n_classes);
 	w->p = arena_take(arena, tile * n_classes);
 	w->log_p = arena_take(arena, tile);
+	w->typical = (double *)(void *)arena_take(arena, model_n_features(m) * sizeof(double) / sizeof(real));
+	w->score = (double *)(void *)arena_take(arena, tile * sizeof(double) / sizeof(real));
 	if (m->base) {
 		w->log_base = (double *)(void *)arena_take(arena, tile * sizeof(double) / sizeof(real));
 		mixture_workspace(&w->base, m->base, tile, arena);
@@ -308,14 +311,33 @@ blend_logits(const struct model *m, struct model_workspace *w, size_t n)
 		w->logits[j] += (real)m->bias[j % n_classes];
 }
 
-/* grad_x log p(x), by the reverse chains from the seeds w_m softmax(f): its length goes to score. */
+/* Turns softmax f, in w->p, into the gradient in f of what falls as the score rises: of log p(x) that is softmax f
+ * itself, of the largest probability p_y that is p_y (1{k = y} - p_k). */
 static void
-gradient_norms(const struct model *m, struct model_workspace *w, size_t n, double *score)
+gradient_in_logits(enum ood_score kind, real *p, size_t n, size_t n_classes)
+{
+	for (size_t i = 0; i < n && kind == OOD_MAX_PROBABILITY; i++, p += n_classes) {
+		size_t y = 0;
+		real top;
+
+		for (size_t k = 1; k < n_classes; k++)
+			y = p[k] > p[y] ? k : y;
+		top = p[y];
+		for (size_t k = 0; k < n_classes; k++)
+			p[k] = top * ((real)(k == y) - p[k]);
+	}
+}
+
+/* The gradient in x of log p(x), or of the largest probability, by the reverse chains: [n][d] in the workspace. The
+ * logits are there; the inputs are not, afterwards. */
+static real *
+input_gradient(const struct model *m, struct model_workspace *w, size_t n, enum ood_score kind)
 {
 	const size_t n_classes = model_n_classes(m), d = model_n_features(m);
 	real *sum = w->delta[0][0];
 
 	kernel_softmax(w->p, NULL, w->logits, 1, n, n_classes);
+	gradient_in_logits(kind, w->p, n, n_classes);
 	for (size_t i = 0; i < m->n_members; i++) {
 		const struct model_member *member = &m->member[i];
 		real *seed = w->delta[i][member->shape.n_layers];
@@ -326,12 +348,20 @@ gradient_norms(const struct model *m, struct model_workspace *w, size_t n, doubl
 		for (size_t j = 0; i && j < n * d; j++)
 			sum[j] += w->delta[i][0][j];
 	}
-	if (m->base) {
+	if (m->base && kind != OOD_MAX_PROBABILITY) {
 		mixture_log_density(m->base, w->x, n, &w->base, w->log_base, w->x, THREADS);
 		for (size_t j = 0; j < n * d; j++)
 			sum[j] += w->x[j];
 	}
-	kernel_row_norms(w->log_p, sum, n, d);
+	return sum;
+}
+
+static void
+gradient_norms(const struct model *m, struct model_workspace *w, size_t n, double *score)
+{
+	real *gradient = input_gradient(m, w, n, OOD_GRADIENT_NORM);
+
+	kernel_row_norms(w->log_p, gradient, n, model_n_features(m));
 	for (size_t i = 0; i < n; i++)
 		score[i] = sqrt((double)w->log_p[i]);
 }
@@ -385,6 +415,120 @@ model_predict(const struct model *m, const struct rows *rows, size_t first, size
 
 		rows_expand(rows, NULL, first + done, take, w->x);
 		predict_tile(m, take, kind, w, p ? p + done * model_n_classes(m) : NULL, score ? score + done : NULL);
+	}
+}
+
+/* ---- Attributions ------------------------------------------------------------------------------------------- */
+
+struct attribution { /* of one call */
+	const struct model *m;
+	const struct rows *rows, *typical;
+	enum ood_score kind;
+	struct model_workspace *w;
+};
+
+/* Where the paths of the rows first .. first + n - 1 are at `t`, into w->x: 0 typical rows, 1 the rows themselves. */
+static void
+walk_paths(const struct attribution *a, size_t first, size_t n, double t)
+{
+	const struct mixture *base = a->m->base;
+	const size_t d = model_n_features(a->m);
+	double *typical = a->w->typical;
+
+	if (!base && a->typical)
+		rows_expand(a->typical, NULL, 0, 1, a->w->x);
+	for (size_t j = 0; j < d && !base; j++)
+		typical[j] = a->typical ? (double)a->w->x[j] : 0;
+	rows_expand(a->rows, NULL, first, n, a->w->x);
+	for (size_t i = 0; i < n; i++) {
+		real *x = a->w->x + i * d;
+
+		if (base)
+			mixture_mean(base, mixture_nearest(base, x), typical);
+		for (size_t j = 0; j < d; j++)
+			x[j] = (real)(typical[j] + t * ((double)x[j] - typical[j]));
+	}
+}
+
+/* Makes the sum of a [d] what it is to be. */
+static void
+share_out(double *a, size_t d, double sum)
+{
+	double size = 0;
+
+	for (size_t j = 0; j < d; j++) {
+		sum -= a[j];
+		size += fabs(a[j]);
+	}
+	for (size_t j = 0; j < d && size > 0 && isfinite(size); j++)
+		a[j] += fabs(a[j]) / size * sum;
+}
+
+static void
+attribute_along_paths(const struct attribution *a, size_t first, size_t n, double *attribution, double *reference)
+{
+	const size_t d = model_n_features(a->m);
+	struct model_workspace *w = a->w;
+
+	for (size_t j = 0; j < n * d; j++)
+		attribution[j] = 0;
+	for (size_t step = 0; step < MODEL_PATH_STEPS; step++) {
+		const real *gradient;
+
+		walk_paths(a, first, n, ((double)step + 0.5) / MODEL_PATH_STEPS);
+		blend_logits(a->m, w, n);
+		gradient = input_gradient(a->m, w, n, a->kind);
+		for (size_t j = 0; j < n * d; j++)
+			attribution[j] -= (double)gradient[j] / MODEL_PATH_STEPS;
+	}
+	rows_expand(a->rows, NULL, first, n, w->x);
+	predict_tile(a->m, n, a->kind, w, NULL, w->score);
+	walk_paths(a, first, n, 0);
+	predict_tile(a->m, n, a->kind, w, NULL, reference);
+	rows_expand(a->rows, NULL, first, n, w->delta[0][0]);
+	for (size_t j = 0; j < n * d; j++)
+		attribution[j] *= (double)w->delta[0][0][j] - (double)w->x[j];
+	for (size_t i = 0; i < n; i++)
+		share_out(attribution + i * d, d, w->score[i] - reference[i]);
+}
+
+static void
+attribute_norms(const struct attribution *a, size_t first, size_t n, double *attribution, double *reference)
+{
+	const size_t d = model_n_features(a->m);
+	const real *gradient;
+
+	rows_expand(a->rows, NULL, first, n, a->w->x);
+	blend_logits(a->m, a->w, n);
+	gradient = input_gradient(a->m, a->w, n, a->kind);
+	for (size_t i = 0; i < n; i++, gradient += d, attribution += d) {
+		double norm2 = 0;
+
+		for (size_t j = 0; j < d; j++)
+			norm2 += attribution[j] = (double)gradient[j] * (double)gradient[j];
+		for (size_t j = 0; j < d && norm2 > 0; j++)
+			attribution[j] /= sqrt(norm2);
+		reference[i] = 0;
+	}
+}
+
+void
+model_attribute(const struct model *m, const struct rows *rows, size_t first, size_t n, enum ood_score kind,
+	const struct rows *typical, struct model_workspace *w, double *attribution, double *reference)
+{
+	const struct attribution a = {.m = m, .rows = rows, .typical = typical, .kind = kind, .w = w};
+	const size_t d = model_n_features(m);
+
+	for (size_t done = 0; done < n; done += w->tile) {
+		size_t take = n - done < w->tile ? n - done : w->tile;
+		double *of_tile = attribution + done * d;
+
+		if (kind == OOD_GRADIENT_NORM)
+			attribute_norms(&a, first + done, take, of_tile, reference + done);
+		else
+			attribute_along_paths(&a, first + done, take, of_tile, reference + done);
+		for (size_t j = 0; j < take * d; j++)
+			of_tile[j] = isnan(of_tile[j]) ? 0 : finite_score(of_tile[j]);
 	}
 }
 

@@ -77,6 +77,25 @@ void model_workspace_free(struct model_workspace *w);
 void model_predict(const struct model *m, const struct rows *rows, size_t first, size_t n, enum ood_score kind,
 	struct model_workspace *w, float *p, double *score);
 
+/*
+ * What each feature adds to the scores of the rows first .. first + n - 1: attribution [n][n_features], and into
+ * reference [n] the score that they start from. A row's attributions add up to score - reference. All finite.
+ *
+ * OOD_ENERGY and OOD_MAX_PROBABILITY have integrated gradients (Sundararajan, Taly & Yan, "Axiomatic attribution for
+ * deep networks", ICML 2017), by the rule of the midpoint with MODEL_PATH_STEPS steps:
+ *
+ *     a_i = (x_i - r_i) * mean over t in (0, 1) of d score / d x_i at r + t (x - r)
+ *
+ * The error of the integral, below a hundredth as a rule, is shared out in proportion to |a_i|.
+ *
+ * r, whose score is the reference, is a row that is typical of those most like x: the mean of the base measure's
+ * component that is nearest to x (mixture_nearest). Without a base measure it is row 0 of `typical`, or zeros where
+ * that is NULL. OOD_GRADIENT_NORM is its own sum: a_i = g_i^2 / |g| for g = grad_x log p(x), and the reference is 0.
+ */
+enum { MODEL_PATH_STEPS = 32 };
+void model_attribute(const struct model *m, const struct rows *rows, size_t first, size_t n, enum ood_score kind,
+	const struct rows *typical, struct model_workspace *w, double *attribution, double *reference);
+
 size_t model_n_classes(const struct model *m);
 size_t model_n_features(const struct model *m);
 size_t model_bytes(const struct model *m); /* in memory, about */

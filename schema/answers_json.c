@@ -33,40 +33,78 @@ json_put_string(struct buf *out, const char *text)
 	buf_puts(out, "\"");
 }
 
+/* name: a buffer to use. */
 static void
-put_column_names(const struct bundle *b, bool want_labels, struct buf *out)
+put_prefixed(struct buf *name, const char *prefix, const char *text, struct buf *out)
 {
+	buf_clear(name);
+	buf_puts(name, prefix);
+	buf_puts(name, text);
+	buf_put_u8(name, 0);
+	if (!name->failed)
+		json_put_string(out, (const char *)name->data);
+}
+
+static void
+put_column_names(const struct bundle *b, unsigned include, struct buf *out)
+{
+	const bool want_labels = include & INCLUDE_LABELS;
 	struct buf name = {0};
 
 	buf_puts(out, want_labels ? "\"label\"," : "");
 	for (size_t k = 0; want_labels && k < b->n_classes; k++) {
-		buf_clear(&name);
-		buf_puts(&name, "probability.");
-		buf_puts(&name, b->label[k]);
-		buf_put_u8(&name, 0);
-		if (!name.failed)
-			json_put_string(out, (const char *)name.data);
+		put_prefixed(&name, "probability.", b->label[k], out);
 		buf_puts(out, ",");
 	}
 	buf_puts(out, "\"ood.score\",\"ood.p_value\",\"ood.is_ood\"");
+	if (include & INCLUDE_ATTRIBUTIONS)
+		buf_puts(out, ",\"ood.reference_score\"");
+	for (size_t j = 0; include & INCLUDE_ATTRIBUTIONS && j < encoder_n_columns(b->encoder); j++) {
+		if (!encoder_column_used(b->encoder, j))
+			continue;
+		buf_puts(out, ",");
+		put_prefixed(&name, "ood.attribution.", encoder_column_name(b->encoder, j), out);
+	}
 	out->failed |= name.failed;
 	buf_release(&name);
 }
 
 void
-answers_json_begin(const struct bundle *b, enum answers_form form, bool want_labels, struct buf *out)
+answers_json_begin(const struct bundle *b, enum answers_form form, unsigned include, struct buf *out)
 {
 	if (form == ANSWERS_SPLIT) {
 		buf_puts(out, "{\"columns\":[");
-		put_column_names(b, want_labels, out);
+		put_column_names(b, include, out);
 		buf_puts(out, "],\"data\":[");
 	} else {
-		buf_puts(out, want_labels ? "{\"predictions\":[" : "{\"scores\":[");
+		buf_puts(out, include & INCLUDE_LABELS ? "{\"predictions\":[" : "{\"scores\":[");
 	}
 }
 
 static void
-put_ood(struct buf *out, const struct answers *a, size_t i)
+put_attribution(const struct bundle *b, const struct answers *a, size_t i, struct buf *out)
+{
+	const size_t n_columns = encoder_n_columns(b->encoder);
+	bool first = true;
+	char text[32];
+
+	buf_puts(out, ",\"reference_score\":");
+	buf_put(out, text, number_format(text, a->reference[i]));
+	buf_puts(out, ",\"attribution\":{");
+	for (size_t j = 0; j < n_columns; j++) {
+		if (!encoder_column_used(b->encoder, j))
+			continue;
+		buf_puts(out, first ? "" : ",");
+		json_put_string(out, encoder_column_name(b->encoder, j));
+		buf_puts(out, ":");
+		buf_put(out, text, number_format_float(text, (float)a->attribution[i * n_columns + j]));
+		first = false;
+	}
+	buf_puts(out, "}");
+}
+
+static void
+put_ood(const struct bundle *b, const struct answers *a, size_t i, struct buf *out)
 {
 	char text[32];
 
@@ -74,7 +112,10 @@ put_ood(struct buf *out, const struct answers *a, size_t i)
 	buf_put(out, text, number_format(text, a->score[i]));
 	buf_puts(out, ",\"p_value\":");
 	buf_put(out, text, number_format(text, a->p_value[i]));
-	buf_puts(out, a->is_ood[i] ? ",\"is_ood\":true}" : ",\"is_ood\":false}");
+	buf_puts(out, a->is_ood[i] ? ",\"is_ood\":true" : ",\"is_ood\":false");
+	if (a->attribution)
+		put_attribution(b, a, i, out);
+	buf_puts(out, "}");
 }
 
 static void
@@ -83,7 +124,7 @@ put_object(const struct bundle *b, const struct answers *a, size_t i, struct buf
 	char text[32];
 
 	if (!a->label) {
-		put_ood(out, a, i);
+		put_ood(b, a, i, out);
 		return;
 	}
 	buf_puts(out, "{\"label\":");
@@ -95,13 +136,14 @@ put_object(const struct bundle *b, const struct answers *a, size_t i, struct buf
 		buf_put(out, text, number_format_float(text, a->probability[i * a->n_classes + k]));
 	}
 	buf_puts(out, "},\"ood\":");
-	put_ood(out, a, i);
+	put_ood(b, a, i, out);
 	buf_puts(out, "}");
 }
 
 static void
 put_list(const struct bundle *b, const struct answers *a, size_t i, struct buf *out)
 {
+	const size_t n_columns = encoder_n_columns(b->encoder);
 	char text[32];
 
 	buf_puts(out, "[");
@@ -116,7 +158,18 @@ put_list(const struct bundle *b, const struct answers *a, size_t i, struct buf *
 	buf_put(out, text, number_format(text, a->score[i]));
 	buf_puts(out, ",");
 	buf_put(out, text, number_format(text, a->p_value[i]));
-	buf_puts(out, a->is_ood[i] ? ",true]" : ",false]");
+	buf_puts(out, a->is_ood[i] ? ",true" : ",false");
+	if (a->attribution) {
+		buf_puts(out, ",");
+		buf_put(out, text, number_format(text, a->reference[i]));
+	}
+	for (size_t j = 0; a->attribution && j < n_columns; j++) {
+		if (!encoder_column_used(b->encoder, j))
+			continue;
+		buf_puts(out, ",");
+		buf_put(out, text, number_format_float(text, (float)a->attribution[i * n_columns + j]));
+	}
+	buf_puts(out, "]");
 }
 
 void

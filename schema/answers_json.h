@@ -3,7 +3,8 @@
  * functions.
  *
  * Objects: {"predictions":[{"label","probabilities":{class:p},"ood":{"score","p_value","is_ood"}},…],"warnings":[…]},
- * or {"scores":[the inside of "ood",…],…} without labels. Split: {"columns":[names as in CSV],"data":[[…],…],…}. A
+ * or {"scores":[the inside of "ood",…],…} without labels. With attributions "ood" has "reference_score" and
+ * "attribution":{column:number} as well. Split: {"columns":[names as in CSV],"data":[[…],…],…}. A
  * warning is {"column","code","count"}.
  */
 #ifndef VERAD_SCHEMA_ANSWERS_JSON_H
@@ -13,7 +14,7 @@
 
 enum answers_form { ANSWERS_OBJECTS, ANSWERS_SPLIT };
 
-void answers_json_begin(const struct bundle *b, enum answers_form form, bool want_labels, struct buf *out);
+void answers_json_begin(const struct bundle *b, enum answers_form form, unsigned include, struct buf *out);
 /* first: these are the first rows of the reply. Labels where the answers have them. */
 void answers_json_rows(
 	const struct bundle *b, enum answers_form form, const struct answers *a, bool first, struct buf *out);

@@ -43,6 +43,12 @@ enum status bundle_read(const void *bytes, size_t n, struct bundle **out, struct
 /* ERR_CONFLICT "no_classes" where labels are wanted of a bundle that has none: what every way to predict answers. */
 enum status bundle_check_classes(const struct bundle *b, bool want_labels, struct err *e);
 
+/* What answers have beside out-of-distribution scores: a sum of these. */
+enum include {
+	INCLUDE_LABELS = 1,       /* and probabilities */
+	INCLUDE_ATTRIBUTIONS = 2, /* of the scores to the columns that the model makes use of: some 50 times the work */
+};
+
 struct answers { /* arrays are borrowed from the predictor */
 	size_t n;
 	size_t n_classes;
@@ -50,6 +56,8 @@ struct answers { /* arrays are borrowed from the predictor */
 	float *probability; /* [n][n_classes] */
 	double *score, *p_value;
 	unsigned char *is_ood;
+	double *attribution; /* [n][encoder_n_columns]: what each column adds to the score; see model_attribute */
+	double *reference;   /* [n]: the score without them */
 };
 
 /*
@@ -83,9 +91,14 @@ enum status predictor_cell_number(struct predictor *p, size_t column, double v, 
 /* The same for a row of a table whose columns are those declared, in their order. */
 enum status predictor_add_row(struct predictor *p, const struct table *t, size_t row, struct err *e);
 
-/* Answers the rows that wait and empties the batch; valid until the next call. want_labels false: scores alone,
- * (probabilities and labels are then NULL). */
-enum status predictor_answer(struct predictor *p, bool want_labels, struct answers *out, struct err *e);
+/* Answers the rows that wait and empties the batch; valid until the next call. include: a sum of enum include; what it
+ * leaves out is NULL in the answers. */
+enum status predictor_answer(struct predictor *p, unsigned include, struct answers *out, struct err *e);
+
+/* A request that asks for attributions keeps a processor busy: no more rows than this, ERR_TOO_LARGE "too_many_rows".
+ */
+enum { MAX_ATTRIBUTED_ROWS = 10000 };
+enum status attributions_fit(unsigned include, uint64_t n_rows, struct err *e);
 
 /* Everything worth a word so far: {"column","code","count"} objects, codes "extra_column", "unseen_category",
  * "missing_cell", "clipped_number". */
@@ -99,11 +112,14 @@ enum status predictor_warnings(const struct predictor *p, struct warning **out, 
 /*
  * CSV in, CSV out: feeds pieces, appends answers to `out` as they come (header line included). Columns of the output:
  * label, probability.<class> each, ood.score, ood.p_value, ood.is_ood ("true"/"false"); without labels the last three.
+ * Attributions follow them, as ood.reference_score and ood.attribution.<column> each.
  * A header without a row below it is ERR_DATA "no_rows". After an error `out` holds answers to the rows before it.
  */
 struct csv_predictor;
-enum status csv_predictor_new(const struct bundle *b, bool want_labels, struct csv_predictor **out, struct err *e);
-void csv_predictor_as_json(struct csv_predictor *p); /* before the first piece: answers as json_predict's objects */
+enum status csv_predictor_new(const struct bundle *b, unsigned include, struct csv_predictor **out, struct err *e);
+/* Before the first piece: answers as json_predict's objects; no more attributions than MAX_ATTRIBUTED_ROWS. */
+void csv_predictor_as_json(struct csv_predictor *p);
+void csv_predictor_limit_attributions(struct csv_predictor *p);
 enum status csv_predictor_feed(struct csv_predictor *p, const void *bytes, size_t n, struct buf *out, struct err *e);
 enum status csv_predictor_finish(struct csv_predictor *p, struct buf *out, size_t *n_rows, struct err *e);
 enum status csv_predictor_warnings(const struct csv_predictor *p, struct warning **out, size_t *n, struct err *e);
@@ -111,7 +127,7 @@ void csv_predictor_free(struct csv_predictor *p);
 
 /* The lines that a csv_predictor writes, for answers that come another way. Without labels where the answers have none.
  */
-void answers_csv_header(const struct bundle *b, bool want_labels, struct buf *out);
+void answers_csv_header(const struct bundle *b, unsigned include, struct buf *out);
 void answers_csv_rows(const struct bundle *b, const struct answers *a, struct buf *out);
 
 /*
@@ -121,10 +137,11 @@ void answers_csv_rows(const struct bundle *b, const struct answers *a, struct bu
  * depth. Every row must have every column that the model wants, null for a missing cell.
  *
  * ERR_SYNTAX "malformed_json" (line and byte in the message); ERR_INVALID "missing_rows", "unknown_field",
- * "duplicate_key", "invalid_columns"; ERR_TOO_LARGE "answer_too_large" past max_answers
- * bytes; and what json_rows gives. On an error `out` is as it was. In json_predict.c.
+ * "duplicate_key", "invalid_columns"; ERR_TOO_LARGE "answer_too_large" past max_answers bytes, "too_many_rows" with
+ * attributions for more than MAX_ATTRIBUTED_ROWS; and what json_rows gives. On an error `out` is as it was. In
+ * json_predict.c.
  */
-enum status json_predict(const struct bundle *b, const void *body, size_t n, bool want_labels, uint64_t max_answers,
+enum status json_predict(const struct bundle *b, const void *body, size_t n, unsigned include, uint64_t max_answers,
 	struct buf *out, size_t *n_rows, struct err *e);
 
 /* The same for a body of MLflow's clients, which has dataframe_split, dataframe_records, instances or inputs. Answers

@@ -564,6 +564,45 @@ encoder_apply(const struct encoder *c, const struct table *t, const size_t *map,
 	}
 }
 
+bool
+encoder_column_used(const struct encoder *c, size_t i)
+{
+	return n_dense_of(&c->column[i]) + width_of(&c->column[i]) > 0;
+}
+
+void
+encoder_sum_by_column(const struct encoder *c, const double *feature, double *column)
+{
+	const double *dense = feature, *block = feature + c->n_dense;
+
+	for (size_t j = 0; j < c->n_columns; j++) {
+		column[j] = 0;
+		for (size_t n = n_dense_of(&c->column[j]); n; n--)
+			column[j] += *dense++;
+		for (size_t n = width_of(&c->column[j]); n; n--)
+			column[j] += *block++;
+	}
+}
+
+void
+encoder_typical_row(const struct encoder *c, struct rows *rows, size_t at)
+{
+	float *dense = rows->dense + at * rows->n_dense;
+
+	for (size_t j = 0; j < c->n_columns; j++) {
+		const struct encoder_column *column = &c->column[j];
+
+		if (column->type != COLUMN_NUMBER || column->use != USED)
+			continue;
+		if (scale_varies(&column->scale))
+			*dense++ = scale_apply(&column->scale, column->scale.median, NULL);
+		if (column->missing_seen)
+			*dense++ = 0;
+	}
+	for (size_t j = 0; j < rows->n_codes; j++) /* categories are by frequency */
+		rows->code[at * rows->n_codes + j] = 0;
+}
+
 void
 encoder_write(const struct encoder *c, struct buf *out)
 {

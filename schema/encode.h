@@ -71,6 +71,13 @@ void encode_warnings_release(struct encode_warnings *w); /* accepts a zeroed str
 void encoder_apply(const struct encoder *c, const struct table *t, const size_t *map, struct rows *rows, size_t at,
 	struct encode_warnings *warnings);
 
+/* What belongs to features, added up over those of each column: feature [encoder_n_features] to column
+ * [encoder_n_columns]. Columns without a feature, which the model makes no use of, get 0. */
+bool encoder_column_used(const struct encoder *c, size_t i);
+void encoder_sum_by_column(const struct encoder *c, const double *feature, double *column);
+/* A made-up row at `at` that has in every column what is usual there: the median, the most frequent text. */
+void encoder_typical_row(const struct encoder *c, struct rows *rows, size_t at);
+
 /* Bytes, and what `inspect` and the model resource say of it: a cJSON array of columns with name, type, n_features,
  * missing (seen in training), ignored (the reason, if so), scaling figures or categories. */
 void encoder_write(const struct encoder *c, struct buf *out);

@@ -154,7 +154,7 @@ invocations_predict(
 	if (s)
 		return s;
 	json_reader_init(&in, body, n);
-	if ((s = json_rows_init(&r, b, true, max_answers, out, e)) || (s = read_body(&r, &in, e)) ||
+	if ((s = json_rows_init(&r, b, INCLUDE_LABELS, max_answers, out, e)) || (s = read_body(&r, &in, e)) ||
 		(s = json_rows_finish(&r, e)))
 		out->len = before;
 	json_reader_release(&in);

@@ -145,19 +145,19 @@ read_body(struct json_rows *r, struct json_reader *in, struct body *b, struct er
 }
 
 enum status
-json_predict(const struct bundle *b, const void *body, size_t n, bool want_labels, uint64_t max_answers,
+json_predict(const struct bundle *b, const void *body, size_t n, unsigned include, uint64_t max_answers,
 	struct buf *out, size_t *n_rows, struct err *e)
 {
 	struct json_rows r = {0};
 	struct body fields = {0};
 	struct json_reader in;
 	size_t before = out->len;
-	enum status s = bundle_check_classes(b, want_labels, e);
+	enum status s = bundle_check_classes(b, include & INCLUDE_LABELS, e);
 
 	if (s)
 		return s;
 	json_reader_init(&in, body, n);
-	if ((s = json_rows_init(&r, b, want_labels, max_answers, out, e)) || (s = read_body(&r, &in, &fields, e)) ||
+	if ((s = json_rows_init(&r, b, include, max_answers, out, e)) || (s = read_body(&r, &in, &fields, e)) ||
 		(s = json_rows_finish(&r, e)))
 		out->len = before;
 	else if (n_rows)

@@ -30,11 +30,11 @@ at_row(struct err *e, uint64_t row, const char *name)
 }
 
 enum status
-json_rows_init(struct json_rows *r, const struct bundle *b, bool want_labels, uint64_t max_answers, struct buf *out,
+json_rows_init(struct json_rows *r, const struct bundle *b, unsigned include, uint64_t max_answers, struct buf *out,
 	struct err *e)
 {
 	*r = (struct json_rows){
-		.bundle = b, .want_labels = want_labels, .max_answers = max_answers, .out = out, .what = "rows"};
+		.bundle = b, .include = include, .max_answers = max_answers, .out = out, .what = "rows"};
 	return predictor_new(b, &r->predictor, e);
 }
 
@@ -56,10 +56,10 @@ put_answers(struct json_rows *r, struct err *e)
 	struct answers a;
 	enum status s;
 
-	if ((s = predictor_answer(r->predictor, r->want_labels, &a, e)))
+	if ((s = predictor_answer(r->predictor, r->include, &a, e)))
 		return s;
 	if (!r->n_answered)
-		answers_json_begin(r->bundle, r->form, r->want_labels, r->out);
+		answers_json_begin(r->bundle, r->form, r->include, r->out);
 	answers_json_rows(r->bundle, r->form, &a, !r->n_answered, r->out);
 	r->n_answered += a.n;
 	s = buf_status(r->out, e);
@@ -73,7 +73,8 @@ begin_row(struct json_rows *r, struct err *e)
 
 	if (predictor_full(r->predictor) && (s = put_answers(r, e)))
 		return s;
-	r->row++;
+	if ((s = attributions_fit(r->include, ++r->row, e)))
+		return s;
 	return predictor_begin_row(r->predictor, r->row, e);
 }
 

@@ -17,7 +17,7 @@
 struct json_rows {
 	const struct bundle *bundle; /* borrowed, as is out */
 	struct buf *out;
-	bool want_labels;
+	unsigned include; /* enum include */
 	enum answers_form form;
 	uint64_t max_answers; /* bytes */
 	const char *what;     /* the field that has the rows, for messages */
@@ -35,7 +35,7 @@ struct json_rows {
 	size_t n_wanted;
 };
 
-enum status json_rows_init(struct json_rows *r, const struct bundle *b, bool want_labels, uint64_t max_answers,
+enum status json_rows_init(struct json_rows *r, const struct bundle *b, unsigned include, uint64_t max_answers,
 	struct buf *out, struct err *e);
 void json_rows_release(struct json_rows *r); /* accepts a zeroed struct */
 

@@ -531,7 +531,7 @@ collect_answers(struct request *q, struct err *e)
 	uint64_t total = 0;
 	enum status s;
 
-	if ((s = predictor_answer(q->predictor, wants_labels(q), &a, e)))
+	if ((s = predictor_answer(q->predictor, wants_labels(q) ? INCLUDE_LABELS : 0, &a, e)))
 		return s;
 	for (size_t w = 0; w < q->n_wanted; w++) {
 		for (size_t i = 0; i < a.n; i++)

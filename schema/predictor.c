@@ -22,6 +22,7 @@ enum {
 	BATCH_TEXT_BYTES = 8 << 20, /* texts of a batch, before it counts as full */
 	IDLE_TEXT_BYTES = 1 << 20,  /* room for texts that an idle predictor may hold */
 	IDLE_CELLS = 1 << 16,       /* columns, features and classes of all idle ones: of a wide table fewer are kept */
+	PIECE_FEATURES = 1 << 18,   /* features attributed at a time */
 };
 
 #define NOT_READ SIZE_MAX
@@ -47,6 +48,12 @@ struct predictor {
 	uint64_t line;  /* of the row in the making */
 	size_t n_bytes; /* of the texts in the batch */
 	struct answers answers;
+
+	/* Once attributions were asked for: */
+	struct rows typical; /* one row that is usual in every column */
+	size_t n_attributed; /* rows that the answers' attributions have room for */
+	size_t n_pieced;     /* rows attributed at a time */
+	double *feature;     /* [n_pieced][encoder_n_features] */
 };
 
 static void
@@ -57,6 +64,8 @@ answers_release(struct answers *a)
 	free(a->score);
 	free(a->p_value);
 	free(a->is_ood);
+	free(a->attribution);
+	free(a->reference);
 }
 
 void
@@ -72,6 +81,8 @@ predictor_destroy(struct predictor *p)
 	free(p->target);
 	free(p->extra);
 	answers_release(&p->answers);
+	rows_release(&p->typical);
+	free(p->feature);
 	free(p);
 }
 
@@ -81,7 +92,7 @@ width_of(const struct bundle *b)
 	return encoder_n_columns(b->encoder) + encoder_n_features(b->encoder) + b->n_classes;
 }
 
-/* Those that have grown for many rows or long texts are not worth their memory. */
+/* Those that have grown for many rows, long texts or attributions are not worth their memory. */
 static bool
 worth_keeping(const struct predictor *p)
 {
@@ -89,7 +100,7 @@ worth_keeping(const struct predictor *p)
 
 	for (size_t j = 0; j < p->table.n_columns; j++)
 		n_bytes += p->table.column[j].dictionary.bytes.cap;
-	return p->batch == MIN_BATCH && n_bytes <= IDLE_TEXT_BYTES;
+	return p->batch == MIN_BATCH && !p->n_attributed && n_bytes <= IDLE_TEXT_BYTES;
 }
 
 void
@@ -423,17 +434,64 @@ predictor_add_row(struct predictor *p, const struct table *t, size_t row, struct
 	return s;
 }
 
-enum status
-predictor_answer(struct predictor *p, bool want_labels, struct answers *out, struct err *e)
+/* Room for the attributions of a batch. */
+static enum status
+reserve_attributions(struct predictor *p, struct err *e)
 {
+	const struct encoder *c = p->bundle->encoder;
+	const size_t d = encoder_n_features(c);
+	struct answers *a = &p->answers;
+	enum status s;
+
+	if (p->n_attributed >= p->batch)
+		return OK;
+	if (!p->typical.n && (s = encoder_rows_init(c, &p->typical, 1, e)))
+		return s;
+	encoder_typical_row(c, &p->typical, 0);
+	free(a->attribution);
+	free(a->reference);
+	free(p->feature);
+	p->n_attributed = 0;
+	p->n_pieced = PIECE_FEATURES / d < 1 ? 1 : PIECE_FEATURES / d;
+	p->n_pieced = p->n_pieced > p->batch ? p->batch : p->n_pieced;
+	p->feature = calloc(p->n_pieced * d, sizeof *p->feature);
+	a->attribution = calloc(p->batch * encoder_n_columns(c), sizeof *a->attribution);
+	a->reference = calloc(p->batch, sizeof *a->reference);
+	if (!p->feature || !a->attribution || !a->reference)
+		return err_nomem(e);
+	p->n_attributed = p->batch;
+	return OK;
+}
+
+static void
+attribute(struct predictor *p)
+{
+	const struct bundle *b = p->bundle;
+	const size_t n_columns = encoder_n_columns(b->encoder), d = encoder_n_features(b->encoder);
+	struct answers *a = &p->answers;
+
+	for (size_t done = 0; done < a->n; done += p->n_pieced) {
+		size_t take = a->n - done < p->n_pieced ? a->n - done : p->n_pieced;
+
+		model_attribute(b->model, &p->rows, done, take, (enum ood_score)b->model->ood_score, &p->typical,
+			p->workspace, p->feature, a->reference + done);
+		for (size_t i = 0; i < take; i++)
+			encoder_sum_by_column(b->encoder, p->feature + i * d, a->attribution + (done + i) * n_columns);
+	}
+}
+
+enum status
+predictor_answer(struct predictor *p, unsigned include, struct answers *out, struct err *e)
+{
+	const bool want_labels = include & INCLUDE_LABELS, want_attributions = include & INCLUDE_ATTRIBUTIONS;
 	const struct model *m = p->bundle->model;
 	const enum ood_score kind = (enum ood_score)m->ood_score;
 	struct answers *a = &p->answers;
 	uint64_t n_out = 0;
 	enum status s = bundle_check_classes(p->bundle, want_labels, e);
 
-	if (s) /* nothing else here can fail: all memory is there since predictor_new */
-		return s;
+	if (s || (want_attributions && (s = reserve_attributions(p, e))))
+		return s; /* nothing else here can fail: all other memory is there since predictor_new */
 	a->n = p->table.n_rows;
 	p->answered = true;
 	encoder_apply(p->bundle->encoder, &p->table, p->map, &p->rows, 0, &p->counts);
@@ -451,6 +509,8 @@ predictor_answer(struct predictor *p, bool want_labels, struct answers *out, str
 		a->is_ood[i] = a->score[i] > m->reference[kind].threshold;
 		n_out += a->is_ood[i];
 	}
+	if (want_attributions)
+		attribute(p);
 	if (p->bundle->tally) {
 		atomic_fetch_add_explicit(&p->bundle->tally->rows, a->n, memory_order_relaxed);
 		atomic_fetch_add_explicit(&p->bundle->tally->out_of_distribution, n_out, memory_order_relaxed);
@@ -460,7 +520,19 @@ predictor_answer(struct predictor *p, bool want_labels, struct answers *out, str
 		out->label = NULL;
 		out->probability = NULL;
 	}
+	if (!want_attributions)
+		out->attribution = out->reference = NULL;
 	return OK;
+}
+
+enum status
+attributions_fit(unsigned include, uint64_t n_rows, struct err *e)
+{
+	if (!(include & INCLUDE_ATTRIBUTIONS) || n_rows <= MAX_ATTRIBUTED_ROWS)
+		return OK;
+	return err_set(e, ERR_TOO_LARGE, "too_many_rows",
+		"attributions are for %d rows at a time: send the rows in several requests, or ask without",
+		MAX_ATTRIBUTED_ROWS);
 }
 
 static void
@@ -499,28 +571,62 @@ struct csv_predictor {
 	struct predictor *predictor;
 	struct csv *csv;
 	const struct bundle *bundle; /* borrowed */
-	bool want_labels, as_json;
+	unsigned include;            /* enum include */
+	bool as_json, limited;
 	struct buf *out; /* borrowed for the call in progress */
 	size_t n_rows, n_answered;
 };
 
-void
-answers_csv_header(const struct bundle *b, bool want_labels, struct buf *out)
+/* name: a buffer to use. */
+static void
+put_prefixed(struct buf *name, const char *prefix, const char *text, struct buf *out)
 {
+	buf_clear(name);
+	buf_puts(name, prefix);
+	buf_puts(name, text);
+	if (!name->failed)
+		csv_put_cell(out, (const char *)name->data, name->len);
+}
+
+void
+answers_csv_header(const struct bundle *b, unsigned include, struct buf *out)
+{
+	const bool want_labels = include & INCLUDE_LABELS;
 	struct buf name = {0};
 
 	buf_puts(out, want_labels ? "label," : "");
 	for (size_t k = 0; want_labels && k < b->n_classes; k++) {
-		buf_clear(&name);
-		buf_puts(&name, "probability.");
-		buf_puts(&name, b->label[k]);
-		if (!name.failed)
-			csv_put_cell(out, (const char *)name.data, name.len);
+		put_prefixed(&name, "probability.", b->label[k], out);
 		buf_puts(out, ",");
 	}
-	buf_puts(out, "ood.score,ood.p_value,ood.is_ood\n");
+	buf_puts(out, "ood.score,ood.p_value,ood.is_ood");
+	if (include & INCLUDE_ATTRIBUTIONS)
+		buf_puts(out, ",ood.reference_score");
+	for (size_t j = 0; include & INCLUDE_ATTRIBUTIONS && j < encoder_n_columns(b->encoder); j++) {
+		if (!encoder_column_used(b->encoder, j))
+			continue;
+		buf_puts(out, ",");
+		put_prefixed(&name, "ood.attribution.", encoder_column_name(b->encoder, j), out);
+	}
+	buf_puts(out, "\n");
 	out->failed |= name.failed;
 	buf_release(&name);
+}
+
+static void
+put_attribution(const struct bundle *b, const struct answers *a, size_t i, struct buf *out)
+{
+	const size_t n_columns = encoder_n_columns(b->encoder);
+	char text[32];
+
+	buf_puts(out, ",");
+	buf_put(out, text, number_format(text, a->reference[i]));
+	for (size_t j = 0; j < n_columns; j++) {
+		if (!encoder_column_used(b->encoder, j))
+			continue;
+		buf_puts(out, ",");
+		buf_put(out, text, number_format_float(text, (float)a->attribution[i * n_columns + j]));
+	}
 }
 
 void
@@ -542,7 +648,10 @@ answers_csv_rows(const struct bundle *b, const struct answers *a, struct buf *ou
 		buf_put(out, text, number_format(text, a->score[i]));
 		buf_puts(out, ",");
 		buf_put(out, text, number_format(text, a->p_value[i]));
-		buf_puts(out, a->is_ood[i] ? ",true\n" : ",false\n");
+		buf_puts(out, a->is_ood[i] ? ",true" : ",false");
+		if (a->attribution)
+			put_attribution(b, a, i, out);
+		buf_puts(out, "\n");
 	}
 }
 
@@ -552,7 +661,7 @@ put_answers(struct csv_predictor *p, struct err *e)
 	struct answers a;
 	enum status s;
 
-	if ((s = predictor_answer(p->predictor, p->want_labels, &a, e)))
+	if ((s = predictor_answer(p->predictor, p->include, &a, e)))
 		return s;
 	if (p->as_json)
 		answers_json_rows(p->bundle, ANSWERS_OBJECTS, &a, !p->n_answered, p->out);
@@ -588,9 +697,9 @@ on_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e)
 	if (s)
 		return s;
 	if (p->as_json)
-		answers_json_begin(p->bundle, ANSWERS_OBJECTS, p->want_labels, p->out);
+		answers_json_begin(p->bundle, ANSWERS_OBJECTS, p->include, p->out);
 	else
-		answers_csv_header(p->bundle, p->want_labels, p->out);
+		answers_csv_header(p->bundle, p->include, p->out);
 	return buf_status(p->out, e);
 }
 
@@ -608,11 +717,11 @@ on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct e
 	if (s)
 		return err_prefix(e, "line %llu", (unsigned long long)line);
 	p->n_rows++;
-	return OK;
+	return p->limited ? attributions_fit(p->include, p->n_rows, e) : OK;
 }
 
 enum status
-csv_predictor_new(const struct bundle *b, bool want_labels, struct csv_predictor **out, struct err *e)
+csv_predictor_new(const struct bundle *b, unsigned include, struct csv_predictor **out, struct err *e)
 {
 	struct csv_predictor *p = calloc(1, sizeof *p);
 	const struct csv_handler handler = {.header = on_header, .row = on_row, .ctx = p};
@@ -621,8 +730,8 @@ csv_predictor_new(const struct bundle *b, bool want_labels, struct csv_predictor
 	if (!p)
 		return err_nomem(e);
 	p->bundle = b;
-	p->want_labels = want_labels;
-	if ((s = bundle_check_classes(b, want_labels, e)) || (s = predictor_new(b, &p->predictor, e)) ||
+	p->include = include;
+	if ((s = bundle_check_classes(b, include & INCLUDE_LABELS, e)) || (s = predictor_new(b, &p->predictor, e)) ||
 		(s = csv_new(&handler, NULL, &p->csv, e))) {
 		csv_predictor_free(p);
 		return s;
@@ -635,6 +744,12 @@ void
 csv_predictor_as_json(struct csv_predictor *p)
 {
 	p->as_json = true;
+}
+
+void
+csv_predictor_limit_attributions(struct csv_predictor *p)
+{
+	p->limited = true;
 }
 
 void

@@ -18,6 +18,7 @@ enum asked { PREDICTIONS, SCORES, INVOCATION };
 
 struct prediction { /* of one request */
 	enum asked asked;
+	unsigned include; /* enum include */
 	struct loaded_model *model;
 	struct csv_predictor *csv; /* NULL: JSON */
 	uint64_t max_answers;      /* bytes */
@@ -29,6 +30,26 @@ uint64_t
 api_max_answers(const struct api *api)
 {
 	return api->max_predict * ANSWER_FACTOR;
+}
+
+const char *const api_rows_query[] = {"include", NULL};
+
+/* A list of what answers are to have that they have not of themselves. */
+static enum status
+read_include(const struct http_request *r, unsigned *include, struct err *e)
+{
+	static const char attributions[] = "attributions";
+	const char *text = http_query(r, "include");
+
+	for (size_t n; text && *text; text += n + (text[n] == ',')) {
+		n = strcspn(text, ",");
+		if (n != sizeof attributions - 1 || memcmp(text, attributions, n))
+			return err_set(e, ERR_SYNTAX, "bad_query_parameter",
+				"the query parameter \"include\" has \"%.*s\", and only attributions can be included",
+				(int)text_cut(text, n, 40), text);
+		*include |= INCLUDE_ATTRIBUTIONS;
+	}
+	return OK;
 }
 
 static enum status
@@ -44,13 +65,16 @@ begin_rows(
 		return err_nomem(e);
 	*state = p;
 	p->asked = asked;
+	p->include = asked == SCORES ? 0 : INCLUDE_LABELS;
 	p->max_answers = api_max_answers(api);
-	if ((s = service_model_acquire(api->service, model, &p->model, e)) ||
+	if ((asked != INVOCATION && (s = read_include(r, &p->include, e))) ||
+		(s = service_model_acquire(api->service, model, &p->model, e)) ||
 		(s = bundle_check_classes(loaded_bundle(p->model), asked != SCORES, e)) ||
 		(s = api_body_type(r, types, 2, &which, e)) || which == 1)
 		return s;
-	if ((s = csv_predictor_new(loaded_bundle(p->model), asked != SCORES, &p->csv, e)))
+	if ((s = csv_predictor_new(loaded_bundle(p->model), p->include, &p->csv, e)))
 		return s;
+	csv_predictor_limit_attributions(p->csv);
 	if (asked == INVOCATION)
 		csv_predictor_as_json(p->csv);
 	return OK;
@@ -163,8 +187,8 @@ api_rows_end(void *app, const struct http_request *r, void *state, const struct 
 		s = invocations_predict(
 			loaded_bundle(p->model), p->json.data, p->json.len, p->max_answers, &p->answers, e);
 	else
-		s = json_predict(loaded_bundle(p->model), p->json.data, p->json.len, p->asked == PREDICTIONS,
-			p->max_answers, &p->answers, &n_rows, e);
+		s = json_predict(loaded_bundle(p->model), p->json.data, p->json.len, p->include, p->max_answers,
+			&p->answers, &n_rows, e);
 	service_slot_give(api->service);
 	if (s || (s = check_answers(p, e)) || (p->csv && (s = put_warnings(p->csv, reply, e))))
 		return s;

@@ -101,6 +101,7 @@ enum status api_model_import(void *app, const struct http_request *r, void *stat
 	struct http_reply *reply, struct err *e);
 
 /* api_predict.c */
+extern const char *const api_rows_query[]; /* of predict and ood */
 enum status api_predict_begin(void *app, const struct http_request *r, void **state, struct err *e);
 enum status api_ood_begin(void *app, const struct http_request *r, void **state, struct err *e);
 enum status api_rows_body(void *app, void *state, const void *bytes, size_t n, struct err *e);

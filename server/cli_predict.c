@@ -9,7 +9,7 @@
 #include "server/files.h"
 
 struct predict {
-	bool ood;
+	bool ood, attributions;
 };
 
 static const struct option options[] = {
@@ -17,6 +17,10 @@ static const struct option options[] = {
 		.type = OPTION_FLAG,
 		.at = offsetof(struct predict, ood),
 		.doc = "out-of-distribution scores alone, without labels and probabilities"},
+	{.name = "attributions",
+		.type = OPTION_FLAG,
+		.at = offsetof(struct predict, attributions),
+		.doc = "what each column adds to the score as well"},
 };
 static const struct option_table option_table = {.option = options, .n = sizeof options / sizeof options[0]};
 
@@ -98,6 +102,7 @@ run(int argc, char *argv[])
 	struct csv_predictor *p = NULL;
 	struct bundle *b = NULL;
 	size_t n_operands;
+	unsigned include;
 	int in = -1, status = CLI_OK;
 	struct err e = {0};
 
@@ -109,7 +114,8 @@ run(int argc, char *argv[])
 	}
 	input = n_operands > 1 ? operand[1] : NULL;
 	blame = file_input_name(operand[0]);
-	if (cli_load_model(operand[0], &b, &e) || csv_predictor_new(b, !o.ood, &p, &e)) {
+	include = (o.ood ? 0 : INCLUDE_LABELS) | (o.attributions ? INCLUDE_ATTRIBUTIONS : 0);
+	if (cli_load_model(operand[0], &b, &e) || csv_predictor_new(b, include, &p, &e)) {
 		status = cli_fail("predict", blame, &e);
 		goto out;
 	}
@@ -127,13 +133,15 @@ out:
 
 const struct cli_command cli_predict = {
 	.name = "predict",
-	.synopsis = "MODEL [ROWS.CSV] [--ood] > ANSWERS.CSV",
+	.synopsis = "MODEL [ROWS.CSV] [--ood] [--attributions] > ANSWERS.CSV",
 	.summary = "label rows and say how foreign they are",
 	.details =
 		"ROWS.CSV may be - or left out for standard input. Columns are matched by name; others are ignored.\n"
 		"Answers: label, probability.CLASS for each class, ood.score (higher is more foreign), ood.p_value "
 		"(share\n"
-		"of known rows at least as foreign), ood.is_ood (true or false).\n",
+		"of known rows at least as foreign), ood.is_ood (true or false). With --attributions also\n"
+		"ood.reference_score, the score of a row that is typical of those most like this one, and\n"
+		"ood.attribution.COLUMN, what each column adds to it: together they make the score.\n",
 	.options = &option_table,
 	.run = run,
 };

@@ -283,7 +283,7 @@ estimate_rows(const struct estimate_source *from, const struct bundle *b, bool e
 		for (; done < n && !predictor_full(p) && !status; done++)
 			if ((status = predictor_add_row(p, from->chunk, done, e)))
 				err_prefix(e, "row %zu", done + 1);
-		if (status || (status = predictor_answer(p, k > 0, &a, e)))
+		if (status || (status = predictor_answer(p, k > 0 ? INCLUDE_LABELS : 0, &a, e)))
 			goto out;
 		buf_clear(&text);
 		answers_csv_rows(b, &a, &text);

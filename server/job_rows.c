@@ -106,7 +106,8 @@ answer_waiting(struct work *w, struct err *e)
 	double elapsed;
 	enum status s;
 
-	if ((s = predictor_answer(w->predictor, w->bundle->n_classes > 0, &a, e)) || (s = w->take(w, &a, e)))
+	if ((s = predictor_answer(w->predictor, w->bundle->n_classes ? INCLUDE_LABELS : 0, &a, e)) ||
+		(s = w->take(w, &a, e)))
 		return s;
 	elapsed = run_now() - w->began;
 	if (r->step > w->first_step && elapsed > 0.1)
@@ -369,7 +370,7 @@ run_batch_predict(struct run *r, struct err *e)
 	if ((s = run_look_around(r, e)) || (s = open_rows(&w, e)) || (s = read_checkpoint(&w, e)))
 		goto out;
 	if (!r->step && !w.next_chunk)
-		answers_csv_header(w.bundle, w.bundle->n_classes > 0, &w.out);
+		answers_csv_header(w.bundle, w.bundle->n_classes ? INCLUDE_LABELS : 0, &w.out);
 	r->phase = "predicting";
 	r->put_metrics = put_batch_metrics;
 	run_report(r);

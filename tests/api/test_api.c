@@ -261,6 +261,48 @@ ood_gives_the_scores_of_predict_alone(void **state)
 }
 
 static void
+attributions_come_on_request_and_make_the_score(void **state)
+{
+	static const char csv[] = "x,y,colour\n40,0.2,red\n";
+	static const char json[] = "{\"rows\":[{\"x\":40,\"y\":0.2,\"colour\":\"red\"}]}";
+	static const char *const routes[] = {"predict", "ood"};
+	char target[160], why[512], cell[16][40];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const size_t at = i ? 0 : 4;
+		double sum, x, y;
+		cJSON *reply;
+		char *answer;
+		const cJSON *row;
+
+		snprintf(target, sizeof target, "%s?include=attributions", routes[i]);
+		answer = api_predict_csv(&d, model, target, csv);
+		assert_int_equal(cells_of(answer, 0, cell, 16), at + 7);
+		assert_string_equal(cell[at + 4], "ood.attribution.x");
+		assert_int_equal(cells_of(answer, 1, cell, 16), at + 7);
+		sum = strtod(cell[at + 3], NULL);
+		for (size_t j = 4; j < 7; j++)
+			sum += strtod(cell[at + j], NULL);
+		assert_true(fabs(sum - strtod(cell[at], NULL)) < 1e-3 * (1 + fabs(sum)));
+		snprintf(target, sizeof target, "/v1/models/%s/%s?include=attributions", model, routes[i]);
+		reply = api_call(&d, "POST", target, json, 200);
+		if (!contract_fits_named(document, i ? "Scores" : "Predictions", reply, why, sizeof why))
+			fail_msg("not answers as described: %s", why);
+		row = cJSON_GetArrayItem(get(reply, i ? "scores" : "predictions"), 0);
+		row = get(i ? row : get(row, "ood"), "attribution");
+		x = api_number(row, "x");
+		y = api_number(row, "y");
+		assert_true(x == strtod(cell[at + 4], NULL) && x > fabs(y) && x > fabs(api_number(row, "colour")));
+		cJSON_Delete(reply);
+		free(answer);
+
+		snprintf(target, sizeof target, "/v1/models/%s/%s?include=ood,attributions", model, routes[i]);
+		assert_refused("POST", target, "text/csv", csv, 400, "bad_query_parameter", "\"ood\"");
+	}
+}
+
+static void
 what_is_served_with_doubts_is_said(void **state)
 {
 	static const char csv[] = "x,y,colour,z\n0,0,mauve,1\n0,0,pink,1\n0,,red,1\n";
@@ -789,6 +831,7 @@ main(void)
 		cmocka_unit_test(lists_come_in_pages_newest_first),
 		cmocka_unit_test(predictions_are_right_and_the_same_in_csv_and_json),
 		cmocka_unit_test(ood_gives_the_scores_of_predict_alone),
+		cmocka_unit_test(attributions_come_on_request_and_make_the_score),
 		cmocka_unit_test(what_is_served_with_doubts_is_said),
 		cmocka_unit_test(rows_sent_in_small_pieces_are_answered_as_one),
 		cmocka_unit_test(a_table_says_which_numbers_it_took_for_text_and_what_for_missing),

@@ -194,7 +194,7 @@ take_answers(struct predictor *p, bool want_labels, struct scored *out, size_t *
 	struct answers a;
 	enum status s;
 
-	if ((s = predictor_answer(p, want_labels, &a, e)))
+	if ((s = predictor_answer(p, want_labels ? INCLUDE_LABELS : 0, &a, e)))
 		return s;
 	if (want_labels)
 		memcpy(out->p + *at * out->n_classes, a.probability, a.n * out->n_classes * sizeof *out->p);

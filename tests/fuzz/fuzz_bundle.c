@@ -28,9 +28,9 @@ serve(const struct bundle *b)
 					     : predictor_cell_text(p, j, "7", 1, &e))
 					abort();
 		}
-		if (!b->n_classes && predictor_answer(p, true, &a, &e) != ERR_CONFLICT)
+		if (!b->n_classes && predictor_answer(p, INCLUDE_LABELS, &a, &e) != ERR_CONFLICT)
 			abort();
-		if (predictor_answer(p, b->n_classes > 0, &a, &e) || a.n != 3)
+		if (predictor_answer(p, b->n_classes ? INCLUDE_LABELS : 0, &a, &e) || a.n != 3)
 			abort();
 		for (size_t i = 0; i < 3; i++)
 			if (!(a.score[i] - a.score[i] == 0) || (a.label && (size_t)a.label[i] >= b->n_classes))

@@ -33,7 +33,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	}
 	json_reader_release(&r);
-	if (!json_predict(bundle(), data, size, size % 2, UINT64_MAX, &out, &n, &e) &&
+	if (!json_predict(bundle(), data, size, size % 4, UINT64_MAX, &out, &n, &e) &&
 		(!n || json_check_object(out.data, out.len, &e)))
 		abort();
 	buf_release(&out);

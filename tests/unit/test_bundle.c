@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <cjson/cJSON.h>
 #include <cmocka.h>
 
 #include "schema/csv.h"
@@ -31,14 +32,14 @@ bytes_of(const struct bundle *b, struct buf *out)
 
 /* Feeds text in pieces of `piece` bytes (0: whole). The output is NUL-terminated in out. */
 static enum status
-predict_csv(const struct bundle *b, const char *text, size_t piece, bool want_labels, struct buf *out,
+predict_csv(const struct bundle *b, const char *text, size_t piece, unsigned include, struct buf *out,
 	struct csv_predictor **keep)
 {
 	struct csv_predictor *p = NULL;
 	size_t n = strlen(text), rows = 0;
 	enum status s = OK;
 
-	assert_int_equal(csv_predictor_new(b, want_labels, &p, &err), OK);
+	assert_int_equal(csv_predictor_new(b, include, &p, &err), OK);
 	for (size_t at = 0; at < n && !s; at += piece) {
 		if (!piece || piece > n - at)
 			piece = n - at;
@@ -250,10 +251,13 @@ serve(const struct bundle *b)
 				assert_string_equal(err.code, "not_a_number");
 		}
 	}
-	assert_int_equal(predictor_answer(p, b->n_classes > 0, &a, &err), OK);
+	assert_int_equal(predictor_answer(p, INCLUDE_ATTRIBUTIONS | (b->n_classes ? INCLUDE_LABELS : 0), &a, &err), OK);
 	assert_int_equal(a.n, 5);
 	for (size_t i = 0; i < 5; i++) {
 		assert_true(isfinite(a.score[i]) && a.p_value[i] >= 0 && a.p_value[i] <= 1);
+		assert_true(isfinite(a.reference[i]));
+		for (size_t j = 0; j < encoder_n_columns(b->encoder); j++)
+			assert_true(isfinite(a.attribution[i * encoder_n_columns(b->encoder) + j]));
 		if (!b->n_classes)
 			continue;
 		assert_in_range(a.label[i], 0, b->n_classes - 1);
@@ -342,12 +346,13 @@ a_bundle_without_classes_has_scores_and_refuses_labels(void **state)
 		csv_predictor_free(p);
 		free(warning);
 		assert_int_equal(
-			json_predict(again, json, sizeof json - 1, false, UINT64_MAX, &objects, &n_rows, &err), OK);
+			json_predict(again, json, sizeof json - 1, 0, UINT64_MAX, &objects, &n_rows, &err), OK);
 		assert_int_equal(n_rows, 1);
 
-		assert_int_equal(csv_predictor_new(again, true, &p, &err), ERR_CONFLICT);
+		assert_int_equal(csv_predictor_new(again, INCLUDE_LABELS, &p, &err), ERR_CONFLICT);
 		assert_string_equal(err.code, "no_classes");
-		assert_int_equal(json_predict(again, json, sizeof json - 1, true, UINT64_MAX, &objects, &n_rows, &err),
+		assert_int_equal(
+			json_predict(again, json, sizeof json - 1, INCLUDE_LABELS, UINT64_MAX, &objects, &n_rows, &err),
 			ERR_CONFLICT);
 		assert_string_equal(err.code, "no_classes");
 		buf_release(&one);
@@ -357,6 +362,101 @@ a_bundle_without_classes_has_scores_and_refuses_labels(void **state)
 		bundle_free(b);
 		bundle_free(again);
 	}
+}
+
+/* Columns that the model makes no use of, id and fixed, have no share in a score. */
+static void
+attributions_by_column_make_the_score_in_csv_as_in_json(void **state)
+{
+	static const char rows[] = "x,size,colour,id,fixed\n1,2,red,a,5\n900,2,red,a,5\n5,,mauve,a,5\n";
+	static const char json[] = "{\"rows\":[{\"x\":1,\"size\":2,\"colour\":\"red\",\"fixed\":5},"
+				   "{\"x\":900,\"size\":2,\"colour\":\"red\",\"fixed\":5},"
+				   "{\"x\":5,\"size\":null,\"colour\":\"mauve\",\"fixed\":5}]}";
+
+	(void)state;
+	for (size_t n_classes = 0; n_classes <= 3; n_classes += 3) {
+		struct bundle *b = tiny_bundle_of(n_classes, &err);
+		const unsigned include = INCLUDE_ATTRIBUTIONS | (n_classes ? INCLUDE_LABELS : 0);
+		const size_t at = n_classes ? 1 + n_classes : 0;
+		struct buf text = {0}, objects = {0};
+		size_t n_rows;
+		struct grid g;
+		cJSON *reply;
+
+		assert_non_null(b);
+		assert_int_equal(predict_csv(b, rows, 0, include, &text, NULL), OK);
+		grid_read(&g, &text);
+		assert_int_equal(g.n_columns, at + 7);
+		assert_string_equal(g.cell[0][at + 3], "ood.reference_score");
+		assert_string_equal(g.cell[0][at + 4], "ood.attribution.x");
+		assert_string_equal(g.cell[0][at + 5], "ood.attribution.size");
+		assert_string_equal(g.cell[0][at + 6], "ood.attribution.colour");
+		assert_int_equal(
+			json_predict(b, json, sizeof json - 1, include, UINT64_MAX, &objects, &n_rows, &err), OK);
+		buf_put_u8(&objects, 0);
+		assert_non_null(reply = cJSON_Parse((const char *)objects.data));
+		for (size_t i = 1; i < g.n_rows; i++) {
+			static const char *const names[] = {"x", "size", "colour"};
+			const cJSON *ood = cJSON_GetArrayItem(
+				cJSON_GetObjectItemCaseSensitive(reply, n_classes ? "predictions" : "scores"),
+				(int)i - 1);
+			double sum = cell_number(&g, i, at + 3);
+
+			if (n_classes)
+				ood = cJSON_GetObjectItemCaseSensitive(ood, "ood");
+			assert_true(cJSON_GetObjectItemCaseSensitive(ood, "reference_score")->valuedouble == sum);
+			ood = cJSON_GetObjectItemCaseSensitive(ood, "attribution");
+			assert_int_equal(cJSON_GetArraySize(ood), 3);
+			for (size_t j = 0; j < 3; j++) {
+				double share = cell_number(&g, i, at + 4 + j);
+
+				sum += share;
+				assert_true(cJSON_GetObjectItemCaseSensitive(ood, names[j])->valuedouble == share);
+			}
+			assert_true(fabs(sum - cell_number(&g, i, at)) < 1e-4);
+		}
+		assert_true(fabs(cell_number(&g, 2, at + 4)) > fabs(cell_number(&g, 2, at + 5)));
+		assert_true(fabs(cell_number(&g, 2, at + 4)) > fabs(cell_number(&g, 2, at + 6)));
+		grid_release(&g);
+		cJSON_Delete(reply);
+		buf_release(&text);
+		buf_release(&objects);
+		bundle_free(b);
+	}
+}
+
+static void
+attributions_for_very_many_rows_are_refused_to_those_who_share_the_machine(void **state)
+{
+	struct bundle *b = make();
+	struct csv_predictor *p = NULL;
+	struct buf csv = {0}, json = {0}, out = {0};
+	size_t n_rows;
+
+	(void)state;
+	buf_puts(&csv, "x,size,colour,fixed\n");
+	buf_puts(&json, "{\"columns\":[\"x\",\"size\",\"colour\",\"fixed\"],\"data\":[");
+	for (size_t i = 0; i <= MAX_ATTRIBUTED_ROWS; i++) {
+		buf_puts(&csv, "1,2,red,5\n");
+		buf_puts(&json, i ? ",[1,2,\"red\",5]" : "[1,2,\"red\",5]");
+	}
+	buf_puts(&json, "]}");
+	assert_int_equal(json_predict(b, json.data, json.len, INCLUDE_ATTRIBUTIONS, UINT64_MAX, &out, &n_rows, &err),
+		ERR_TOO_LARGE);
+	assert_string_equal(err.code, "too_many_rows");
+	assert_int_equal(json_predict(b, json.data, json.len, 0, UINT64_MAX, &out, &n_rows, &err), OK);
+	for (int limited = 0; limited < 2; limited++) {
+		assert_int_equal(csv_predictor_new(b, INCLUDE_ATTRIBUTIONS, &p, &err), OK);
+		if (limited)
+			csv_predictor_limit_attributions(p);
+		assert_int_equal(csv_predictor_feed(p, csv.data, csv.len, &out, &err), limited ? ERR_TOO_LARGE : OK);
+		csv_predictor_free(p);
+	}
+	assert_string_equal(err.code, "too_many_rows");
+	buf_release(&csv);
+	buf_release(&json);
+	buf_release(&out);
+	bundle_free(b);
 }
 
 static void
@@ -554,13 +654,13 @@ a_number_in_a_text_column_is_its_shortest_text(void **state)
 		if (i == 2)
 			assert_int_equal(predictor_cell_text(p, 2, "red", 3, &err), OK);
 	}
-	assert_int_equal(predictor_answer(p, false, &a, &err), OK);
+	assert_int_equal(predictor_answer(p, 0, &a, &err), OK);
 	assert_int_equal(a.n, 3);
 	assert_null(a.label);
 	assert_null(a.probability);
 	memcpy(score, a.score, sizeof score);
 	assert_true(score[0] == score[1] && score[0] != score[2]);
-	assert_int_equal(predictor_answer(p, true, &a, &err), OK); /* the batch is empty again */
+	assert_int_equal(predictor_answer(p, INCLUDE_LABELS, &a, &err), OK); /* the batch is empty again */
 	assert_int_equal(a.n, 0);
 	predictor_free(p);
 	bundle_free(b);
@@ -580,7 +680,7 @@ work(void *arg)
 	struct err e = {0};
 	size_t n;
 
-	j->status = csv_predictor_new(j->bundle, true, &p, &e);
+	j->status = csv_predictor_new(j->bundle, INCLUDE_LABELS, &p, &e);
 	if (!j->status)
 		j->status = csv_predictor_feed(p, "x,size,colour,fixed\n", 20, &j->out, &e);
 	for (int i = 0; i < 3000 && !j->status; i++)
@@ -624,6 +724,8 @@ main(void)
 		cmocka_unit_test(every_changed_byte_is_refused),
 		cmocka_unit_test(changed_bytes_under_a_valid_checksum_are_refused_or_harmless),
 		cmocka_unit_test(a_bundle_without_classes_has_scores_and_refuses_labels),
+		cmocka_unit_test(attributions_by_column_make_the_score_in_csv_as_in_json),
+		cmocka_unit_test(attributions_for_very_many_rows_are_refused_to_those_who_share_the_machine),
 		cmocka_unit_test(csv_answers_have_the_columns_of_the_contract),
 		cmocka_unit_test(columns_are_matched_by_name_in_any_order),
 		cmocka_unit_test(what_was_served_with_a_doubt_is_counted),

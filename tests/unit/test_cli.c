@@ -289,6 +289,9 @@ a_model_predicts_and_measure_says_how_well(void **state)
 	assert_int_equal(sh("$V predict model.vera <rows.csv | cmp - answers.csv"), 0);
 	assert_int_equal(sh("$V predict model.vera - --ood <rows.csv | head -n 1"), 0);
 	assert_string_equal(out, "ood.score,ood.p_value,ood.is_ood\n");
+	assert_int_equal(sh("$V predict model.vera rows.csv --ood --attributions | head -n 1"), 0);
+	assert_string_equal(out, "ood.score,ood.p_value,ood.is_ood,ood.reference_score,ood.attribution.x,"
+				 "ood.attribution.y,ood.attribution.colour\n");
 }
 
 static void

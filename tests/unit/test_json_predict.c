@@ -215,7 +215,7 @@ predict(const char *body, bool want_labels, struct buf *out, size_t *n_rows)
 	assert_non_null(b);
 	assert_non_null(copy);
 	memcpy(copy, body, n);
-	s = json_predict(b, copy, n, want_labels, UINT64_MAX, out, n_rows, &err);
+	s = json_predict(b, copy, n, want_labels ? INCLUDE_LABELS : 0, UINT64_MAX, out, n_rows, &err);
 	free(copy);
 	bundle_free(b);
 	return s;
@@ -330,12 +330,12 @@ json_and_csv_give_the_same_answers(void **state)
 			i ? "," : "", text, i % 77, colours[i % 4]);
 	}
 	buf_puts(&json, "]}");
-	assert_int_equal(csv_predictor_new(b, true, &p, &err), OK);
+	assert_int_equal(csv_predictor_new(b, INCLUDE_LABELS, &p, &err), OK);
 	assert_int_equal(csv_predictor_feed(p, csv.data, csv.len, &csv_out, &err), OK);
 	assert_int_equal(csv_predictor_finish(p, &csv_out, &n, &err), OK);
 	assert_int_equal(n, 1500);
 	csv_predictor_free(p);
-	assert_int_equal(json_predict(b, json.data, json.len, true, UINT64_MAX, &json_out, &n, &err), OK);
+	assert_int_equal(json_predict(b, json.data, json.len, INCLUDE_LABELS, UINT64_MAX, &json_out, &n, &err), OK);
 	assert_int_equal(n, 1500);
 	buf_put_u8(&csv_out, 0);
 	buf_put_u8(&json_out, 0);

@@ -68,7 +68,7 @@ predict_csv(const struct bundle *b, const char *text, struct buf *out, struct er
 	size_t n = 0;
 	enum status s;
 
-	if (!(s = csv_predictor_new(b, true, &p, e)) && !(s = csv_predictor_feed(p, text, strlen(text), out, e)) &&
+	if (!(s = csv_predictor_new(b, INCLUDE_LABELS, &p, e)) && !(s = csv_predictor_feed(p, text, strlen(text), out, e)) &&
 		!(s = csv_predictor_finish(p, out, &n, e)) && !(s = csv_predictor_warnings(p, &list, &n, e)))
 		for (size_t i = 0; i < n; i++)
 			buf_printf(out, "%s %s %zu\n", list[i].code, list[i].column, list[i].count);
@@ -92,7 +92,7 @@ ask(const struct bundle *b, const struct request *r, struct buf *out)
 		break;
 	case JSON:
 	case SCORES:
-		s = json_predict(b, r->text, n, r->form == JSON, UINT64_MAX, out, &rows, &e);
+		s = json_predict(b, r->text, n, r->form == JSON ? INCLUDE_LABELS : 0, UINT64_MAX, out, &rows, &e);
 		break;
 	case INVOCATION:
 		s = invocations_predict(b, r->text, n, UINT64_MAX, out, &e);
@@ -191,7 +191,7 @@ a_predictor_with_much_memory_is_not_kept(void **state)
 	assert_int_equal(predictor_columns(p, names, 4, &err), OK);
 	for (size_t i = 0; i < MANY; i++) {
 		if (predictor_full(p))
-			assert_int_equal(predictor_answer(p, true, &a, &err), OK);
+			assert_int_equal(predictor_answer(p, INCLUDE_LABELS, &a, &err), OK);
 		assert_int_equal(predictor_begin_row(p, i, &err), OK);
 	}
 	predictor_free(p);

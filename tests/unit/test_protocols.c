@@ -338,7 +338,7 @@ by_csv(const struct scene *s, bool as_json)
 		}
 		buf_puts(&in, "\n");
 	}
-	check(csv_predictor_new(s->bundle, true, &p, &err), "CSV");
+	check(csv_predictor_new(s->bundle, INCLUDE_LABELS, &p, &err), "CSV");
 	if (as_json)
 		csv_predictor_as_json(p);
 	for (; at < in.len; at += n) { /* in pieces of any size */
@@ -398,7 +398,7 @@ by_json(const struct scene *s, enum json_way way)
 		put_name_list(s, &in);
 	}
 	buf_puts(&in, "}");
-	check(json_predict(s->bundle, in.data, in.len, true, UINT64_MAX, &out, &n, &err), "JSON");
+	check(json_predict(s->bundle, in.data, in.len, INCLUDE_LABELS, UINT64_MAX, &out, &n, &err), "JSON");
 	assert_int_equal(n, s->n_rows);
 	a = way == RECORDS ? read_json_answers(s, &out, "predictions", read_object)
 			   : read_json_answers(s, &out, "data", read_list);
