@@ -250,7 +250,7 @@ model_workspace_new(const struct model *m, struct model_workspace **out, struct 
 
 	if (!w)
 		return err_nomem(e);
-	w->tile = WORKSPACE_NUMBERS / row_width(m);
+	w->tile = WORKSPACE_NUMBERS / (row_width(m) + 1);
 	w->tile = w->tile < 1 ? 1 : w->tile > MAX_TILE ? MAX_TILE : w->tile;
 	layout_workspace(w, m, &arena);
 	w->block = aligned_alloc(64, arena.used * sizeof *w->block);

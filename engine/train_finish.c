@@ -266,7 +266,7 @@ fit_base(const struct trainer *t, struct train_result *r, struct err *e)
 		goto out;
 	}
 	n = spread_rows(t, true, BASE_ROWS, index);
-	if (!(x = malloc(n * d * sizeof *x))) {
+	if (!(x = malloc((n * d + 1) * sizeof *x))) {
 		s = err_nomem(e);
 		goto out;
 	}
@@ -341,7 +341,7 @@ enum status
 trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
 {
 	struct train_result r = {.evaluated = t->n_folds > 0, .n_evaluated = t->n_folds ? t->n_labelled : 0};
-	double prior[BLEND_MAX];
+	double prior[BLEND_MAX] = {0};
 	struct members m;
 	enum status s = find_members(t, &m, e);
 

@@ -531,7 +531,7 @@ column_from_json(struct ingest_options *o, const cJSON *v, struct err *e)
 	const cJSON *name = cJSON_IsObject(v) ? cJSON_GetObjectItemCaseSensitive(v, "name") : NULL, *w;
 	enum status s;
 
-	if (!cJSON_IsString(name))
+	if (!name || !cJSON_IsString(name))
 		return err_set(e, ERR_INVALID, "invalid_schema",
 			"\"columns\" must be a list of objects, each with the \"name\" of its column");
 	if (!column_entry(o, name->valuestring, e))

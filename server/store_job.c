@@ -463,45 +463,45 @@ set_state(struct conn *c, int64_t seq, enum job_state state, const char *code, c
 
 /* What a request makes of a job in each state. */
 struct change {
-	enum job_state to;          /* N_JOB_STATES: nothing, it is done already or not possible */
 	const char *code, *message; /* of the event */
+	enum job_state to;          /* N_JOB_STATES: nothing, it is done already or not possible */
 	bool impossible;
 };
 
 static const struct change cancel_changes[N_JOB_STATES] = {
-	[JOB_QUEUED] = {JOB_CANCELLED, NULL, NULL, false},
-	[JOB_PAUSED] = {JOB_CANCELLED, NULL, NULL, false},
-	[JOB_VALIDATING] = {JOB_CANCELLING, "cancel_requested", "the job ends at its next step", false},
-	[JOB_RUNNING] = {JOB_CANCELLING, "cancel_requested", "the job ends at its next step", false},
-	[JOB_PAUSING] = {JOB_CANCELLING, "cancel_requested", "the job ends at its next step", false},
-	[JOB_CANCELLING] = {N_JOB_STATES, NULL, NULL, false},
-	[JOB_CANCELLED] = {N_JOB_STATES, NULL, NULL, false},
-	[JOB_SUCCEEDED] = {N_JOB_STATES, NULL, NULL, true},
-	[JOB_FAILED] = {N_JOB_STATES, NULL, NULL, true},
+	[JOB_QUEUED] = {NULL, NULL, JOB_CANCELLED, false},
+	[JOB_PAUSED] = {NULL, NULL, JOB_CANCELLED, false},
+	[JOB_VALIDATING] = {"cancel_requested", "the job ends at its next step", JOB_CANCELLING, false},
+	[JOB_RUNNING] = {"cancel_requested", "the job ends at its next step", JOB_CANCELLING, false},
+	[JOB_PAUSING] = {"cancel_requested", "the job ends at its next step", JOB_CANCELLING, false},
+	[JOB_CANCELLING] = {NULL, NULL, N_JOB_STATES, false},
+	[JOB_CANCELLED] = {NULL, NULL, N_JOB_STATES, false},
+	[JOB_SUCCEEDED] = {NULL, NULL, N_JOB_STATES, true},
+	[JOB_FAILED] = {NULL, NULL, N_JOB_STATES, true},
 };
 
 static const struct change pause_changes[N_JOB_STATES] = {
-	[JOB_QUEUED] = {JOB_PAUSED, "paused", "the job waits to be resumed", false},
-	[JOB_VALIDATING] = {JOB_PAUSING, "pause_requested", "the job pauses at its next step", false},
-	[JOB_RUNNING] = {JOB_PAUSING, "pause_requested", "the job pauses at its next step", false},
-	[JOB_PAUSING] = {N_JOB_STATES, NULL, NULL, false},
-	[JOB_PAUSED] = {N_JOB_STATES, NULL, NULL, false},
-	[JOB_CANCELLING] = {N_JOB_STATES, NULL, NULL, true},
-	[JOB_CANCELLED] = {N_JOB_STATES, NULL, NULL, true},
-	[JOB_SUCCEEDED] = {N_JOB_STATES, NULL, NULL, true},
-	[JOB_FAILED] = {N_JOB_STATES, NULL, NULL, true},
+	[JOB_QUEUED] = {"paused", "the job waits to be resumed", JOB_PAUSED, false},
+	[JOB_VALIDATING] = {"pause_requested", "the job pauses at its next step", JOB_PAUSING, false},
+	[JOB_RUNNING] = {"pause_requested", "the job pauses at its next step", JOB_PAUSING, false},
+	[JOB_PAUSING] = {NULL, NULL, N_JOB_STATES, false},
+	[JOB_PAUSED] = {NULL, NULL, N_JOB_STATES, false},
+	[JOB_CANCELLING] = {NULL, NULL, N_JOB_STATES, true},
+	[JOB_CANCELLED] = {NULL, NULL, N_JOB_STATES, true},
+	[JOB_SUCCEEDED] = {NULL, NULL, N_JOB_STATES, true},
+	[JOB_FAILED] = {NULL, NULL, N_JOB_STATES, true},
 };
 
 static const struct change resume_changes[N_JOB_STATES] = {
-	[JOB_PAUSED] = {JOB_QUEUED, "resumed", "the job is back in the queue", false},
-	[JOB_PAUSING] = {JOB_RUNNING, "resumed", "the job goes on without a pause", false},
-	[JOB_QUEUED] = {N_JOB_STATES, NULL, NULL, false},
-	[JOB_VALIDATING] = {N_JOB_STATES, NULL, NULL, false},
-	[JOB_RUNNING] = {N_JOB_STATES, NULL, NULL, false},
-	[JOB_CANCELLING] = {N_JOB_STATES, NULL, NULL, true},
-	[JOB_CANCELLED] = {N_JOB_STATES, NULL, NULL, true},
-	[JOB_SUCCEEDED] = {N_JOB_STATES, NULL, NULL, true},
-	[JOB_FAILED] = {N_JOB_STATES, NULL, NULL, true},
+	[JOB_PAUSED] = {"resumed", "the job is back in the queue", JOB_QUEUED, false},
+	[JOB_PAUSING] = {"resumed", "the job goes on without a pause", JOB_RUNNING, false},
+	[JOB_QUEUED] = {NULL, NULL, N_JOB_STATES, false},
+	[JOB_VALIDATING] = {NULL, NULL, N_JOB_STATES, false},
+	[JOB_RUNNING] = {NULL, NULL, N_JOB_STATES, false},
+	[JOB_CANCELLING] = {NULL, NULL, N_JOB_STATES, true},
+	[JOB_CANCELLED] = {NULL, NULL, N_JOB_STATES, true},
+	[JOB_SUCCEEDED] = {NULL, NULL, N_JOB_STATES, true},
+	[JOB_FAILED] = {NULL, NULL, N_JOB_STATES, true},
 };
 
 static enum status
