@@ -203,6 +203,15 @@ warn_of_columns(struct json_build *b, cJSON *to, const struct report_facts *f, c
 	}
 }
 
+/* By more than a standard error: one row in thirty says nothing. */
+static bool
+baseline_is_better(const struct train_result *r)
+{
+	double a = r->measures.accuracy, b = r->baseline_measures.accuracy;
+
+	return b - a > sqrt(b * (1 - b) / (double)r->n_evaluated) && b > a;
+}
+
 static void
 put_warnings(struct json_build *b, cJSON *to, const struct report_facts *f, const cJSON *encoding)
 {
@@ -238,7 +247,7 @@ put_warnings(struct json_build *b, cJSON *to, const struct report_facts *f, cons
 			f->n_recoveries);
 		warn(b, to, "recovered", NULL, NULL, text);
 	}
-	if (r->evaluated && r->baseline && r->baseline_measures.accuracy > r->measures.accuracy) {
+	if (r->evaluated && r->baseline && baseline_is_better(r)) {
 		snprintf(text, sizeof text,
 			"the supervised baseline did better in cross-fitting (accuracy %.3f against %.3f): consider "
 			"method \"supervised\"",

@@ -3,6 +3,7 @@
  * programs, `choices` for people.
  */
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "server/report.h"
@@ -91,10 +92,10 @@ say_blend(struct json_build *b, cJSON *to, const struct report_facts *f)
 	if (r->n_members < 2)
 		return;
 	snprintf(text, sizeof text,
-		"the logits of %s count %.3g and those of %s %.3g: for unlabelled rows the two agree, beyond chance, "
-		"in "
-		"%.0f%% of the cases in which they could%s%s",
-		member_method(f, 1), r->weight[1], member_method(f, 0), r->weight[0], 100 * r->agreement,
+		"the logits of %s count %.3g and those of %s %.3g: their answers for unlabelled rows agree to %.2f "
+		"(Cohen's "
+		"kappa)%s%s",
+		member_method(f, 1), r->weight[1], member_method(f, 0), r->weight[0], r->agreement,
 		r->agreement < 0.2 ? ", so little that the unlabelled rows seem to mislead" : "",
 		r->evaluated ? "; the answers to labels held back settled the rest" : "");
 	json_add_text(b, to, text);
@@ -125,18 +126,24 @@ say_shares(struct json_build *b, cJSON *to, const struct report_facts *f)
 	const struct train_result *r = f->result;
 	const struct dataset_summary *s = f->summary;
 	char text[400];
-	size_t top = 0;
+	double most = 0.01; /* of smaller changes nothing is said */
+	size_t moved = s->n_classes;
 
-	if (!r->share)
+	for (size_t k = 0; r->share && k < s->n_classes; k++) {
+		double change = fabs(r->share[k] - labelled_share(s, k));
+
+		if (change > most) {
+			most = change;
+			moved = k;
+		}
+	}
+	if (moved == s->n_classes)
 		return;
-	for (size_t k = 1; k < s->n_classes; k++)
-		if (r->share[k] > r->share[top])
-			top = k;
 	snprintf(text, sizeof text,
 		"the unlabelled rows are taken to have other shares of the classes than the labels: \"%.100s\", for "
 		"one, "
 		"%.3g%% rather than %.3g%%; class_prior \"labelled\" would keep the labels' shares",
-		s->classes[top].label, 100 * r->share[top], 100 * labelled_share(s, top));
+		s->classes[moved].label, 100 * r->share[moved], 100 * labelled_share(s, moved));
 	json_add_text(b, to, text);
 }
 

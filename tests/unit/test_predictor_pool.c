@@ -68,7 +68,8 @@ predict_csv(const struct bundle *b, const char *text, struct buf *out, struct er
 	size_t n = 0;
 	enum status s;
 
-	if (!(s = csv_predictor_new(b, INCLUDE_LABELS, &p, e)) && !(s = csv_predictor_feed(p, text, strlen(text), out, e)) &&
+	if (!(s = csv_predictor_new(b, INCLUDE_LABELS, &p, e)) &&
+		!(s = csv_predictor_feed(p, text, strlen(text), out, e)) &&
 		!(s = csv_predictor_finish(p, out, &n, e)) && !(s = csv_predictor_warnings(p, &list, &n, e)))
 		for (size_t i = 0; i < n; i++)
 			buf_printf(out, "%s %s %zu\n", list[i].code, list[i].column, list[i].count);
