@@ -101,7 +101,7 @@ test: $(SETUP)
 	$(Q)$(MAKE) --no-print-directory check
 
 check: tests
-	$(Q)VERAD_BIN=$(abspath $(BUILD)/verad) tests/run.sh tests/layers.sh tests/readme.sh tests/deploy.sh tests/examples.sh tests/contract.sh \
+	$(Q)VERAD_BIN=$(abspath $(BUILD)/verad) tests/run.sh tests/layers.sh tests/readme.sh tests/deploy.sh tests/examples.sh tests/contract.sh tests/export.sh \
 		$(TESTS) $(TESTS64)
 
 asan: $(SETUP)

@@ -415,6 +415,24 @@ encoder_column_wanted(const struct encoder *c, size_t i)
 	return c->column[i].use == USED || c->column[i].use == UNUSED_CONSTANT;
 }
 
+struct encoder_features
+encoder_column_features(const struct encoder *c, size_t i)
+{
+	const struct encoder_column *column = &c->column[i];
+	struct encoder_features f = {0};
+
+	if (column->use != USED)
+		return f;
+	f.missing = column->missing_seen;
+	if (column->type == COLUMN_TEXT) {
+		f.category = &column->category;
+		f.width = width_of(column);
+	} else if (scale_varies(&column->scale)) {
+		f.scale = &column->scale;
+	}
+	return f;
+}
+
 size_t
 encoder_n_features(const struct encoder *c)
 {

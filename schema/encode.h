@@ -29,6 +29,7 @@
 #include "schema/table.h"
 
 struct encoder;
+struct scale;
 
 struct encoder_options {
 	enum scaling scaling;
@@ -50,6 +51,16 @@ size_t encoder_n_columns(const struct encoder *c);
 const char *encoder_column_name(const struct encoder *c, size_t i);
 enum column_type encoder_column_type(const struct encoder *c, size_t i);
 bool encoder_column_wanted(const struct encoder *c, size_t i);
+
+/* What a column becomes, for those who write the translation down in another form; borrowed from the encoder. Dense
+ * features come first, of all columns in their order, then the one-hot blocks of the text columns in theirs. */
+struct encoder_features {
+	const struct scale *scale;         /* of numbers: a dense feature; NULL: none, where they never vary */
+	const struct dictionary *category; /* of texts: category k is feature k of the block; NULL: no block */
+	bool missing; /* was seen: a dense feature behind the number's; of the block the last but one */
+	size_t width; /* of the block, whose last feature is the rest's */
+};
+struct encoder_features encoder_column_features(const struct encoder *c, size_t i);
 
 size_t encoder_n_features(const struct encoder *c);
 /* Storage for n encoded rows in this encoder's layout. */

@@ -91,6 +91,7 @@ model_limit(const void *app)
 static const char *const job_query[] = {"dry_run", NULL};
 static const char *const page_query[] = {"after", "limit", NULL};
 static const char *const import_query[] = {"name", NULL};
+static const char *const artifact_query[] = {"format", NULL};
 static const char *const invocation_query[] = {"model", NULL};
 
 /* clang-format off */
@@ -144,7 +145,7 @@ static const struct http_route routes[] = {
 	{.method = "GET", .path = "/v1/models/{model}/versions/{version}", .end = api_model_get},
 	{.method = "DELETE", .path = "/v1/models/{model}/versions/{version}", .end = api_model_delete},
 	{.method = "GET", .path = "/v1/models/{model}/report", .end = api_model_report},
-	{.method = "GET", .path = "/v1/models/{model}/artifact", .end = api_model_artifact},
+	{.method = "GET", .path = "/v1/models/{model}/artifact", .query = artifact_query, .end = api_model_artifact},
 	{.method = "PUT", .path = "/v1/models/{model}/threshold", .max_body = control_limit, .begin = api_json_begin,
 		.end = api_model_threshold},
 	{.method = "POST", .path = "/v1/models/{model}/predict", .scope = ACCESS_PREDICT, .max_body = rows_limit,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/export.h"
 #include "server/api_private.h"
 #include "server/json.h"
 #include "server/model_ref.h"
@@ -323,25 +324,52 @@ out:
 
 /* Artefacts ------------------------------------------------------------------------------------------------------- */
 
+/* *format = one of export.h's, or N_EXPORT_FORMATS: the model as it is. */
+static enum status
+read_format(const struct http_request *r, enum export_format *format, struct err *e)
+{
+	const char *text = http_query(r, "format");
+
+	*format = N_EXPORT_FORMATS;
+	if (!text || !strcmp(text, "native"))
+		return OK;
+	for (size_t k = 0; k < N_EXPORT_FORMATS; k++)
+		if (!strcmp(text, export_format_names[k])) {
+			*format = (enum export_format)k;
+			return OK;
+		}
+	return err_set(e, ERR_SYNTAX, "bad_query_parameter",
+		"the query parameter \"format\" must be native, onnx or safetensors, not \"%.40s\"", text);
+}
+
 enum status
 api_model_artifact(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e)
 {
 	const struct api *api = app;
 	struct model_record m = {0};
+	enum export_format format;
+	const char *suffix;
 	enum status s;
 
 	(void)state, (void)gathered;
-	if ((s = store_model_get(service_store(api->service), r->path_param[0], &m, e)) ||
-		(s = store_model_bundle(service_store(api->service), m.id, &reply->body, NULL, e)))
+	if ((s = read_format(r, &format, e)) ||
+		(s = store_model_get(service_store(api->service), r->path_param[0], &m, e)))
 		goto out;
+	if (format == N_EXPORT_FORMATS)
+		s = store_model_bundle(service_store(api->service), m.id, &reply->body, NULL, e);
+	else
+		s = service_model_export(api->service, m.id, format, &reply->body, e);
+	if (s)
+		goto out;
+	suffix = format == N_EXPORT_FORMATS ? "vera" : export_format_names[format];
 	reply->content_type = "application/octet-stream";
 	snprintf(reply->etag, sizeof reply->etag, "\"%016" PRIx64 "\"", checksum64(reply->body.data, reply->body.len));
 	reply->ranges = true;
 	if (m.name)
-		snprintf(reply->file_name, sizeof reply->file_name, "%s-%" PRIu64 ".vera", m.name, m.version);
+		snprintf(reply->file_name, sizeof reply->file_name, "%s-%" PRIu64 ".%s", m.name, m.version, suffix);
 	else
-		snprintf(reply->file_name, sizeof reply->file_name, "%s.vera", m.id);
+		snprintf(reply->file_name, sizeof reply->file_name, "%s.%s", m.id, suffix);
 out:
 	model_record_release(&m);
 	return s;

@@ -120,8 +120,8 @@ static const struct cli_command command_version = {
 static const struct cli_command command_help = {
 	.name = "help", .synopsis = "[COMMAND]", .summary = "explain a command", .run = run_help};
 
-static const struct cli_command *const commands[] = {&cli_fit, &cli_predict, &cli_inspect, &cli_measure, &command_serve,
-	&command_check_config, &cli_key, &cli_backup, &command_version, &command_help};
+static const struct cli_command *const commands[] = {&cli_fit, &cli_predict, &cli_inspect, &cli_export, &cli_measure,
+	&command_serve, &command_check_config, &cli_key, &cli_backup, &command_version, &command_help};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void

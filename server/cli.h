@@ -23,7 +23,7 @@ struct cli_command {
 	int (*run)(int argc, char *argv[]); /* argv[0] is the command's name */
 };
 
-extern const struct cli_command cli_fit, cli_predict, cli_inspect, cli_measure, cli_key, cli_backup;
+extern const struct cli_command cli_fit, cli_predict, cli_inspect, cli_export, cli_measure, cli_key, cli_backup;
 
 int cli_main(int argc, char *argv[]); /* the program's exit status */
 

@@ -592,6 +592,22 @@ service_model_threshold(struct service *v, const char *ref, double fpr, const do
 }
 
 enum status
+service_model_export(struct service *v, const char *ref, enum export_format format, struct buf *out, struct err *e)
+{
+	struct bundle *b = NULL;
+	char id[STORE_ID_SIZE];
+	enum status s;
+
+	if ((s = store_model_resolve(v->store, ref, id, e)) || (s = read_revision(v, id, &b, NULL, e)))
+		return s;
+	service_slot_take(v);
+	s = export_write(b, format, EXPORT_MAX_BYTES, out, e);
+	service_slot_give(v);
+	bundle_free(b);
+	return s;
+}
+
+enum status
 service_model_import(
 	struct service *v, const char *name, const void *bytes, size_t n, char id[STORE_ID_SIZE], struct err *e)
 {

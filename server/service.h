@@ -11,6 +11,7 @@
 
 #include "schema/bundle.h"
 #include "schema/csv.h"
+#include "schema/export.h"
 #include "schema/ingest.h"
 #include "server/store.h"
 #include "server/watch.h"
@@ -138,6 +139,10 @@ enum status service_model_threshold(struct service *v, const char *ref, double f
  * NULL: known by its id alone. */
 enum status service_model_import(
 	struct service *v, const char *name, const void *bytes, size_t n, char id[STORE_ID_SIZE], struct err *e);
+
+/* The model, as it is in the store, in a form that other programs read (schema/export.h). */
+enum status service_model_export(
+	struct service *v, const char *ref, enum export_format format, struct buf *out, struct err *e);
 
 /* A slot to compute in: call around predictor, CSV and JSON predictions; holds the thread until one is free. */
 void service_slot_take(struct service *v);

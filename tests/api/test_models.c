@@ -11,6 +11,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
+#include "schema/export.h"
 #include "tests/support/api_client.h"
 #include "tests/support/contract.h"
 
@@ -353,6 +354,65 @@ an_artefact_brought_in_answers_as_the_original(void **state)
 	http_answer_release(&file);
 }
 
+static struct http_answer
+exported(const char *model, const char *format)
+{
+	struct http_answer a;
+	char target[128];
+
+	snprintf(target, sizeof target, "/v1/models/%s/artifact?format=%s", model, format);
+	a = http_call(d.port, "GET", target, NULL, NULL, 0);
+	if (a.status != 200)
+		fail_msg("%s: %d %s", target, a.status, a.body);
+	return a;
+}
+
+static void
+an_artefact_comes_in_forms_for_other_programs(void **state)
+{
+	struct http_answer native = artifact("blobs@2"), a;
+	struct bundle *b = NULL;
+	struct err e;
+	char name[160], tag[80], again[80];
+
+	(void)state;
+	assert_int_equal(bundle_read(native.body, native.n, &b, &e), OK);
+	for (size_t k = 0; k < N_EXPORT_FORMATS; k++) {
+		struct buf want = {0};
+		char file[40];
+
+		assert_int_equal(export_write(b, (enum export_format)k, EXPORT_MAX_BYTES, &want, &e), OK);
+		a = exported("blobs@2", export_format_names[k]);
+		assert_int_equal(a.n, want.len);
+		assert_memory_equal(a.body, want.data, want.len);
+		snprintf(file, sizeof file, "blobs-2.%s\"", export_format_names[k]);
+		assert_non_null(strstr(http_answer_header(&a, "Content-Disposition", name, sizeof name), file));
+		http_answer_release(&a);
+		buf_release(&want);
+	}
+	a = exported("blobs@2", "native");
+	assert_int_equal(a.n, native.n);
+	assert_memory_equal(a.body, native.body, native.n);
+	http_answer_release(&a);
+	bundle_free(b);
+	http_answer_release(&native);
+
+	/* A threshold that is changed is another file; changed back, the same again. */
+	a = exported("blobs@1", "onnx");
+	http_answer_header(&a, "ETag", tag, sizeof tag);
+	http_answer_release(&a);
+	cJSON_Delete(set_threshold("{\"value\":12.5}"));
+	a = exported("blobs@1", "onnx");
+	assert_string_not_equal(http_answer_header(&a, "ETag", again, sizeof again), tag);
+	http_answer_release(&a);
+	cJSON_Delete(set_threshold("{\"target_fpr\":0.05}"));
+	a = exported("blobs@1", "onnx");
+	assert_string_equal(http_answer_header(&a, "ETag", again, sizeof again), tag);
+	http_answer_release(&a);
+	assert_json_refused("GET", "/v1/models/blobs/artifact?format=pickle", NULL, 400, "bad_query_parameter");
+	assert_json_refused("GET", "/v1/models/nobody/artifact?format=onnx", NULL, 404, "model_not_found");
+}
+
 static void
 a_name_is_given_to_a_model_without_one(void **state)
 {
@@ -475,6 +535,7 @@ main(void)
 		cmocka_unit_test(thresholds_that_make_no_sense_are_refused),
 		cmocka_unit_test(an_artefact_comes_in_pieces_and_not_twice),
 		cmocka_unit_test(an_artefact_brought_in_answers_as_the_original),
+		cmocka_unit_test(an_artefact_comes_in_forms_for_other_programs),
 		cmocka_unit_test(a_name_is_given_to_a_model_without_one),
 		cmocka_unit_test(bytes_that_are_no_model_are_refused),
 		cmocka_unit_test(the_daemon_stops_in_good_order),

@@ -1,7 +1,9 @@
 /*
  * Fuzzes the reading of artefacts: any bytes as they are, and as the payload behind a header that fits them, which the
- * checksum would keep every mutation from reaching. What is accepted must serve a row and write itself back the same.
+ * checksum would keep every mutation from reaching. What is accepted must serve a row and write itself back the same,
+ * and as whatever else it can be written, unless that takes too much.
  */
+#include "schema/export.h"
 #include "tests/unit/tiny_bundle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -52,6 +54,12 @@ try(const void *bytes, size_t n)
 	serve(b);
 	if (bundle_write(b, &again, &e) || again.len != n || memcmp(again.data, bytes, n))
 		abort();
+	for (size_t k = 0; k < N_EXPORT_FORMATS; k++) {
+		buf_clear(&again);
+		if (export_write(b, (enum export_format)k, 1 << 24, &again, &e) &&
+			(e.status != ERR_TOO_LARGE || again.len))
+			abort();
+	}
 	buf_release(&again);
 	bundle_free(b);
 }

@@ -329,6 +329,31 @@ a_damaged_model_is_refused(void **state)
 }
 
 static void
+a_model_is_exported_for_other_programs(void **state)
+{
+	(void)state;
+	assert_int_equal(sh("$V export model.vera model.onnx"), 0);
+	assert_string_equal(err_text, "");
+	assert_int_equal(sh("$V export model.vera - --format onnx >piped.onnx && cmp model.onnx piped.onnx"), 0);
+	assert_int_equal(sh("$V export --format=safetensors - model.safetensors <model.vera"), 0);
+	assert_int_equal(sh("grep -aq '\"network.0.layer.0.weight\"' model.safetensors"), 0);
+	assert_int_equal(sh("grep -aq LabelEncoder model.onnx"), 0);
+
+	assert_int_equal(sh("$V export"), 2);
+	says(err_text, "which model?");
+	assert_int_equal(sh("$V export model.vera"), 2);
+	says(err_text, "to which file?");
+	assert_int_equal(sh("$V export model.vera out --format pickle"), 2);
+	says(err_text, "safetensors");
+	assert_int_equal(sh("$V export train.csv out.onnx"), 1);
+	says(err_text, "train.csv: these bytes are not a model of verad");
+	assert_int_equal(sh("test -e out || test -e out.onnx"), 1);
+	assert_int_equal(sh("$V export model.vera nowhere/out.onnx"), 1);
+	says(err_text, "nowhere/out.onnx");
+	assert_int_equal(sh("$V export model.vera - >/dev/full"), 1);
+}
+
+static void
 a_model_without_labels_scores_rows_and_predicts_none(void **state)
 {
 	(void)state;
@@ -703,6 +728,7 @@ main(void)
 		cmocka_unit_test(a_model_predicts_and_measure_says_how_well),
 		cmocka_unit_test(warnings_and_errors_of_rows_name_the_column),
 		cmocka_unit_test(a_damaged_model_is_refused),
+		cmocka_unit_test(a_model_is_exported_for_other_programs),
 		cmocka_unit_test(a_model_without_labels_scores_rows_and_predicts_none),
 		cmocka_unit_test(inspect_shows_the_report),
 		cmocka_unit_test(measure_counts_rows_of_other_classes_as_foreign),
