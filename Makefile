@@ -5,6 +5,7 @@
 #   make test       every test                       make format           clang-format over all sources
 #   make asan tsan  every test under sanitizers      make check-format     is there anything to format?
 #   make fuzz       every parser, FUZZ_SECONDS each  make bench-…          see tests/bench/README.md
+#   make thorough   all of these
 #   make install    PREFIX=/usr/local, DESTDIR=      make V=1 …            with the commands
 
 ifeq ($(origin CC),default)
@@ -114,6 +115,18 @@ tsan: $(SETUP)
 layers:
 	$(Q)tests/layers.sh
 
+# All that can be asked of a change: warnings as errors, format, analysis, every test plain and under the sanitizers, a
+# little fuzzing, the demo.
+thorough: $(SETUP)
+	$(Q)deploy/setup.sh build test dev
+	$(Q)$(MAKE) --no-print-directory check-format
+	$(Q)$(MAKE) --no-print-directory analysis
+	$(Q)$(MAKE) --no-print-directory WERROR=-Werror asan
+	$(Q)$(MAKE) --no-print-directory WERROR=-Werror tsan
+	$(Q)FUZZ_SECONDS=30 $(MAKE) --no-print-directory fuzz
+	$(Q)$(MAKE) --no-print-directory demo
+	$(Q)$(MAKE) --no-print-directory WERROR=-Werror test
+
 # The clang analyzer, one process a file. It takes the sources without the clones of engine/simd.h, as sanitizers do.
 analysis: $(BUILD)/migrations.h
 	$(Q)printf '%s\n' $(filter-out engine/err.c,$(SOURCES)) server/main.c | xargs -P $$(nproc) -I@ \
@@ -201,6 +214,6 @@ install: all
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-analysis
 
-.PHONY: bench-ingest bench-serve bench-accuracy bench-ood bench-train bench-scale all tests demo test check asan tsan layers analysis format check-format install clean
+.PHONY: bench-ingest bench-serve bench-accuracy bench-ood bench-train bench-scale all tests demo test check thorough asan tsan layers analysis format check-format install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
