@@ -455,8 +455,8 @@ reserve_attributions(struct predictor *p, struct err *e)
 	p->n_pieced = PIECE_FEATURES / d < 1 ? 1 : PIECE_FEATURES / d;
 	p->n_pieced = p->n_pieced > p->batch ? p->batch : p->n_pieced;
 	p->feature = calloc(p->n_pieced * d + 1, sizeof *p->feature);
-	a->attribution = calloc(p->batch * encoder_n_columns(c), sizeof *a->attribution);
-	a->reference = calloc(p->batch, sizeof *a->reference);
+	a->attribution = calloc(p->batch * encoder_n_columns(c) + 1, sizeof *a->attribution);
+	a->reference = calloc(p->batch + 1, sizeof *a->reference);
 	if (!p->feature || !a->attribution || !a->reference)
 		return err_nomem(e);
 	p->n_attributed = p->batch;
