@@ -67,15 +67,33 @@ fit_weights(struct fit *f)
 	return net_effective(&f->shape, f->trained, f->plain);
 }
 
+/* The row whose part of the weights `u` of 0 .. 2^32 - 2 falls into. */
+static uint32_t
+at_weight(const double *up_to, size_t n, uint32_t u)
+{
+	const double target = ((double)u + 0.5) / (double)UINT32_MAX * up_to[n - 1];
+	size_t low = 0, high = n - 1;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (up_to[middle] < target)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return (uint32_t)low;
+}
+
 static void
-draw(struct fit *f, const uint32_t *index, size_t n_index, real *x, size_t n)
+draw(struct fit *f, const uint32_t *index, const double *up_to, size_t n_index, real *x, size_t n)
 {
 	size_t n_cells = n * f->shape.size[0];
 	real noise = (real)f->params->input_noise;
 
-	rng_below(&f->rng, (uint32_t)n_index, f->draw, n);
+	rng_below(&f->rng, up_to ? UINT32_MAX : (uint32_t)n_index, f->draw, n);
 	for (size_t i = 0; i < n; i++)
-		f->draw[i] = index[f->draw[i]];
+		f->draw[i] = index[up_to ? at_weight(up_to, n_index, f->draw[i]) : f->draw[i]];
 	rows_expand(f->data->rows, f->draw, 0, n, x);
 	if (noise > 0) {
 		/* The noise borrows the deltas' place, which holds nothing between steps. */
@@ -87,13 +105,13 @@ draw(struct fit *f, const uint32_t *index, size_t n_index, real *x, size_t n)
 void
 fit_draw_data(struct fit *f, real *x, size_t n)
 {
-	draw(f, f->data_index, f->n_data, x, n);
+	draw(f, f->data_index, NULL, f->n_data, x, n);
 }
 
 void
 fit_draw_labelled(struct fit *f, real *x, size_t n)
 {
-	draw(f, f->labelled_index, f->n_labelled, x, n);
+	draw(f, f->labelled_index, f->labelled_up_to, f->n_labelled, x, n);
 	for (size_t i = 0; i < n; i++)
 		f->y[i] = f->data->label[f->draw[i]];
 }

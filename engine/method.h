@@ -22,6 +22,7 @@ struct fit {
 	const struct method_ops *method;
 	const uint32_t *data_index;     /* rows whose features the fit may see: borrowed, [n_data] */
 	const uint32_t *labelled_index; /* rows whose labels it may see too */
+	const double *labelled_up_to;   /* [n_labelled]: sums of their weights; NULL: each counts as much */
 	size_t n_data, n_labelled;
 	int threads;
 	double rate; /* factor of every learning rate: 1, and less after a recovery (train.c) */
@@ -63,7 +64,8 @@ void fit_step(struct fit *f, struct train_terms *terms);
 
 /* For methods: the plain weights of the present trained block. */
 const real *fit_weights(struct fit *f);
-/* Batches, drawn with replacement, input noise added: [n][d] into x, labels into f->y. */
+/* Batches, drawn with replacement, labelled rows in proportion to their weights, input noise added: [n][d] into x,
+ * labels into f->y. */
 void fit_draw_data(struct fit *f, real *x, size_t n);
 void fit_draw_labelled(struct fit *f, real *x, size_t n);
 /* Adam on the trained block with f->gradient (in the plain block), and the moving average. */

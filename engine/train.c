@@ -86,7 +86,9 @@ index_rows(struct trainer *t, struct err *e)
 	t->labelled_index = malloc((t->n_labelled + 1) * sizeof *t->labelled_index);
 	t->fit_labelled = malloc((t->n_labelled + 1) * sizeof *t->fit_labelled);
 	t->fold_of = calloc(t->n_labelled + 1, sizeof *t->fold_of);
-	if (!t->labelled_index || !t->fit_labelled || !t->fold_of)
+	if (d->class_weight)
+		t->labelled_up_to = calloc(t->n_labelled + 1, sizeof *t->labelled_up_to);
+	if (!t->labelled_index || !t->fit_labelled || !t->fold_of || (d->class_weight && !t->labelled_up_to))
 		return err_nomem(e);
 	for (size_t i = 0, n = 0; i < t->n_data; i++)
 		if (d->label[t->data_index[i]] >= 0)
@@ -137,6 +139,7 @@ allocate(struct trainer *t, struct err *e)
 		.shape = t->shape,
 		.data_index = t->fit_data,
 		.labelled_index = t->fit_labelled,
+		.labelled_up_to = t->labelled_up_to,
 		.own = calloc(1, own)};
 	if (!t->fit.own)
 		return err_nomem(e);
@@ -182,6 +185,9 @@ select_rows(struct trainer *t, size_t fold)
 		if (labelled)
 			t->fit_labelled[f->n_labelled++] = row;
 	}
+	for (size_t l = 0; t->labelled_up_to && l < f->n_labelled; l++)
+		t->labelled_up_to[l] = (l ? t->labelled_up_to[l - 1] : 0) +
+				       t->data.class_weight[t->data.label[t->fit_labelled[l]]];
 }
 
 /* Makes the fit at t->at the present one; its numbers are then set by fit_start or by restoring. */
@@ -255,6 +261,7 @@ trainer_free(struct trainer *t)
 	free(t->fold_of);
 	free(t->fit_data);
 	free(t->fit_labelled);
+	free(t->labelled_up_to);
 	free(t->fit.own);
 	free(t->state);
 	free(t->sound.state);
@@ -271,7 +278,8 @@ trainer_bytes(const struct trainer *t)
 {
 	return (2 * t->n_state + t->n_scratch + 2 * net_size(&t->shape)) * sizeof(real) +
 	       2 * (n_cross(t) + 1) * sizeof *t->cross[0] + 2 * t->data.rows->n * sizeof *t->data_index +
-	       3 * t->n_labelled * sizeof *t->labelled_index;
+	       3 * t->n_labelled * sizeof *t->labelled_index +
+	       (t->labelled_up_to ? t->n_labelled * sizeof *t->labelled_up_to : 0);
 }
 
 void

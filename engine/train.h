@@ -25,6 +25,10 @@ struct train_data { /* borrowed for the life of the trainer */
 	size_t n_classes;              /* >= 2, each with at least one labelled row outside `held_out`;
 					  or 1 and no row labelled: the density alone */
 	const unsigned char *held_out; /* [rows->n], 1 = row kept out of every fit; see split_holdout */
+	const double *class_weight; /* [n_classes], above 0: how much a class's labelled rows count, which are drawn so
+				       much more often; NULL: all alike */
+	const double *class_prior;  /* [n_classes], above 0, of sum 1: shares of the classes that probabilities assume,
+				       rather than what params.class_prior says; NULL: not stated */
 };
 
 struct train_terms {             /* means over the batch, of the last step; 0 for terms that the method has not */
@@ -53,7 +57,8 @@ struct train_result {
 	size_t n_members;         /* networks in the model: of method `auto` the baseline and VERA's, else one */
 	double weight[BLEND_MAX]; /* theirs; zeroed without labels */
 	double agreement;         /* of two networks on unlabelled rows: Cohen's kappa, from 0 */
-	double *share;            /* [n_classes] of the unlabelled rows, as estimated; owned; NULL: not asked for */
+	double *share;            /* [n_classes] that probabilities assume: of the unlabelled rows, as estimated, or as
+				     stated; owned; NULL: those of the labelled rows */
 	struct mixture_report base; /* n_components 0: no base measure */
 	bool evaluated; /* false: folds were 0 or a class had a single label; then the next two are zeroed */
 	struct metrics measures,

@@ -217,7 +217,28 @@ measure(const struct trainer *t, const struct members *m, const double *prior, s
 	return s;
 }
 
-/* The model's bias, from its answers without one. */
+/* Takes class weights out of probabilities, which the networks learned under them: as far as their logits count. */
+static void
+unweigh(const struct trainer *t, const struct train_result *r, float *p)
+{
+	double power = 0, sum = 0;
+
+	if (!t->data.class_weight)
+		return;
+	for (size_t i = 0; i < r->n_members; i++)
+		power += r->weight[i];
+	for (size_t k = 0; k < t->data.n_classes; k++) {
+		p[k] = (float)((double)p[k] / pow(t->data.class_weight[k], power));
+		sum += (double)p[k];
+	}
+	for (size_t k = 0; k < t->data.n_classes; k++)
+		p[k] = (float)((double)p[k] / sum);
+}
+
+/*
+ * The model's bias: log of the shares, as stated or else estimated from its answers without a bias, to those among the
+ * labelled rows. Class weights are not divided out: whoever weighs a class wants it to be answered more often.
+ */
 static enum status
 shift_classes(const struct trainer *t, const struct members *m, struct train_result *r, struct err *e)
 {
@@ -235,9 +256,13 @@ shift_classes(const struct trainer *t, const struct members *m, struct train_res
 	}
 	for (size_t l = 0; l < t->n_labelled; l++)
 		labelled[m->y[l]] += 1 / (double)t->n_labelled;
-	for (size_t i = 0; i < m->n_asked; i++)
+	for (size_t i = 0; i < m->n_asked && !t->data.class_prior; i++) {
 		blend_row(&d, i, r->weight, p + i * n_classes);
-	if ((s = label_shift_estimate(p, m->n_asked, n_classes, labelled, SHIFT_PULL, r->share, e)))
+		unweigh(t, r, p + i * n_classes);
+	}
+	if (t->data.class_prior)
+		memcpy(r->share, t->data.class_prior, n_classes * sizeof *r->share);
+	else if ((s = label_shift_estimate(p, m->n_asked, n_classes, labelled, SHIFT_PULL, r->share, e)))
 		goto out;
 	for (size_t k = 0; k < n_classes; k++)
 		bias[k] = log(r->share[k] / labelled[k]);
@@ -330,7 +355,8 @@ make_model(const struct trainer *t, const struct members *m, struct train_result
 		r->model->member[0].weight = DENSITY_WEIGHT;
 	for (size_t i = 1; i < m->n && !s; i++)
 		s = model_add_member(r->model, &t->shape, t->done[m->slot[i]], r->weight[i], e);
-	if (!s && t->params.class_prior == CLASS_PRIOR_ESTIMATED && m->n_asked)
+	if (!s && ((t->data.class_prior && t->n_labelled) ||
+			  (t->params.class_prior == CLASS_PRIOR_ESTIMATED && m->n_asked)))
 		s = shift_classes(t, m, r, e);
 	if (!s && t->params.base_measure == BASE_MIXTURE)
 		s = fit_base(t, r, e);

@@ -31,6 +31,7 @@ struct trainer {
 	uint32_t *labelled_index; /* labelled ones of them, [n_labelled] */
 	uint32_t *fold_of;        /* [n_labelled] */
 	uint32_t *fit_data, *fit_labelled; /* the same without the present fold's rows */
+	double *labelled_up_to; /* [n_labelled]: sums of weights up to each of fit_labelled; NULL: equal weights */
 	size_t n_data, n_labelled;
 
 	/* The state, as saved: which fit, what its method holds, and what earlier fits left. */

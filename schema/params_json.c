@@ -52,7 +52,7 @@ set_from_json(struct params *p, const struct param *d, const cJSON *v, struct er
 }
 
 enum status
-params_from_json(struct params *p, const struct cJSON *object, struct err *e)
+params_from_json(struct params *p, struct class_params *c, const struct cJSON *object, struct err *e)
 {
 	struct params made;
 	const cJSON *v;
@@ -66,6 +66,8 @@ params_from_json(struct params *p, const struct cJSON *object, struct err *e)
 	{
 		const struct param *d = params_find(v->string, NULL);
 
+		if (!d && c && class_params_known(v->string))
+			continue;
 		if (!d)
 			return params_unknown(v->string, e);
 		for (const cJSON *w = object->child; w != v; w = w->next) {
@@ -76,6 +78,8 @@ params_from_json(struct params *p, const struct cJSON *object, struct err *e)
 		if ((s = set_from_json(&made, d, v, e)))
 			return s;
 	}
+	if (c && (s = class_params_from_json(c, object, e)))
+		return s;
 	*p = made;
 	return OK;
 }
@@ -131,7 +135,7 @@ value_to_json(const struct params *p, const struct param *d)
 }
 
 struct cJSON *
-params_to_json(const struct params *p)
+params_to_json(const struct params *p, const struct class_params *c)
 {
 	cJSON *object = cJSON_CreateObject();
 
@@ -143,6 +147,10 @@ params_to_json(const struct params *p)
 			cJSON_Delete(object);
 			object = NULL;
 		}
+	}
+	if (object && c && !class_params_to_json(c, object)) {
+		cJSON_Delete(object);
+		object = NULL;
 	}
 	return object;
 }

@@ -249,7 +249,7 @@ read_job(const cJSON *object, struct job_request *q, struct err *e)
 	if (given && !cJSON_IsNull(given) && !cJSON_IsObject(given))
 		return err_set(e, ERR_INVALID, "wrong_type", "the job's \"params\" must be an object, not %s",
 			json_kind(given));
-	return params_from_json(&q->params, given, e);
+	return params_from_json(&q->params, &q->classes, given, e);
 }
 
 static enum status
@@ -266,7 +266,8 @@ reply_with_estimate(const struct api *api, const struct job_request *q, struct h
 	json_put_text(&b, root, "type", job_type_names[q->type]);
 	json_put_text(&b, root, "dataset", q->dataset);
 	json_put_text(&b, root, "model", q->model);
-	json_put(&b, root, "params", q->type == JOB_TRAIN ? params_to_json(&estimate.params) : cJSON_CreateObject());
+	json_put(&b, root, "params",
+		q->type == JOB_TRAIN ? params_to_json(&estimate.params, &q->classes) : cJSON_CreateObject());
 	json_put_number(&b, root, "priority", q->priority);
 	json_put_number(&b, root, "max_seconds", q->max_seconds > 0 ? q->max_seconds : NAN);
 	part = json_put_object(&b, root, "estimate");
@@ -397,6 +398,7 @@ api_job_create(void *app, const struct http_request *r, void *state, const struc
 	buf_clear(&reply->body);
 	s = reply_with_job(api, id, 0, reply, e);
 out:
+	class_params_release(&q.classes);
 	cJSON_Delete(body);
 	return s;
 }

@@ -29,6 +29,7 @@ struct fit {
 	uint64_t threads; /* 0: as many as processors */
 	bool quiet;
 	struct params params;
+	struct class_params classes;
 	/* the progress line */
 	bool show_progress;
 	bool line_open; /* there is something on the terminal's line */
@@ -50,6 +51,18 @@ parameter_name(size_t i)
 	return params_table[i].name;
 }
 
+static enum status
+set_class_weights(void *settings, const char *text, struct err *e)
+{
+	return class_params_set_text(&((struct fit *)settings)->classes, CLASS_WEIGHTS, text, e);
+}
+
+static enum status
+set_stated_prior(void *settings, const char *text, struct err *e)
+{
+	return class_params_set_text(&((struct fit *)settings)->classes, STATED_PRIOR, text, e);
+}
+
 /* --set name=value */
 static enum status
 set_by_name(void *settings, const char *text, struct err *e)
@@ -63,6 +76,9 @@ set_by_name(void *settings, const char *text, struct err *e)
 		return err_set(e, ERR_INVALID, "usage", "\"%.60s\" is not of the form name=value", text);
 	for (size_t i = 0; text + i <= equals; i++)
 		name[i] = text + i == equals ? '\0' : text[i] == '-' ? '_' : text[i];
+	for (size_t i = 0; i < N_CLASS_PARAMS; i++)
+		if (!strcmp(name, class_param_table[i].name))
+			return class_params_set_text(&f->classes, (enum class_param)i, equals + 1, e);
 	if (!(d = params_find(name, NULL)))
 		return params_unknown(name, e);
 	return params_set_text(&f->params, d, equals + 1, e);
@@ -117,6 +133,16 @@ static const struct option options[] = {
 		.min = 1,
 		.max = 1024,
 		.doc = "processors to use (all); the model does not depend on it"},
+	{.name = "class-weights",
+		.value = "LABEL=W,…",
+		.type = OPTION_CALL,
+		.call = set_class_weights,
+		.doc = "how much each class's labelled rows count in training (1)"},
+	{.name = "stated-prior",
+		.value = "LABEL=P,…",
+		.type = OPTION_CALL,
+		.call = set_stated_prior,
+		.doc = "shares of the classes that probabilities assume, one for each, in place of class_prior's"},
 	{.name = "role",
 		.value = "COLUMN=ROLE",
 		.type = OPTION_CALL,
@@ -392,7 +418,7 @@ fit(struct fit *f, const char **blame, struct err *e)
 		goto out;
 	if (!f->quiet)
 		show_warnings(f, g);
-	if ((s = training_new(ingest_summary(g), &source, &f->params, threads, &t, e)))
+	if ((s = training_new(ingest_summary(g), &source, &f->params, &f->classes, threads, &t, e)))
 		goto out;
 	chunks_release(&chunks); /* the encoded rows are there now */
 	if ((s = train(f, t, threads, e)) || (s = training_finish(t, &b, e)) || (s = bundle_write(b, &bytes, e)))
@@ -442,6 +468,7 @@ run(int argc, char *argv[])
 	f.show_progress = !f.quiet && isatty(STDERR_FILENO);
 	exit_status = fit(&f, &blame, &e) ? cli_fail("fit", blame, &e) : CLI_OK;
 out:
+	class_params_release(&f.classes);
 	ingest_options_release(&f.reading);
 	return exit_status;
 }

@@ -23,6 +23,7 @@ static const double checkpoint_seconds = 10;
 struct work {
 	struct run *run;
 	struct params params;
+	struct class_params classes;
 	struct training *training;
 	struct train_progress at;
 	double last_checkpoint;
@@ -141,7 +142,7 @@ read_params(struct work *w, struct err *e)
 
 	if (!params)
 		return err_set(e, ERR_CORRUPT, "damaged_job", "the stored parameters of the job are no JSON");
-	s = params_from_json(&w->params, params, e);
+	s = params_from_json(&w->params, &w->classes, params, e);
 	cJSON_Delete(params);
 	return s;
 }
@@ -159,8 +160,8 @@ static enum status
 prepare(struct work *w, struct err *e)
 {
 	const struct chunk_source source = {.read = run_read_chunk, .ctx = w->run};
-	enum status s = training_new(
-		&w->run->dataset.summary, &source, &w->params, w->run->jobs->threads_per_worker, &w->training, e);
+	enum status s = training_new(&w->run->dataset.summary, &source, &w->params, &w->classes,
+		w->run->jobs->threads_per_worker, &w->training, e);
 
 	if (!s)
 		trainer_ask(training_trainer(w->training), stop, w);
@@ -333,6 +334,7 @@ run_train(struct run *r, struct err *e)
 	if (s == ERR_CANCELLED && r->stop != STOP_CANCELLED && w.training)
 		save_checkpoint(&w);
 	training_free(w.training);
+	class_params_release(&w.classes);
 	r->put_metrics = NULL;
 	r->work = NULL;
 	return s;

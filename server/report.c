@@ -296,7 +296,7 @@ report_build(const struct report_facts *f, char **json, struct err *e)
 	root = json_object(&b);
 	json_put_text(&b, root, "verad", VERAD_VERSION);
 	json_put_text(&b, root, "method", choice_name("method", f->params->method));
-	json_put(&b, root, "parameters", params_to_json(f->params));
+	json_put(&b, root, "parameters", params_to_json(f->params, f->classes));
 	put_data(&b, json_put_object(&b, root, "data"), f);
 	encoding = encoder_describe(f->encoder);
 	json_put(&b, root, "encoding", encoding);

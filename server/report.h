@@ -9,13 +9,16 @@
 #define VERAD_SERVER_REPORT_H
 
 #include "engine/train.h"
+#include "schema/class_params.h"
 #include "schema/encode.h"
 #include "schema/ingest.h"
 #include "server/json_build.h"
 
-struct report_facts {                /* all borrowed */
-	const struct params *params; /* resolved */
-	const struct params *asked;  /* as they were before */
+struct report_facts {                       /* all borrowed */
+	const struct params *params;        /* resolved */
+	const struct params *asked;         /* as they were before */
+	const struct class_params *classes; /* NULL: none given */
+	bool prior_stated;                  /* the shares of the result are the user's */
 	const struct dataset_summary *summary;
 	const struct encoder *encoder;
 	const struct train_result *result;

@@ -65,7 +65,7 @@ report_composition(struct json_build *b, struct cJSON *to, const struct report_f
 
 		json_put_text(b, item, "label", f->summary->classes[k].label);
 		json_put_number(b, item, "labelled", labelled_share(f->summary, k));
-		json_put_number(b, item, "estimated", r->share[k]);
+		json_put_number(b, item, f->prior_stated ? "stated" : "estimated", r->share[k]);
 	}
 }
 
@@ -137,7 +137,7 @@ say_shares(struct json_build *b, cJSON *to, const struct report_facts *f)
 			moved = k;
 		}
 	}
-	if (moved == s->n_classes)
+	if (moved == s->n_classes || f->prior_stated)
 		return;
 	snprintf(text, sizeof text,
 		"the unlabelled rows are taken to have other shares of the classes than the labels: \"%.100s\", for "

@@ -10,6 +10,7 @@
 #define VERAD_SERVER_SERVICE_H
 
 #include "schema/bundle.h"
+#include "schema/class_params.h"
 #include "schema/csv.h"
 #include "schema/export.h"
 #include "schema/ingest.h"
@@ -76,6 +77,7 @@ struct job_request { /* texts are borrowed */
 	const char *model;   /* that is used, its id or name; of train: the name that the model becomes a version of, or
 				NULL */
 	struct params params; /* of train */
+	struct class_params classes;
 	int priority;
 	double max_seconds;     /* 0: no limit */
 	struct request_key key; /* zeroed: none */
@@ -83,7 +85,7 @@ struct job_request { /* texts are borrowed */
 
 /*
  * Checks what can be known before the job is run, then queues it and wakes a worker. train: the parameters fit together
- * (params_check), and can train on the data set (training_check), the name is one
+ * (params_check), and can train on the data set, whose classes they name (training_check), the name is one
  * (ERR_INVALID "bad_model_name").
  * Others: the model is there and finds its columns in the data set (ERR_DATA "missing_column", "not_a_number");
  * evaluate: the model has classes (ERR_CONFLICT "no_classes"), there are labels, and not more than memory holds

@@ -107,7 +107,7 @@ check(struct service *v, const struct job_request *q, struct checked *c, struct 
 		(s = store_dataset_get(service_store(v), q->dataset, &c->dataset, e)))
 		return s;
 	if (q->type == JOB_TRAIN)
-		return training_check(summary, &q->params, e);
+		return training_check(summary, &q->params, &q->classes, e);
 	/* The job is about one model, whatever its name comes to mean. */
 	if ((s = store_model_resolve(service_store(v), q->model, c->model_id, e)) ||
 		(s = service_model_acquire(v, c->model_id, &c->model, e)) ||
@@ -131,7 +131,8 @@ service_job_create(struct service *v, const struct job_request *q, char id[STORE
 	enum status s;
 
 	if ((s = check(v, q, &c, e)) ||
-		(s = json_finish(&b, q->type == JOB_TRAIN ? params_to_json(&q->params) : json_object(&b), &params, e)))
+		(s = json_finish(&b, q->type == JOB_TRAIN ? params_to_json(&q->params, &q->classes) : json_object(&b),
+			 &params, e)))
 		goto out;
 	job.params = params;
 	job.model = q->type == JOB_TRAIN ? NULL : c.model_id;

@@ -17,6 +17,8 @@ enum { TRAINING_MIN_ROWS = 4 };
 struct training {
 	const struct dataset_summary *summary; /* borrowed */
 	struct params asked, params;           /* as given; resolved */
+	const struct class_params *classes;    /* borrowed; NULL: none given */
+	double *class_weight, *class_prior;    /* [n_classes], owned; NULL: not given */
 	struct encoder *encoder;               /* owned until finish */
 	struct rows rows;
 	int32_t *label;          /* [n_rows] */
@@ -27,9 +29,29 @@ struct training {
 	struct model *baseline; /* owned, from finish until it is taken */
 };
 
-enum status
-training_check(const struct dataset_summary *s, const struct params *p, struct err *e)
+static enum status
+resolve_classes(
+	const struct dataset_summary *s, const struct class_params *c, double **weight, double **prior, struct err *e)
 {
+	const char **label;
+	enum status status;
+
+	*weight = *prior = NULL;
+	if (!c)
+		return OK;
+	if (!(label = calloc(s->n_classes + 1, sizeof *label)))
+		return err_nomem(e);
+	for (size_t k = 0; k < s->n_classes; k++)
+		label[k] = s->classes[k].label;
+	status = class_params_resolve(c, label, s->n_classes, weight, prior, e);
+	free(label);
+	return status;
+}
+
+enum status
+training_check(const struct dataset_summary *s, const struct params *p, const struct class_params *c, struct err *e)
+{
+	double *weight, *prior;
 	const struct param *method = params_find("method", NULL);
 	enum status status;
 
@@ -47,6 +69,10 @@ training_check(const struct dataset_summary *s, const struct params *p, struct e
 	if (s->n_rows < TRAINING_MIN_ROWS)
 		return err_set(e, ERR_DATA, "too_few_rows", "the table has %zu rows; training needs at least %d",
 			s->n_rows, TRAINING_MIN_ROWS);
+	if ((status = resolve_classes(s, c, &weight, &prior, e)))
+		return status;
+	free(weight);
+	free(prior);
 	return OK;
 }
 
@@ -227,6 +253,8 @@ make_trainer(struct training *t, int n_threads, struct err *e)
 		.label = t->label,
 		.n_classes = t->summary->n_classes ? t->summary->n_classes : 1,
 		.held_out = t->held_out,
+		.class_weight = t->class_weight,
+		.class_prior = t->class_prior,
 	};
 	for (size_t i = 0; i < t->rows.n; i++)
 		n_labelled += t->label[i] >= 0 && !t->held_out[i];
@@ -235,18 +263,19 @@ make_trainer(struct training *t, int n_threads, struct err *e)
 }
 
 enum status
-training_new(const struct dataset_summary *s, const struct chunk_source *source, const struct params *p, int n_threads,
-	struct training **out, struct err *e)
+training_new(const struct dataset_summary *s, const struct chunk_source *source, const struct params *p,
+	const struct class_params *c, int n_threads, struct training **out, struct err *e)
 {
 	struct training *t = NULL;
 	struct walk w = {0};
 	enum status status;
 
-	if ((status = training_check(s, p, e)))
+	if ((status = training_check(s, p, c, e)))
 		return status;
 	if (!(t = calloc(1, sizeof *t)))
 		return err_nomem(e);
 	t->summary = s;
+	t->classes = c;
 	t->asked = t->params = *p;
 	t->label = calloc(s->n_rows, sizeof *t->label);
 	t->held_out = calloc(s->n_rows, sizeof *t->held_out);
@@ -254,7 +283,8 @@ training_new(const struct dataset_summary *s, const struct chunk_source *source,
 		status = err_nomem(e);
 		goto out;
 	}
-	if ((status = walk_begin(&w, s, source, e)) || (status = read_labels(t, &w, e)))
+	if ((status = resolve_classes(s, c, &t->class_weight, &t->class_prior, e)) ||
+		(status = walk_begin(&w, s, source, e)) || (status = read_labels(t, &w, e)))
 		goto out;
 	if ((status = split_holdout(t->label, s->n_rows, s->n_classes, t->params.holdout_fraction, t->params.seed,
 		     t->held_out, &t->n_held_out, e)) ||
@@ -282,6 +312,8 @@ training_free(struct training *t)
 	encoder_free(t->encoder);
 	free(t->label);
 	free(t->held_out);
+	free(t->class_weight);
+	free(t->class_prior);
 	free(t);
 }
 
@@ -303,6 +335,8 @@ training_finish(struct training *t, struct bundle **out, struct err *e)
 	const struct dataset_summary *s = t->summary;
 	struct report_facts facts = {.params = &t->params,
 		.asked = &t->asked,
+		.classes = t->classes,
+		.prior_stated = t->class_prior != NULL,
 		.summary = s,
 		.encoder = t->encoder,
 		.n_held_out = t->n_held_out};

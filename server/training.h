@@ -7,6 +7,7 @@
 
 #include "engine/train.h"
 #include "schema/bundle.h"
+#include "schema/class_params.h"
 #include "schema/ingest.h"
 
 /*
@@ -23,13 +24,16 @@ struct training; /* encoder, encoded rows, labels, trainer */
 
 /*
  * The checks a run needs, on the summary and the parameters alone: ERR_DATA "one_class", "too_few_rows", and what
- * params_check_unlabelled says of a table without labels, with "no_label_column" where none was named.
+ * params_check_unlabelled says of a table without labels, with "no_label_column" where none was named; and what
+ * class_params_resolve says of the classes. c may be NULL, here and below.
  */
-enum status training_check(const struct dataset_summary *s, const struct params *p, struct err *e);
+enum status training_check(
+	const struct dataset_summary *s, const struct params *p, const struct class_params *c, struct err *e);
 
-/* The summary is borrowed until training_free. A status of the source's other than ERR_NOT_FOUND comes through. */
+/* The summary and c are borrowed until training_free. A status of the source's other than ERR_NOT_FOUND comes through.
+ */
 enum status training_new(const struct dataset_summary *s, const struct chunk_source *source, const struct params *p,
-	int n_threads, struct training **out, struct err *e);
+	const struct class_params *c, int n_threads, struct training **out, struct err *e);
 void training_free(struct training *t);                         /* accepts NULL */
 struct trainer *training_trainer(struct training *t);           /* to step, watch, save, restore */
 const struct params *training_params(const struct training *t); /* resolved */

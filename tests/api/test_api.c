@@ -522,6 +522,12 @@ job_messages_are_read_strictly(void **state)
 			"parameter_combination", "evaluation_folds"},
 		{"{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{\"method\":\"vat\",\"alpha\":0}}", 422,
 			"parameter_combination", "alpha"},
+		{"{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{\"class_weights\":{\"d\":2}}}", 422,
+			"unknown_class", "\"d\""},
+		{"{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{\"class_weights\":{\"a\":-2}}}", 422,
+			"parameter_out_of_range", "class \"a\""},
+		{"{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{\"stated_prior\":{\"a\":0.5,\"b\":0.5}}}", 422,
+			"missing_class", "class \"c\""},
 	};
 	size_t before = api_count(&d, "jobs");
 	char body[512];
@@ -748,6 +754,36 @@ a_table_without_labels_makes_a_model_that_scores_and_refuses_to_predict(void **s
 }
 
 static void
+numbers_by_class_come_with_the_parameters_of_a_job(void **state)
+{
+	static const char params[] = API_SMALL_NET ",\"steps\":20,\"class_weights\":{\"b\":2},"
+						   "\"stated_prior\":{\"a\":0.5,\"b\":0.25,\"c\":0.25}";
+	char run[API_ID_SIZE], body[512], target[128], why[512];
+	const cJSON *share;
+	cJSON *reply;
+
+	(void)state;
+	snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{%s}}", dataset, params);
+	reply = api_call(&d, "POST", "/v1/jobs?dry_run=1", body, 200);
+	assert_true(api_number(get(get(reply, "params"), "class_weights"), "b") == 2);
+	cJSON_Delete(reply);
+	api_train(&d, dataset, params, run);
+	reply = api_wait(&d, run, "succeeded");
+	if (!contract_fits_named(document, "Job", reply, why, sizeof why))
+		fail_msg("not a job as described: %s", why);
+	assert_true(api_number(get(get(reply, "params"), "stated_prior"), "a") == 0.5);
+	snprintf(target, sizeof target, "/v1/models/%s", api_text(reply, "model"));
+	cJSON_Delete(reply);
+	reply = api_call(&d, "GET", target, NULL, 200);
+	if (!contract_fits_named(document, "Model", reply, why, sizeof why))
+		fail_msg("not a model as described: %s", why);
+	share = cJSON_GetArrayItem(get(get(reply, "composition"), "class_shares"), 0);
+	assert_true(api_number(share, "stated") == 0.5);
+	cJSON_Delete(reply);
+	cJSON_Delete(api_call(&d, "DELETE", target, NULL, 204));
+}
+
+static void
 health_and_readiness_are_answered(void **state)
 {
 	cJSON *json = api_call(&d, "GET", "/healthz", NULL, 200);
@@ -847,6 +883,7 @@ main(void)
 		cmocka_unit_test(jobs_are_cancelled_queued_and_running),
 		cmocka_unit_test(a_model_outlives_its_data_set_and_is_deleted_alone),
 		cmocka_unit_test(a_table_without_labels_makes_a_model_that_scores_and_refuses_to_predict),
+		cmocka_unit_test(numbers_by_class_come_with_the_parameters_of_a_job),
 		cmocka_unit_test(health_and_readiness_are_answered),
 		cmocka_unit_test(an_upload_cut_off_leaves_nothing),
 		cmocka_unit_test(the_daemon_stops_in_good_order),

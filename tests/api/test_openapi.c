@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "engine/params.h"
+#include "schema/class_params.h"
 #include "server/api.h"
 #include "server/embed.h"
 #include "tests/support/api_client.h"
@@ -156,7 +157,14 @@ training_parameters_agree(void **state)
 	const cJSON *described = get(get(get(get(document, "components"), "schemas"), "Parameters"), "properties");
 
 	(void)state;
-	assert_int_equal(cJSON_GetArraySize(described), params_count);
+	assert_int_equal(cJSON_GetArraySize(described), params_count + N_CLASS_PARAMS);
+	for (size_t i = 0; i < N_CLASS_PARAMS; i++) {
+		const cJSON *d = get(described, class_param_table[i].name);
+
+		assert_non_null(d);
+		assert_string_equal(api_text(d, "description"), class_param_table[i].doc);
+		assert_true(api_number(get(d, "additionalProperties"), "maximum") == class_param_table[i].max);
+	}
 	for (size_t i = 0; i < params_count; i++) {
 		const struct param *p = &params_table[i];
 		const cJSON *d = get(described, p->name), *def;

@@ -169,7 +169,7 @@ train_chunks(size_t n, int threads, struct err *e)
 			classes[i % N_CLASSES].count++;
 		}
 	summary.n_unlabelled = n - summary.n_labelled;
-	if ((s = training_new(&summary, &chunks, &p, threads, &t, e)))
+	if ((s = training_new(&summary, &chunks, &p, NULL, threads, &t, e)))
 		return s;
 	while (!s && !trainer_done(training_trainer(t)))
 		s = trainer_step(training_trainer(t), e);

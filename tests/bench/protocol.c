@@ -153,7 +153,7 @@ protocol_train(const struct dataset *d, const unsigned char *role, bool with_lab
 			     (s = ingest_finish(g, &again, e))))
 		goto out;
 	summary = ingest_summary(g);
-	if ((s = training_new(summary, &source, p, 1, &t, e)))
+	if ((s = training_new(summary, &source, p, NULL, 1, &t, e)))
 		goto out;
 	chunks_release(&chunks);
 	while (!trainer_done(training_trainer(t)))

@@ -229,6 +229,24 @@ the_number_of_threads_and_the_way_in_do_not_enter_the_model(void **state)
 }
 
 static void
+numbers_by_class_are_options(void **state)
+{
+	(void)state;
+	assert_int_equal(sh("$V fit train.csv -o prior.vera -q " QUICK " --class-weights pear=2 --stated-prior "
+			    "fig=0.9,pear=0.1 && $V inspect prior.vera --json"),
+		0);
+	says(out, "\"class_weights\":{\"pear\":2}");
+	says(out, "\"stated_prior\":{\"fig\":0.9,\"pear\":0.1}");
+	assert_int_equal(sh("$V fit train.csv -o set.vera -q " QUICK " --set class-weights=pear=2 --set "
+			    "'stated_prior={\"fig\":0.9,\"pear\":0.1}' && cmp prior.vera set.vera"),
+		0);
+	assert_int_equal(sh("$V fit train.csv -o no.vera -q " QUICK " --stated-prior fig=0.9,plum=0.1"), 1);
+	says(err_text, "class \"plum\"");
+	assert_int_equal(sh("$V fit train.csv -o no.vera -q " QUICK " --class-weights fig"), 2);
+	says(err_text, "class-weights");
+}
+
+static void
 a_column_that_turns_to_text_late_is_read_again(void **state)
 {
 	(void)state;
@@ -723,6 +741,7 @@ main(void)
 		cmocka_unit_test(output_that_cannot_be_written_is_a_failure),
 		cmocka_unit_test(a_reader_that_leaves_ends_it_quietly),
 		cmocka_unit_test(the_number_of_threads_and_the_way_in_do_not_enter_the_model),
+		cmocka_unit_test(numbers_by_class_are_options),
 		cmocka_unit_test(a_column_that_turns_to_text_late_is_read_again),
 		cmocka_unit_test(a_bad_file_is_named_with_its_line_and_nothing_is_written),
 		cmocka_unit_test(a_model_predicts_and_measure_says_how_well),

@@ -63,6 +63,74 @@ vera_learns_three_clouds_and_knows_what_is_far(void **state)
 	rows_release(&c.rows);
 }
 
+/* Rows that are all alike teach the shares of their labels and nothing else. */
+static void
+class_weights_count_in_every_method(void **state)
+{
+	static const double weight[K] = {10, 1, 1};
+
+	(void)state;
+	for (size_t method = METHOD_AUTO; method < N_METHODS; method++) {
+		struct clouds c;
+		struct trainer *t;
+		struct train_result r;
+		struct model_workspace *w;
+		float p[K];
+		struct err e;
+
+		clouds_init(&c, method);
+		memset(c.rows.dense, 0, 2 * N * sizeof *c.rows.dense);
+		memset(c.rows.code, 0, N * sizeof *c.rows.code);
+		c.params.evaluation_folds = 0;
+		c.params.base_measure = BASE_NONE;
+		c.params.class_prior = CLASS_PRIOR_LABELLED;
+		c.data.class_weight = weight;
+		t = trainer_of(&c, 1);
+		run(t, SIZE_MAX);
+		assert_int_equal(trainer_finish(t, &r, &e), OK);
+		assert_int_equal(model_workspace_new(r.model, &w, &e), OK);
+		model_predict(r.model, &c.rows, 0, 1, OOD_ENERGY, w, p, NULL);
+		if (!(p[0] > 0.6f))
+			fail_msg("method %zu: %g", method, (double)p[0]);
+		if (method == METHOD_SUPERVISED)
+			assert_true(fabs((double)p[0] - 10.0 / 12) < 0.05);
+		model_workspace_free(w);
+		train_result_release(&r);
+		trainer_free(t);
+		rows_release(&c.rows);
+	}
+}
+
+static void
+a_stated_prior_is_the_models_bias_whatever_else_would_be(void **state)
+{
+	static const double prior[K] = {0.7, 0.2, 0.1};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct clouds c;
+		struct trainer *t;
+		struct train_result r;
+		struct err e;
+
+		clouds_init(&c, i < 2 ? METHOD_AUTO : METHOD_SUPERVISED);
+		c.params.class_prior = i % 2;
+		c.params.steps = 20;
+		c.data.class_prior = prior;
+		for (size_t j = 0; i == 3 && j < N; j++) /* no row without a label, either */
+			c.label[j] = c.truth[j];
+		t = trainer_of(&c, 1);
+		run(t, SIZE_MAX);
+		assert_int_equal(trainer_finish(t, &r, &e), OK);
+		assert_memory_equal(r.share, prior, sizeof prior);
+		for (size_t k = 0; k < K; k++)
+			assert_true(fabs(r.model->bias[k] - log(prior[k] * K)) < (i == 3 ? 0.1 : 1e-9));
+		train_result_release(&r);
+		trainer_free(t);
+		rows_release(&c.rows);
+	}
+}
+
 static void
 the_number_of_threads_does_not_change_the_model(void **state)
 {
@@ -496,6 +564,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vera_learns_three_clouds_and_knows_what_is_far),
+		cmocka_unit_test(class_weights_count_in_every_method),
+		cmocka_unit_test(a_stated_prior_is_the_models_bias_whatever_else_would_be),
 		cmocka_unit_test(the_number_of_threads_does_not_change_the_model),
 		cmocka_unit_test(a_restored_run_ends_in_the_same_model),
 		cmocka_unit_test(a_run_stopped_within_its_scoring_ends_in_the_same_model),

@@ -108,7 +108,7 @@ train(struct sample *s, const struct params *p, int threads, struct buf *bytes, 
 	struct bundle *b = NULL;
 	struct err e = {0};
 
-	assert_int_equal(training_new(ingest_summary(s->ingest), &source, p, threads, &t, &e), OK);
+	assert_int_equal(training_new(ingest_summary(s->ingest), &source, p, NULL, threads, &t, &e), OK);
 	finish(t, &b, bytes);
 	if (report)
 		assert_non_null(*report = cJSON_Parse(b->report));
@@ -142,7 +142,7 @@ only_features_are_learned_from(void **state)
 	assert_int_equal(ingest_new(&reading, NULL, &sink, &s.ingest, &e), OK);
 	assert_int_equal(ingest_feed(s.ingest, s.csv.data, s.csv.len, &e), OK);
 	assert_int_equal(ingest_finish(s.ingest, &again, &e), OK);
-	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 1, &t, &e), OK);
+	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, NULL, 1, &t, &e), OK);
 	finish(t, &b, &bytes);
 	assert_int_equal(encoder_n_columns(b->encoder), 2);
 	assert_string_equal(encoder_column_name(b->encoder, 0), "x");
@@ -185,7 +185,7 @@ refused(struct sample *t, size_t method, const char *label, const char *csv, con
 
 	p.method = method;
 	buf_puts(&t->csv, csv);
-	assert_int_equal(training_check(sample_read(t, label), &p, &e), ERR_DATA);
+	assert_int_equal(training_check(sample_read(t, label), &p, NULL, &e), ERR_DATA);
 	assert_string_equal(e.code, code);
 	assert_true(strlen(e.msg) > 20);
 	sample_release(t);
@@ -218,7 +218,7 @@ classes_are_numbered_in_byte_order(void **state)
 
 	(void)state;
 	clouds(&s, 4, SIZE_MAX);
-	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 1, &t, &e), OK);
+	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, NULL, 1, &t, &e), OK);
 	finish(t, &b, &bytes);
 	assert_int_equal(b->n_classes, 3);
 	assert_string_equal(b->label[0], "Apple");
@@ -279,6 +279,48 @@ the_report_says_what_was_done_and_how_well(void **state)
 }
 
 static void
+a_stated_prior_and_class_weights_are_in_the_report(void **state)
+{
+	struct class_params c = {0};
+	struct sample s = {0};
+	const struct chunk_source source = chunks_source(&s.chunks);
+	struct training *t = NULL;
+	struct bundle *b = NULL;
+	struct buf bytes = {0};
+	struct params p = quick();
+	struct err e = {0};
+	char text[128];
+	const cJSON *share;
+	cJSON *r;
+
+	(void)state;
+	clouds(&s, 4, SIZE_MAX);
+	snprintf(text, sizeof text, "%s=0.5,%s=0.3,%s=0.2", ingest_summary(s.ingest)->classes[0].label,
+		ingest_summary(s.ingest)->classes[1].label, ingest_summary(s.ingest)->classes[2].label);
+	assert_int_equal(class_params_set_text(&c, STATED_PRIOR, text, &e), OK);
+	assert_int_equal(class_params_set_text(&c, CLASS_WEIGHTS, "Apple=3", &e), OK);
+	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, &c, 1, &t, &e), OK);
+	finish(t, &b, &bytes);
+	assert_non_null(r = cJSON_Parse(b->report));
+	assert_true(at(at(at(r, "parameters"), "class_weights"), "Apple")->valuedouble == 3);
+	assert_int_equal(cJSON_GetArraySize(at(at(r, "parameters"), "stated_prior")), 3);
+	share = cJSON_GetArrayItem(at(at(r, "composition"), "class_shares"), 1);
+	assert_true(fabs(at(share, "stated")->valuedouble - 0.3) < 1e-12);
+	assert_null(cJSON_GetObjectItemCaseSensitive(share, "estimated"));
+	cJSON_Delete(r);
+	buf_release(&bytes);
+	bundle_free(b);
+	training_free(t);
+	class_params_release(&c);
+	assert_int_equal(class_params_set_text(&c, CLASS_WEIGHTS, "Aple=3", &e), OK);
+	assert_int_equal(training_check(ingest_summary(s.ingest), &p, &c, &e), ERR_INVALID);
+	assert_string_equal(e.code, "unknown_class");
+	assert_non_null(strstr(e.msg, "Apple"));
+	class_params_release(&c);
+	sample_release(&s);
+}
+
+static void
 what_cannot_be_measured_is_null_with_a_reason(void **state)
 {
 	struct sample s = {0};
@@ -321,7 +363,7 @@ a_table_without_labels_makes_a_model_of_density_alone(void **state)
 		for (size_t i = 0; i < N_ROWS; i++)
 			buf_printf(&s.csv, "%zu,%zu%s\n", i * 7 % 11, i * 5 % 13, named ? "," : "");
 		sample_read(&s, named ? "kind" : NULL);
-		assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 1, &t, &e), OK);
+		assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, NULL, 1, &t, &e), OK);
 		finish(t, &b, &bytes);
 		training_progress(t, &progress);
 		for (size_t i = training_terms(&progress, term); i--;)
@@ -408,12 +450,12 @@ a_run_restored_from_a_checkpoint_ends_in_the_same_bytes(void **state)
 	(void)state;
 	clouds(&s, 4, SIZE_MAX);
 	train(&s, &p, 1, &straight, NULL);
-	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 1, &t, &e), OK);
+	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, NULL, 1, &t, &e), OK);
 	for (int i = 0; i < 17; i++) /* into the second fit */
 		assert_int_equal(trainer_step(training_trainer(t), &e), OK);
 	assert_int_equal(trainer_save(training_trainer(t), &saved, &e), OK);
 	training_free(t);
-	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 2, &t, &e), OK);
+	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, NULL, 2, &t, &e), OK);
 	assert_int_equal(trainer_restore(training_trainer(t), saved.data, saved.len, &e), OK);
 	finish(t, &b, &resumed);
 	assert_int_equal(straight.len, resumed.len);
@@ -487,7 +529,7 @@ how_a_table_is_cut_into_chunks_changes_nothing(void **state)
 	(void)state;
 	clouds(&s, 4, SIZE_MAX);
 	train(&s, &p, 1, &whole, NULL);
-	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 1, &t, &e), OK);
+	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, NULL, 1, &t, &e), OK);
 	finish(t, &b, &cut);
 	assert_int_equal(whole.len, cut.len);
 	assert_memory_equal(whole.data, cut.data, whole.len);
@@ -510,7 +552,7 @@ a_single_chunk_is_read_once(void **state)
 
 	(void)state;
 	clouds(&s, 4, SIZE_MAX);
-	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 1, &t, &e), OK);
+	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, NULL, 1, &t, &e), OK);
 	assert_int_equal(slices.n_reads, 1);
 	training_free(t);
 	sample_release(&s);
@@ -528,13 +570,13 @@ failures_of_the_source_come_through_and_missing_chunks_are_damage(void **state)
 
 	(void)state;
 	clouds(&s, 4, SIZE_MAX);
-	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 1, &t, &e), ERR_BUSY);
+	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, NULL, 1, &t, &e), ERR_BUSY);
 	assert_string_equal(e.code, "from_the_source");
 
 	buf_puts(&shorter.csv, "x,y,colour,fruit\n1,2,red,fig\n2,3,red,pear\n2,4,green,Apple\n5,6,red,\n");
 	sample_read(&shorter, "fruit");
 	slices = (struct slices){.whole = &shorter.chunks, .size = 7};
-	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 1, &t, &e), ERR_CORRUPT);
+	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, NULL, 1, &t, &e), ERR_CORRUPT);
 	assert_string_equal(e.code, "damaged_dataset");
 	sample_release(&s);
 	sample_release(&shorter);
@@ -559,7 +601,7 @@ a_stored_label_that_the_summary_lacks_is_damage(void **state)
 	memcpy(fig, "fog", 3);
 	other.csv.len--;
 	sample_read(&other, "fruit");
-	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, 1, &t, &e), ERR_CORRUPT);
+	assert_int_equal(training_new(ingest_summary(s.ingest), &source, &p, NULL, 1, &t, &e), ERR_CORRUPT);
 	assert_string_equal(e.code, "damaged_dataset");
 	sample_release(&s);
 	sample_release(&other);
@@ -642,6 +684,7 @@ main(void)
 		cmocka_unit_test(a_table_that_cannot_train_is_refused_with_its_reason),
 		cmocka_unit_test(classes_are_numbered_in_byte_order),
 		cmocka_unit_test(the_report_says_what_was_done_and_how_well),
+		cmocka_unit_test(a_stated_prior_and_class_weights_are_in_the_report),
 		cmocka_unit_test(what_cannot_be_measured_is_null_with_a_reason),
 		cmocka_unit_test(a_table_without_labels_makes_a_model_of_density_alone),
 		cmocka_unit_test(a_constant_column_is_warned_of),
