@@ -32,6 +32,17 @@ log_p(const struct blend_data *d, size_t m, size_t i, size_t k)
 	return log(p > SMALLEST_P ? p : SMALLEST_P);
 }
 
+/* Row i's blended logit of class k, sum_m w_m log p_m. */
+static double
+pooled(const struct blend_data *d, const double *w, size_t i, size_t k)
+{
+	double z = 0;
+
+	for (size_t m = 0; m < d->n_members; m++)
+		z += w[m] * log_p(d, m, i, k);
+	return z;
+}
+
 /* q [n_classes]: the blend's probabilities of row i. Returns its log normaliser. */
 static double
 pool_row(const struct blend_data *d, size_t i, const double *w, double *q)
@@ -39,9 +50,7 @@ pool_row(const struct blend_data *d, size_t i, const double *w, double *q)
 	double top = -DBL_MAX, sum = 0;
 
 	for (size_t k = 0; k < d->n_classes; k++) {
-		q[k] = 0;
-		for (size_t m = 0; m < d->n_members; m++)
-			q[k] += w[m] * log_p(d, m, i, k);
+		q[k] = pooled(d, w, i, k);
 		top = q[k] > top ? q[k] : top;
 	}
 	for (size_t k = 0; k < d->n_classes; k++)
@@ -57,10 +66,8 @@ blend_row(const struct blend_data *d, size_t i, const double w[BLEND_MAX], float
 	double top = -DBL_MAX, sum = 0;
 
 	for (size_t k = 0; k < d->n_classes; k++) {
-		double z = 0;
+		double z = pooled(d, w, i, k);
 
-		for (size_t m = 0; m < d->n_members; m++)
-			z += w[m] * log_p(d, m, i, k);
 		out[k] = (float)z;
 		top = z > top ? z : top;
 	}

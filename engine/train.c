@@ -377,9 +377,9 @@ recover(struct trainer *t)
 	rng_init(&f->rng, t->params.seed, (STREAM_FITS + t->at) | (uint64_t)t->retries << 32);
 }
 
-/* Class probabilities of labelled row numbers l with fold_of[l] == fold - 1, by the averaged weights. */
-static enum status
-predict_fold(struct trainer *t, const real *w, size_t fold, float *p, struct err *e)
+enum status
+trainer_predict(const struct trainer *t, const real *w, const uint32_t *row, const uint32_t *group, uint32_t wanted,
+	size_t n, float *p, struct err *e)
 {
 	struct model_workspace *workspace = NULL;
 	struct model *model = NULL;
@@ -388,10 +388,10 @@ predict_fold(struct trainer *t, const real *w, size_t fold, float *p, struct err
 	s = model_new(&t->shape, w, &model, e);
 	if (!s)
 		s = model_workspace_new(model, &workspace, e);
-	for (size_t l = 0; l < t->n_labelled && !s; l++)
-		if (!(s = trainer_may_go_on(t, l, e)) && t->fold_of[l] == fold - 1)
-			model_predict(model, t->data.rows, t->labelled_index[l], 1, OOD_ENERGY, workspace,
-				p + l * t->data.n_classes, NULL);
+	for (size_t i = 0; i < n && !s; i++)
+		if (!(s = trainer_may_go_on(t, i, e)) && (!group || group[i] == wanted))
+			model_predict(
+				model, t->data.rows, row[i], 1, OOD_ENERGY, workspace, p + i * t->data.n_classes, NULL);
 	model_workspace_free(workspace);
 	model_free(model);
 	return s;
@@ -405,7 +405,8 @@ close_fit(struct trainer *t, struct err *e)
 	enum status s = OK;
 
 	if (p->fold)
-		s = predict_fold(t, w, p->fold, t->cross[p->baseline ? 0 : 1], e);
+		s = trainer_predict(t, w, t->labelled_index, t->fold_of, (uint32_t)p->fold - 1, t->n_labelled,
+			t->cross[p->baseline ? 0 : 1], e);
 	else
 		memcpy(t->done[p->baseline ? 0 : 1], w, net_size(&t->shape) * sizeof *w);
 	if (s)

@@ -70,24 +70,6 @@ members_release(struct members *m)
 }
 
 static enum status
-ask(const struct trainer *t, const uint32_t *index, size_t n, const real *w, float *p, struct err *e)
-{
-	struct model_workspace *workspace = NULL;
-	struct model *model = NULL;
-	enum status s = model_new(&t->shape, w, &model, e);
-
-	if (!s)
-		s = model_workspace_new(model, &workspace, e);
-	for (size_t i = 0; i < n && !s; i++)
-		if (!(s = trainer_may_go_on(t, i, e)))
-			model_predict(model, t->data.rows, index[i], 1, OOD_ENERGY, workspace,
-				p + i * t->data.n_classes, NULL);
-	model_workspace_free(workspace);
-	model_free(model);
-	return s;
-}
-
-static enum status
 find_members(const struct trainer *t, struct members *m, struct err *e)
 {
 	const size_t n_classes = t->data.n_classes;
@@ -109,7 +91,8 @@ find_members(const struct trainer *t, struct members *m, struct err *e)
 		m->n_asked = spread_rows(t, false, most, index);
 	for (size_t i = 0; i < m->n && m->n_asked && !s; i++) {
 		m->asked[i] = malloc(m->n_asked * n_classes * sizeof *m->asked[i]);
-		s = m->asked[i] ? ask(t, index, m->n_asked, t->done[m->slot[i]], m->asked[i], e) : err_nomem(e);
+		s = m->asked[i] ? trainer_predict(t, t->done[m->slot[i]], index, NULL, 0, m->n_asked, m->asked[i], e)
+				: err_nomem(e);
 	}
 out:
 	free(index);

@@ -55,6 +55,11 @@ struct trainer {
 /* A supervised network beside the method's own, to be compared and blended with. */
 bool trainer_has_baseline(const struct trainer *t);
 
+/* Class probabilities by a network of these plain weights: of row number row[i] into p + i * K, for each i < n with
+ * group[i] == wanted, or for all where group is NULL. ERR_CANCELLED "stopped" where the run is to stop. */
+enum status trainer_predict(const struct trainer *t, const real *w, const uint32_t *row, const uint32_t *group,
+	uint32_t wanted, size_t n, float *p, struct err *e);
+
 /* Row `i` of many, each a prediction, is about to be done: ERR_CANCELLED "stopped" where the run is to stop. */
 enum status trainer_may_go_on(const struct trainer *t, size_t i, struct err *e);
 
