@@ -33,48 +33,12 @@ json_put_string(struct buf *out, const char *text)
 	buf_puts(out, "\"");
 }
 
-/* name: a buffer to use. */
-static void
-put_prefixed(struct buf *name, const char *prefix, const char *text, struct buf *out)
-{
-	buf_clear(name);
-	buf_puts(name, prefix);
-	buf_puts(name, text);
-	buf_put_u8(name, 0);
-	if (!name->failed)
-		json_put_string(out, (const char *)name->data);
-}
-
-static void
-put_column_names(const struct bundle *b, unsigned include, struct buf *out)
-{
-	const bool want_labels = include & INCLUDE_LABELS;
-	struct buf name = {0};
-
-	buf_puts(out, want_labels ? "\"label\"," : "");
-	for (size_t k = 0; want_labels && k < b->n_classes; k++) {
-		put_prefixed(&name, "probability.", b->label[k], out);
-		buf_puts(out, ",");
-	}
-	buf_puts(out, "\"ood.score\",\"ood.p_value\",\"ood.is_ood\"");
-	if (include & INCLUDE_ATTRIBUTIONS)
-		buf_puts(out, ",\"ood.reference_score\"");
-	for (size_t j = 0; include & INCLUDE_ATTRIBUTIONS && j < encoder_n_columns(b->encoder); j++) {
-		if (!encoder_column_used(b->encoder, j))
-			continue;
-		buf_puts(out, ",");
-		put_prefixed(&name, "ood.attribution.", encoder_column_name(b->encoder, j), out);
-	}
-	out->failed |= name.failed;
-	buf_release(&name);
-}
-
 void
 answers_json_begin(const struct bundle *b, enum answers_form form, unsigned include, struct buf *out)
 {
 	if (form == ANSWERS_SPLIT) {
 		buf_puts(out, "{\"columns\":[");
-		put_column_names(b, include, out);
+		answers_columns(b, include, json_put_string, out);
 		buf_puts(out, "],\"data\":[");
 	} else {
 		buf_puts(out, include & INCLUDE_LABELS ? "{\"predictions\":[" : "{\"scores\":[");

@@ -125,6 +125,10 @@ enum status csv_predictor_finish(struct csv_predictor *p, struct buf *out, size_
 enum status csv_predictor_warnings(const struct csv_predictor *p, struct warning **out, size_t *n, struct err *e);
 void csv_predictor_free(struct csv_predictor *p);
 
+/* The names of an answer's columns in their order, each given to `put`, with commas between them. */
+void answers_columns(
+	const struct bundle *b, unsigned include, void (*put)(struct buf *out, const char *name), struct buf *out);
+
 /* The lines that a csv_predictor writes, for answers that come another way. Without labels where the answers have none.
  */
 void answers_csv_header(const struct bundle *b, unsigned include, struct buf *out);
