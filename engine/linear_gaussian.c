@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/cholesky.h"
+
 #define LOG_2PI 1.8378770664093454836
 
 struct linear_gaussian {
@@ -14,36 +16,6 @@ struct linear_gaussian {
 	double *w, *mu;         /* [d][z], [d] */
 	double *factor;         /* [z][z]: lower Cholesky factor of M */
 };
-
-/* In place, lower triangle; the upper one is left as it is. M is positive definite because sigma > 0. */
-static void
-cholesky(double *m, size_t n)
-{
-	for (size_t j = 0; j < n; j++)
-		for (size_t i = j; i < n; i++) {
-			double sum = m[i * n + j];
-
-			for (size_t k = 0; k < j; k++)
-				sum -= m[i * n + k] * m[j * n + k];
-			m[i * n + j] = i == j ? sqrt(sum) : sum / m[j * n + j];
-		}
-}
-
-/* Solves L L^T v = v in place. */
-static void
-solve(const double *factor, size_t n, double *v)
-{
-	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < i; k++)
-			v[i] -= factor[i * n + k] * v[k];
-		v[i] /= factor[i * n + i];
-	}
-	for (size_t i = n; i-- > 0;) {
-		for (size_t k = i + 1; k < n; k++)
-			v[i] -= factor[k * n + i] * v[k];
-		v[i] /= factor[i * n + i];
-	}
-}
 
 static void
 factorise(struct linear_gaussian *m)
@@ -59,7 +31,7 @@ factorise(struct linear_gaussian *m)
 				sum += m->w[k * z + i] * m->w[k * z + j];
 			m->factor[i * z + j] = sum;
 		}
-	cholesky(m->factor, z);
+	cholesky_factorise(m->factor, z);
 	/* |W W^T + sigma^2 I| = sigma^(2 (D - Z)) |M|; the exponent may be negative. */
 	m->log_determinant = ((double)d - (double)z) * log(sigma2);
 	for (size_t i = 0; i < z; i++)
@@ -123,7 +95,7 @@ linear_gaussian_log_density(const struct linear_gaussian *m, const double *x, do
 	for (size_t i = 0; i < d; i++)
 		for (size_t j = 0; j < z; j++)
 			mean[j] += m->w[i * z + j] * (x[i] - m->mu[i]);
-	solve(m->factor, z, mean);
+	cholesky_solve(m->factor, z, mean);
 	for (size_t i = 0; i < d; i++) {
 		double r = x[i] - m->mu[i], left = r;
 
@@ -145,6 +117,6 @@ linear_gaussian_posterior_covariance(const struct linear_gaussian *m, double *co
 	memset(covariance, 0, z * z * sizeof *covariance);
 	for (size_t j = 0; j < z; j++) {
 		covariance[j * z + j] = m->sigma * m->sigma;
-		solve(m->factor, z, covariance + j * z);
+		cholesky_solve(m->factor, z, covariance + j * z);
 	}
 }
