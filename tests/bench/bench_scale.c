@@ -248,6 +248,7 @@ curve_params(int curve, size_t x)
 	struct params p;
 
 	params_defaults(&p);
+	p.method = METHOD_VERA;
 	p.hidden_layers = (struct layer_sizes){.n = 3, .size = {256, 256, 256}};
 	p.generator_layers = (struct layer_sizes){.n = 2, .size = {256, 256}};
 	p.noise_dim = 32;

@@ -58,6 +58,7 @@ params_of(const struct shape *s)
 	struct params p;
 
 	params_defaults(&p);
+	p.method = METHOD_VERA;
 	p.batch_size = p.labelled_batch_size = s->batch;
 	if (s->paper) {
 		p.hidden_layers = (struct layer_sizes){.n = 6, .size = {1000, 500, 500, 250, 250, 250}};
