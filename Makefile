@@ -31,7 +31,7 @@ OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
 
 # Tests: one program per file; tests/support is linked to each. Those of DOUBLE_TESTS exist once more in double
 # precision, where they hold the same engine sources against the golden numbers far more tightly.
-DOUBLE_TESTS := attribution density golden golden_methods gradients mixture
+DOUBLE_TESTS := attribution density golden golden_methods gradients mixture posterior
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c tests/api/test_*.c))
 TESTS64  := $(patsubst %,$(BUILD)/tests/double/test_%,$(filter $(DOUBLE_TESTS),$(TESTS:$(BUILD)/tests/unit/test_%=%)))

@@ -4,9 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/elementary.h"
 #include "engine/kernel.h"
-#include "engine/simd.h"
 
 /* How fast the logarithm of the step size follows the acceptance: from far off, by a fifth in a training step of four
  * transitions; near the target too slowly to matter to the chains' invariance. */
@@ -26,14 +24,16 @@ take_point(struct arena *arena, struct hmc_point *p, const struct generator_shap
 void
 hmc_workspace(struct hmc *m, const struct generator_shape *s, size_t n, struct arena *arena)
 {
-	*m = (struct hmc){.shape = net_shape_of(s->noise_dim, &s->hidden, s->n_out, false), .n = n};
-	m->w = arena_take(arena, net_size(&m->shape));
+	const struct net_shape *shape = &m->folded.shape;
+
+	*m = (struct hmc){.n = n};
+	folded_workspace(&m->folded, s, arena);
 	/* Both ends of a pass lie in the point that it evaluates. */
-	for (size_t l = 1; l < m->shape.n_layers; l++) {
-		m->a[l] = arena_take(arena, n * m->shape.size[l]);
-		m->delta[l] = arena_take(arena, n * m->shape.size[l]);
+	for (size_t l = 1; l < shape->n_layers; l++) {
+		m->a[l] = arena_take(arena, n * shape->size[l]);
+		m->delta[l] = arena_take(arena, n * shape->size[l]);
 	}
-	m->delta[m->shape.n_layers] = arena_take(arena, n * s->n_out);
+	m->delta[shape->n_layers] = arena_take(arena, n * s->n_out);
 	take_point(arena, &m->now, s, n);
 	take_point(arena, &m->next, s, n);
 	m->momentum = arena_take(arena, n * s->noise_dim);
@@ -43,63 +43,10 @@ hmc_workspace(struct hmc *m, const struct generator_shape *s, size_t n, struct a
 
 /* ---- log q(x, h) -------------------------------------------------------------------------------------------- */
 
-static double
-mean_of_column(const real *x, size_t m, size_t n, size_t j)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < m; i++)
-		sum += (double)x[i * n + j];
-	return sum / (double)m;
-}
-
-/*
- * Batch norm with the statistics of the sample's pass: scale (w . in - mean) inv_std + shift. The mean of w . in over
- * the batch is w . (mean of in), so it need not have been kept.
- */
-static void
-fold_layer(struct hmc *m, const struct generator *g, const real *w, size_t l)
-{
-	const struct generator_shape *s = &g->shape;
-	const size_t n_in = m->shape.size[l], n_out = m->shape.size[l + 1];
-	const real *from = w + generator_weights_at(s, l), *in = l ? g->sample.y[l - 1] : g->sample.h;
-	real *to = m->w + net_weights_at(&m->shape, l), *bias = m->w + net_biases_at(&m->shape, l);
-
-	memset(bias, 0, n_out * sizeof *bias);
-	for (size_t j = 0; j < n_in; j++) {
-		real mean = (real)mean_of_column(in, g->n, n_in, j);
-
-		for (size_t i = 0; i < n_out; i++)
-			bias[i] += from[i * n_in + j] * mean;
-	}
-	for (size_t i = 0; i < n_out; i++) {
-		real slope = w[generator_scale_at(s, l) + i] * g->sample.inv_std[l][i];
-
-		bias[i] = w[generator_shift_at(s, l) + i] - slope * bias[i];
-		for (size_t j = 0; j < n_in; j++)
-			to[i * n_in + j] = slope * from[i * n_in + j];
-	}
-}
-
-SIMD_CLONES static void
-softplus(real *x, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		x[i] = (x[i] > 0 ? x[i] : 0) + real_log1p(real_exp(-real_abs(x[i])));
-}
-
-/* dy at y = softplus(v) becomes dv: the derivative is 1 - e^-y. */
-SIMD_CLONES static void
-softplus_backward(real *dy, const real *y, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		dy[i] *= 1 - real_exp(-y[i]);
-}
-
 void
 hmc_evaluate(struct hmc *m, struct hmc_point *p, int threads)
 {
-	const struct net_shape *s = &m->shape;
+	const struct net_shape *s = &m->folded.shape;
 	const size_t last = s->n_layers, d = s->size[last], z = s->size[0];
 	const real precision = 1 / (m->sigma * m->sigma);
 	real *residual = m->delta[last];
@@ -107,12 +54,7 @@ hmc_evaluate(struct hmc *m, struct hmc_point *p, int threads)
 	m->a[0] = p->h;
 	m->a[last] = p->g;
 	m->delta[0] = p->gradient;
-	for (size_t l = 0; l < last; l++) {
-		kernel_affine(m->a[l + 1], m->a[l], m->w + net_weights_at(s, l), m->w + net_biases_at(s, l), m->n,
-			s->size[l + 1], s->size[l], ACTIVATION_NONE, threads);
-		if (l + 1 < last)
-			softplus(m->a[l + 1], m->n * s->size[l + 1]);
-	}
+	folded_forward(&m->folded, m->a, m->n, threads);
 	for (size_t i = 0; i < m->n * d; i++)
 		residual[i] = m->x[i] - p->g[i];
 	for (size_t i = 0; i < m->n; i++)
@@ -120,25 +62,14 @@ hmc_evaluate(struct hmc *m, struct hmc_point *p, int threads)
 					 kernel_dot(p->h + i * z, p->h + i * z, z) / 2);
 	for (size_t i = 0; i < m->n * d; i++)
 		residual[i] *= precision;
-	for (size_t l = last; l-- > 0;) {
-		kernel_affine_backward_input(m->delta[l], m->delta[l + 1], m->w + net_weights_at(s, l), NULL, m->n,
-			s->size[l + 1], s->size[l], threads);
-		if (l)
-			softplus_backward(m->delta[l], m->a[l], m->n * s->size[l]);
-	}
+	folded_backward(&m->folded, m->a, m->delta, m->n, threads);
 	kernel_add_scaled(p->gradient, -1, p->h, m->n * z);
 }
 
 void
 hmc_begin(struct hmc *m, const struct generator *g, const real *w, int threads)
 {
-	const size_t l = g->shape.hidden.n;
-
-	for (size_t i = 0; i < l; i++)
-		fold_layer(m, g, w, i);
-	memcpy(m->w + net_weights_at(&m->shape, l), w + generator_weights_at(&g->shape, l),
-		m->shape.size[l] * g->shape.n_out * sizeof *w);
-	memcpy(m->w + net_biases_at(&m->shape, l), w + generator_bias_at(&g->shape), g->shape.n_out * sizeof *w);
+	folded_fix(&m->folded, g, w);
 	m->x = g->x;
 	m->sigma = (real)generator_sigma(&g->shape, w);
 	memcpy(m->now.h, g->sample.h, m->n * g->shape.noise_dim * sizeof *m->now.h);
@@ -150,7 +81,7 @@ hmc_begin(struct hmc *m, const struct generator *g, const real *w, int threads)
 static void
 accept(struct hmc *m, size_t i)
 {
-	const size_t z = m->shape.size[0], d = m->shape.size[m->shape.n_layers];
+	const size_t z = m->folded.shape.size[0], d = m->folded.shape.size[m->folded.shape.n_layers];
 
 	memcpy(m->now.h + i * z, m->next.h + i * z, z * sizeof(real));
 	memcpy(m->now.gradient + i * z, m->next.gradient + i * z, z * sizeof(real));
@@ -161,7 +92,7 @@ accept(struct hmc *m, size_t i)
 static double
 kinetic_energy(const struct hmc *m, size_t i)
 {
-	const size_t z = m->shape.size[0];
+	const size_t z = m->folded.shape.size[0];
 
 	return kernel_dot(m->momentum + i * z, m->momentum + i * z, z) / 2;
 }
@@ -169,7 +100,7 @@ kinetic_energy(const struct hmc *m, size_t i)
 double
 hmc_transition(struct hmc *m, double step, size_t leapfrog_steps, struct rng *rng, int threads)
 {
-	const size_t n_cells = m->n * m->shape.size[0];
+	const size_t n_cells = m->n * m->folded.shape.size[0];
 	const real whole = (real)step, half = (real)(step / 2);
 	double sum = 0;
 

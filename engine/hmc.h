@@ -7,14 +7,12 @@
  *
  * The chain of a row starts at the h0 that made it, so it starts in equilibrium. Within it the batch statistics of g
  * are those of the pass that made the sample: g is then one fixed function, and each row has a posterior of its own,
- * that its chain leaves invariant exactly. With them frozen a hidden layer is linear up to its softplus, so they are
- * folded into its weights once a batch. Thread rule: kernel's.
+ * that its chain leaves invariant exactly (folded.h). Thread rule: kernel's.
  */
 #ifndef VERAD_ENGINE_HMC_H
 #define VERAD_ENGINE_HMC_H
 
-#include "engine/generator.h"
-#include "engine/net.h"
+#include "engine/folded.h"
 
 #define HMC_START_STEP 0.1
 #define HMC_TARGET 0.67 /* acceptance that the step size is adapted to */
@@ -33,9 +31,8 @@ struct hmc_point {       /* of n chains */
 };
 
 struct hmc { /* a workspace, laid out in its caller's arena */
-	struct net_shape shape;
+	struct folded folded;
 	size_t n;
-	real *w; /* the generator with its statistics folded in: a plain block of `shape` */
 	const real *x;
 	real sigma;
 	real *a[NET_MAX_LAYERS + 1], *delta[NET_MAX_LAYERS + 1];

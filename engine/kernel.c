@@ -131,6 +131,20 @@ add_bias_leaky_relu(real *y, size_t ldy, const real *b, size_t m, size_t n)
 		}
 }
 
+static inline real
+softplus(real v)
+{
+	return (v > 0 ? v : 0) + real_log1p(real_exp(-real_abs(v)));
+}
+
+SIMD_CLONES static void
+add_bias_softplus(real *y, size_t ldy, const real *b, size_t m, size_t n)
+{
+	for (size_t i = 0; i < m; i++)
+		for (size_t j = 0; j < n; j++)
+			y[i * ldy + j] = softplus(y[i * ldy + j] + b[j]);
+}
+
 SIMD_CLONES static void
 apply_mask(real *y, const real *a, size_t ld, size_t m, size_t n)
 {
@@ -171,6 +185,8 @@ affine_block(const struct job *t, size_t row, size_t m, size_t column, size_t wi
 	gemm(CblasNoTrans, CblasTrans, m, width, t->k, t->x + row * t->k, t->k, t->w + column * t->k, t->k, y, t->n);
 	if (t->b && t->activation == ACTIVATION_LEAKY_RELU)
 		add_bias_leaky_relu(y, t->n, t->b + column, m, width);
+	else if (t->b && t->activation == ACTIVATION_SOFTPLUS)
+		add_bias_softplus(y, t->n, t->b + column, m, width);
 	else if (t->b)
 		add_bias(y, t->n, t->b + column, m, width);
 	if (t->a)
@@ -290,7 +306,7 @@ batch_norm_softplus_strip(
 			real v = scale[j] * h + shift[j];
 
 			hat[j] = h; /* may be row[j]'s place: written before y */
-			row[j] = (v > 0 ? v : 0) + real_log1p(real_exp(-real_abs(v)));
+			row[j] = softplus(v);
 		}
 	}
 }
@@ -376,6 +392,25 @@ kernel_batch_norm_softplus_backward(real *dy, const real *y, const real *xhat, c
 		.y = dy, .y2 = dscale, .y3 = dshift, .x = xhat, .a = y, .b = scale, .b2 = inv_std, .m = m, .n = n};
 
 	run_tiles(batch_norm_backward_tile, &job, n, STRIP, m * n * 16, threads);
+}
+
+SIMD_CLONES static void
+softplus_backward_tile(const struct job *t, size_t first, size_t last)
+{
+	real *dy = t->y;
+	const real *y = t->x;
+
+#pragma omp simd
+	for (size_t i = first; i < last; i++)
+		dy[i] *= 1 - real_exp(-y[i]);
+}
+
+void
+kernel_softplus_backward(real *dy, const real *y, size_t n, int threads)
+{
+	struct job job = {.y = dy, .x = y};
+
+	run_tiles(softplus_backward_tile, &job, n, 8192, n * 16, threads);
 }
 
 /* ---- Rows and flat blocks ----------------------------------------------------------------------------------- */
@@ -534,13 +569,31 @@ kernel_finite(const real *x, size_t n)
 	return bad == 0;
 }
 
-/* ---- Eigenvectors ------------------------------------------------------------------------------------------- */
+/* ---- LAPACK ------------------------------------------------------------------------------------------------- */
 
-/* LAPACK's, in OpenBLAS, which has no header for it here; the last two are the lengths of the two texts. */
+/* In OpenBLAS, which has no header for them here; the last arguments are the lengths of the texts. */
 void dsyevd_(const char *job, const char *triangle, const blasint *n, double *a, const blasint *lda, double *w,
 	double *work, const blasint *lwork, blasint *iwork, const blasint *liwork, blasint *info, size_t, size_t);
+void dpotrf_(const char *triangle, const blasint *n, double *a, const blasint *lda, blasint *info, size_t);
+void dpotrs_(const char *triangle, const blasint *n, const blasint *n_right, const double *a, const blasint *lda,
+	double *b, const blasint *ldb, blasint *info, size_t);
 
-/* Its columns are our rows, and either triangle will do. */
+/* Their columns are our rows, and either triangle will do. */
+bool
+kernel_solve_positive(double *a, double *b, size_t n, size_t m)
+{
+	const blasint order = (blasint)n, n_right = (blasint)m;
+	blasint info = 0;
+
+	if (!n || !m)
+		return true;
+	dpotrf_("L", &order, a, &order, &info, 1);
+	if (info)
+		return false;
+	dpotrs_("L", &order, &n_right, a, &order, b, &order, &info, 1);
+	return true;
+}
+
 void
 kernel_symmetric_eigen(double *a, double *value, size_t n)
 {

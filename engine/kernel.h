@@ -1,6 +1,6 @@
 /*
  * kernel: the passes that touch every number. Matrix products with their element-wise epilogues, batch norm, softmax.
- * The only <cblas.h> (and of LAPACK, which lies in the same library, the one routine used), and the only room with
+ * The only <cblas.h> (and of LAPACK, which lies in the same library, the routines used), and the only room with
  * threads.
  *
  * All matrices are row-major, rows are examples, weights are [out][in]. Each function is cut into tiles whose number
@@ -28,9 +28,9 @@ const char *kernel_blas_core(void);
 #define LEAKY_SLOPE ((real)0.2)
 #define BATCH_NORM_EPSILON ((real)1e-5)
 
-enum activation { ACTIVATION_NONE, ACTIVATION_LEAKY_RELU };
+enum activation { ACTIVATION_NONE, ACTIVATION_LEAKY_RELU, ACTIVATION_SOFTPLUS };
 
-/* y [m][n] = activation(x [m][k] w^T + b), w [n][k], b [n] or NULL. */
+/* y [m][n] = activation(x [m][k] w^T + b), w [n][k], b [n]; NULL: no biases and no activation. */
 void kernel_affine(real *y, const real *x, const real *w, const real *b, size_t m, size_t n, size_t k,
 	enum activation activation, int threads);
 
@@ -66,6 +66,9 @@ void kernel_batch_norm_softplus(real *y, real *xhat, real *inv_std, const real *
 void kernel_batch_norm_softplus_backward(real *dy, const real *y, const real *xhat, const real *inv_std,
 	const real *scale, real *dscale, real *dshift, size_t m, size_t n, int threads);
 
+/* dy at y = softplus(v), n numbers, becomes the gradient at v: the derivative is 1 - e^-y. */
+void kernel_softplus_backward(real *dy, const real *y, size_t n, int threads);
+
 /* p [m][n] = softmax of each row of logits / temperature, lse [m] = logsumexp of each row of logits. Either may be
  * NULL. */
 void kernel_softmax(real *p, real *lse, const real *logits, real temperature, size_t m, size_t n);
@@ -93,6 +96,10 @@ void kernel_importance_score(real *score, real *log_ratio, const real *x, const 
 void kernel_add_scaled(real *y, real a, const real *x, size_t n);
 double kernel_dot(const real *x, const real *y, size_t n); /* summed in double */
 bool kernel_finite(const real *x, size_t n);
+
+/* Solves a x = b for m right-hand sides, the rows of b [m][n], in their place; a [n][n], symmetric and positive
+ * definite, is overwritten. false: a is not positive definite, and b is as it was. */
+bool kernel_solve_positive(double *a, double *b, size_t n, size_t m);
 
 /* The symmetric a [n][n] becomes its orthonormal eigenvectors, one a row; their eigenvalues, ascending, go to value.
  * n <= KERNEL_EIGEN_MAX, everything finite. */

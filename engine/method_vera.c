@@ -1,18 +1,28 @@
 /*
  * method_vera: the joint energy model against a generator whose entropy is had without MCMC (Grathwohl et al., "No MCMC
  * for me", ICLR 2021, algorithm 1; method page, section 2). A step of the energy network, then one of the generator
- * against the energy network just updated, with the sample that both share, and one of the scales eta of the posterior.
+ * against the energy network just updated, with the sample that both share. The gradient of its entropy is estimated by
+ * the paper's importance samples, and then the scales eta of their proposal make a step, too; or without samples, by
+ * posterior.h.
  */
 #include <math.h>
 
 #include "engine/adversarial.h"
 #include "engine/kernel.h"
+#include "engine/posterior.h"
 
 struct vera {
 	struct adversary adversary;
+	struct posterior posterior; /* of params.posterior gauss_newton; of importance, the others: */
 	real *log_eta, *eta_moment; /* state: [Z] */
 	real *eta_gradient;         /* scratch */
 };
+
+static bool
+sampled(const struct fit *f)
+{
+	return f->params->posterior == POSTERIOR_IMPORTANCE;
+}
 
 static void
 vera_layout(struct fit *f, struct arena *state, struct arena *scratch)
@@ -20,7 +30,11 @@ vera_layout(struct fit *f, struct arena *state, struct arena *scratch)
 	struct vera *v = f->own;
 	const struct params *p = f->params;
 
-	adversary_layout(&v->adversary, f, p->importance_samples, state, scratch);
+	adversary_layout(&v->adversary, f, sampled(f) ? p->importance_samples : 0, state, scratch);
+	if (!sampled(f)) {
+		posterior_layout(&v->posterior, &v->adversary.shape, p->batch_size, state, scratch);
+		return;
+	}
 	v->log_eta = arena_take(state, p->noise_dim);
 	v->eta_moment = arena_take(state, p->noise_dim);
 	v->eta_gradient = arena_take(scratch, p->noise_dim);
@@ -32,6 +46,10 @@ vera_init(struct fit *f)
 	struct vera *v = f->own;
 
 	adversary_init(&v->adversary, f);
+	if (!sampled(f)) {
+		posterior_init(&v->posterior);
+		return;
+	}
 	for (size_t j = 0; j < f->params->noise_dim; j++) {
 		v->log_eta[j] = (real)log(POSTERIOR_START);
 		v->eta_moment[j] = 0;
@@ -48,11 +66,16 @@ vera_step(struct fit *f, struct train_terms *terms)
 	adversary_sample(a, f);
 	fit_contrast(f, g->x, terms);
 
-	generator_score(g, a->w, v->log_eta, f->threads);
+	if (sampled(f))
+		generator_score(g, a->w, v->log_eta, f->threads);
+	else
+		posterior_score(&v->posterior, g, a->w, f->step, f->threads);
 	adversary_gradient(a, f, kernel_dot(g->score, g->x, g->n * a->shape.n_out) / (double)g->n, terms);
-	generator_posterior_gradient(g, a->w, v->log_eta, v->eta_gradient, f->threads);
-	adversary_adam(f, v->log_eta, v->eta_moment, v->eta_gradient, f->params->noise_dim,
-		f->params->posterior_learning_rate);
+	if (sampled(f)) {
+		generator_posterior_gradient(g, a->w, v->log_eta, v->eta_gradient, f->threads);
+		adversary_adam(f, v->log_eta, v->eta_moment, v->eta_gradient, f->params->noise_dim,
+			f->params->posterior_learning_rate);
+	}
 	adversary_update(a, f, terms);
 }
 

@@ -19,12 +19,14 @@
 #define MAX_EXACT_COUNT 9007199254740992.0 /* 2^53: the largest count that JSON numbers carry without loss */
 
 static const char *const method_names[] = {"auto", "vera", "supervised", "vat", "jem", "vera_hmc", "meg", NULL};
+static const char *const posterior_names[] = {"importance", "gauss_newton", NULL};
 static const char *const scaling_names[] = {"by_column", "minmax", "standard", "quantile", NULL};
 static const char *const class_prior_names[] = {"estimated", "labelled", NULL};
 static const char *const base_measure_names[] = {"mixture", "none", NULL};
 static const char *const ood_score_names[] = {"energy", "max_probability", "gradient_norm", NULL};
 
 _Static_assert(sizeof method_names / sizeof *method_names == N_METHODS + 1, "a name for every method");
+_Static_assert(sizeof posterior_names / sizeof *posterior_names == N_POSTERIORS + 1, "a name for each");
 _Static_assert(sizeof scaling_names / sizeof *scaling_names == N_SCALINGS + 1, "a name for every scaling");
 _Static_assert(sizeof class_prior_names / sizeof *class_prior_names == N_CLASS_PRIORS + 1, "a name for each");
 _Static_assert(sizeof base_measure_names / sizeof *base_measure_names == N_BASE_MEASURES + 1, "a name for each");
@@ -50,8 +52,11 @@ const struct param params_table[] = {
 		"Sizes of the hidden layers of the generator; auto chooses by the size of the table."},
 	{"noise_dim", PARAM_COUNT, AT(noise_dim), 0, 1, 1024, NULL,
 		"Dimensions of the noise that the generator starts from; 0 chooses by the number of features."},
+	{"posterior", PARAM_CHOICE, AT(posterior), POSTERIOR_IMPORTANCE, 0, N_POSTERIORS - 1, posterior_names,
+		"How method vera estimates its generator's entropy gradient: importance draws samples, as the paper does; "
+		"gauss_newton takes one step towards the mean of the posterior, which costs less and varies less."},
 	{"importance_samples", PARAM_COUNT, AT(importance_samples), 4, 1, 64, NULL,
-		"Importance samples of the generator's entropy gradient for each generated row."},
+		"Importance samples of the generator's entropy gradient for each generated row, where posterior is importance."},
 	{"weight_norm", PARAM_BOOL, AT(weight_norm), 0, 0, 1, NULL,
 		"Normalises the weights of the energy network's hidden layers."},
 	{"learning_rate", PARAM_REAL, AT(learning_rate), 0.001, 1e-8, 1, NULL,
@@ -59,7 +64,7 @@ const struct param params_table[] = {
 	{"generator_learning_rate", PARAM_REAL, AT(generator_learning_rate), 0.001, 1e-8, 1, NULL,
 		"Adam's rate for the generator."},
 	{"posterior_learning_rate", PARAM_REAL, AT(posterior_learning_rate), 0.02, 1e-8, 1, NULL,
-		"Adam's rate for the scales of the approximate posterior of the generator's noise."},
+		"Adam's rate for the scales from which importance samples are drawn."},
 	{"alpha", PARAM_REAL, AT(alpha), 10, 0, 1000, NULL,
 		"Weight of the labelled rows' cross-entropy."},
 	{"beta", PARAM_REAL, AT(beta), 0.3, 0, 1000, NULL,
@@ -564,9 +569,10 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 			"generator_layers makes a network of %zu weights for %zu features, more than %zu: "
 			"choose smaller layers or a lower max_categories",
 			weights, d, max_weights);
-	rows = p->batch_size * (p->method == METHOD_AUTO || p->method == METHOD_VERA
-					       ? p->importance_samples
-					       : 2); /* meg: true and broken pairs */
+	rows = p->batch_size *
+	       ((p->method == METHOD_AUTO || p->method == METHOD_VERA) && p->posterior == POSTERIOR_IMPORTANCE
+			       ? p->importance_samples
+			       : 2); /* meg: true and broken pairs; gauss_newton: a step's activations */
 	if (rows > max_activations / n_units(p->noise_dim, &p->generator_layers, d))
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"%zu generated rows of %zu features do not fit into the memory of a run: lower batch_size or "

@@ -24,6 +24,7 @@ enum method {
 	METHOD_MEG,
 	N_METHODS
 };
+enum posterior_kind { POSTERIOR_IMPORTANCE, POSTERIOR_GAUSS_NEWTON, N_POSTERIORS };
 enum scaling { SCALING_BY_COLUMN, SCALING_MINMAX, SCALING_STANDARD, SCALING_QUANTILE, N_SCALINGS };
 enum class_prior { CLASS_PRIOR_ESTIMATED, CLASS_PRIOR_LABELLED, N_CLASS_PRIORS };
 enum base_measure { BASE_MIXTURE, BASE_NONE, N_BASE_MEASURES };
@@ -52,6 +53,7 @@ struct params {
 	struct layer_sizes hidden_layers;    /* of the energy network; LeakyReLU(0.2) behind each */
 	struct layer_sizes generator_layers; /* hidden layers: linear without bias, batch norm, softplus */
 	size_t noise_dim;                    /* Z */
+	size_t posterior;                    /* enum posterior_kind */
 	size_t importance_samples;           /* S */
 	bool weight_norm;                    /* hidden layers of the energy network */
 

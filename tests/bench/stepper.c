@@ -195,8 +195,9 @@ stepper_arithmetic(const struct stepper *s)
 	double generator = products(p->noise_dim, &p->generator_layers, d);
 	double n = (double)p->batch_size, labelled = (double)p->labelled_batch_size;
 	/* Data rows 6 passes, generated rows 3, the generator's step 2; labelled rows 3. Of the generator: 3 for the
-	 * sample, 2 for eta, S for the posterior. */
-	double multiplied = (11 * n + 3 * labelled) * energy + (5 + (double)p->importance_samples) * n * generator;
+	 * sample; 2 for eta and S for the posterior, or one backward and one forward without samples. */
+	double estimate = p->posterior == POSTERIOR_IMPORTANCE ? 2 + (double)p->importance_samples : 2;
+	double multiplied = (11 * n + 3 * labelled) * energy + (3 + estimate) * n * generator;
 	/* The backward passes that end in gradients of the weights need none of the rows, or of the noise. */
 	double spared = (2 * n + labelled) * (double)(d * p->hidden_layers.size[0]) +
 			n * (double)(p->noise_dim * p->generator_layers.size[0]);

@@ -72,6 +72,16 @@ affine_layers_agree_with_naive_loops(void **state)
 
 		for (size_t i = 0; i < m; i++)
 			for (size_t j = 0; j < n; j++) {
+				want[i * n + j] = (double)b[j];
+				for (size_t l = 0; l < k; l++)
+					want[i * n + j] += (double)x[i * k + l] * (double)w[j * k + l];
+				want[i * n + j] = log1p(exp(want[i * n + j]));
+			}
+		kernel_affine(y, x, w, b, m, n, k, ACTIVATION_SOFTPLUS, 2);
+		near(y, want, m * n, 1e-5);
+
+		for (size_t i = 0; i < m; i++)
+			for (size_t j = 0; j < n; j++) {
 				want[i * n + j] = 0;
 				for (size_t l = 0; l < k; l++)
 					want[i * n + j] += (double)x[i * k + l] * (double)w[j * k + l];
@@ -139,6 +149,57 @@ batch_norm_and_softplus_agree_with_naive_loops(void **state)
 	kernel_batch_norm_softplus(y, y, inv, x, w, scale, shift, M, N, K, 2); /* without a backward pass to come */
 	near(y, want, M * N, 1e-5);
 	free(x), free(w), free(scale), free(shift), free(y), free(xhat), free(inv), free(want);
+}
+
+/* Many enough that they are cut into tiles. */
+static void
+the_gradient_behind_softplus_becomes_that_before_it(void **state)
+{
+	enum { N = 20000 };
+	real *v = normal(N, 1), *dy = normal(N, 2), *y = malloc(N * sizeof *y);
+	double *want = malloc(N * sizeof *want);
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		y[i] = (real)log1p(exp((double)v[i]));
+		want[i] = (double)dy[i] / (1 + exp(-(double)v[i]));
+	}
+	kernel_softplus_backward(dy, y, N, 2);
+	near(dy, want, N, 1e-5);
+	free(v), free(dy), free(y), free(want);
+}
+
+static void
+positive_systems_are_solved_and_others_left_alone(void **state)
+{
+	enum { N = 40, M = 7 };
+	real *root = normal(N * N, 1), *x = normal(M * N, 2);
+	double a[N * N], b[M * N], kept[M * N] = {0};
+
+	(void)state;
+	for (size_t i = 0; i < N; i++)
+		for (size_t j = 0; j < N; j++) {
+			a[i * N + j] = i == j;
+			for (size_t l = 0; l < N; l++)
+				a[i * N + j] += (double)root[i * N + l] * (double)root[j * N + l];
+		}
+	for (size_t i = 0; i < M; i++)
+		for (size_t j = 0; j < N; j++) {
+			b[i * N + j] = 0;
+			for (size_t l = 0; l < N; l++)
+				b[i * N + j] += a[j * N + l] * (double)x[i * N + l];
+		}
+	assert_true(kernel_solve_positive(a, b, N, M));
+	for (size_t i = 0; i < M * N; i++)
+		assert_true(fabs(b[i] - (double)x[i]) < 1e-9);
+
+	memset(a, 0, sizeof a);
+	memcpy(kept, b, sizeof b);
+	a[0] = 1, a[N + 1] = -1;
+	assert_false(kernel_solve_positive(a, b, N, M));
+	assert_memory_equal(b, kept, sizeof b);
+	assert_true(kernel_solve_positive(a, b, 0, M) && kernel_solve_positive(a, b, N, 0));
+	free(root), free(x);
 }
 
 static void
@@ -291,6 +352,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(affine_layers_agree_with_naive_loops),
 		cmocka_unit_test(batch_norm_and_softplus_agree_with_naive_loops),
+		cmocka_unit_test(the_gradient_behind_softplus_becomes_that_before_it),
+		cmocka_unit_test(positive_systems_are_solved_and_others_left_alone),
 		cmocka_unit_test(softmax_survives_huge_logits),
 		cmocka_unit_test(the_number_of_threads_does_not_change_a_bit),
 		cmocka_unit_test(many_callers_at_once_get_right_numbers),

@@ -1,0 +1,187 @@
+/*
+ * posterior: the estimate of the entropy's gradient without samples. On the linear generator, whose score is known; on
+ * curved ones, against long Hamiltonian chains; and beside the importance samples in whose place it is. Built twice.
+ */
+#include "engine/hmc.h"
+#include "engine/kernel.h"
+#include "engine/linear_gaussian.h"
+#include "engine/posterior.h"
+#include "tests/unit/golden.h"
+
+enum { N = 64, D = 8, Z = 5, ARENA = 1 << 20, SAMPLES = 20, THREADS = 2, MAX = GOLDEN_MAX };
+
+struct estimate {
+	struct generator_shape shape;
+	struct generator g;
+	struct posterior posterior;
+	struct hmc hmc;
+	real w[MAX], log_eta[Z];
+	real *block, *state;
+	struct rng rng;
+};
+
+static void
+estimate_init(struct estimate *t, size_t width, double sigma)
+{
+	struct arena scratch, state;
+
+	memset(t, 0, sizeof *t);
+	t->block = calloc(ARENA, sizeof(real));
+	t->state = calloc(Z * Z + 16, sizeof(real));
+	assert_true(t->block && t->state);
+	scratch = (struct arena){.block = t->block};
+	state = (struct arena){.block = t->state};
+	t->shape = (struct generator_shape){.noise_dim = Z, .n_out = D};
+	if (width)
+		t->shape.hidden = (struct layer_sizes){.n = 2, .size = {width, width}};
+	generator_workspace(&t->g, &t->shape, N, SAMPLES, &scratch);
+	posterior_layout(&t->posterior, &t->shape, N, &state, &scratch);
+	hmc_workspace(&t->hmc, &t->shape, N, &scratch);
+	assert_true(scratch.used <= ARENA && state.used <= Z * Z + 16);
+	rng_init(&t->rng, 17, 0);
+	generator_init(&t->shape, t->w, sigma, &t->rng);
+	posterior_init(&t->posterior);
+	for (size_t j = 0; j < Z; j++)
+		t->log_eta[j] = (real)log(POSTERIOR_START);
+}
+
+static void
+estimate_release(struct estimate *t)
+{
+	free(t->block);
+	free(t->state);
+}
+
+/* Batches that teach the average of J^T J, the scales of the importance samples as many. */
+static void
+settle(struct estimate *t, size_t batches)
+{
+	real moment[Z] = {0}, gradient[Z];
+
+	for (size_t i = 1; i <= batches; i++) {
+		generator_draw(&t->g, &t->rng);
+		generator_sample(&t->g, t->w, THREADS);
+		posterior_score(&t->posterior, &t->g, t->w, i, THREADS);
+		generator_posterior_gradient(&t->g, t->w, t->log_eta, gradient, THREADS);
+		kernel_adam(t->log_eta, moment, NULL, gradient, Z, (real)0.02, (real)0.9,
+			(real)(1 - pow(0.9, (double)i)), (real)1e-8, 0, 1);
+	}
+}
+
+/* Squared error of the score, of the squared length of the truth. */
+static double
+error_of(const struct estimate *t, const double *want)
+{
+	double error = 0, length = 0;
+
+	for (size_t i = 0; i < N * D; i++) {
+		error += pow((double)t->g.score[i] - want[i], 2);
+		length += want[i] * want[i];
+	}
+	return error / length;
+}
+
+static void
+on_a_linear_generator_it_is_exact_but_for_its_average(void **state)
+{
+	enum { BATCHES = 600 };
+	static struct estimate t;
+	double w[D * Z], mu[D], x[D], mean[Z], score[D], want[N * D], bias = 0, length = 0, error;
+	struct linear_gaussian *exact;
+	struct err e;
+
+	(void)state;
+	estimate_init(&t, 0, 0.3);
+	for (size_t i = 0; i < D * Z; i++) /* to have a posterior that is neither the prior nor a point */
+		t.w[i] *= 2, w[i] = (double)t.w[i];
+	for (size_t i = 0; i < D; i++)
+		mu[i] = (double)t.w[generator_bias_at(&t.shape) + i];
+	assert_int_equal(linear_gaussian_new(w, mu, generator_sigma(&t.shape, t.w), D, Z, &exact, &e), OK);
+	settle(&t, BATCHES);
+	for (size_t i = 0; i < N; i++) {
+		for (size_t j = 0; j < D; j++)
+			x[j] = (double)t.g.x[i * D + j];
+		linear_gaussian_log_density(exact, x, mean, score);
+		for (size_t j = 0; j < D; j++) {
+			want[i * D + j] = -score[j];
+			bias += -score[j] * ((double)t.g.score[i * D + j] + score[j]);
+			length += score[j] * score[j];
+		}
+	}
+	error = error_of(&t, want);
+	/* What is left comes of an average over some six thousand rows, and goes both ways. */
+	if (!(error < 2e-3 && fabs(bias / length) < 5e-3))
+		fail_msg("squared error %g of the score's, bias %g", error, bias / length);
+	rng_normal(&t.rng, t.g.eps_importance, SAMPLES * N * Z);
+	generator_score(&t.g, t.w, t.log_eta, THREADS);
+	if (!(error_of(&t, want) > 50 * error))
+		fail_msg("squared error %g, that of importance samples %g", error, error_of(&t, want));
+	linear_gaussian_free(exact);
+	estimate_release(&t);
+}
+
+static void
+on_curved_generators_it_errs_less_than_twenty_samples(void **state)
+{
+	enum { CHAIN = 1500 };
+	static struct estimate t;
+	const double sigmas[] = {0.1, 0.3};
+
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		const struct hmc_settings settings = {.leapfrog_steps = 8, .burn_in = 50, .samples = CHAIN};
+		double want[N * D], error;
+		real log_step = (real)log(0.05);
+
+		estimate_init(&t, 16, sigmas[k]);
+		for (size_t i = 0; i < generator_log_sigma_at(&t.shape); i++) /* bend it */
+			t.w[i] *= 2;
+		settle(&t, 400);
+		hmc_score(&t.hmc, &t.g, t.w, &log_step, &settings, &t.rng, THREADS);
+		for (size_t i = 0; i < N * D; i++)
+			want[i] = (double)t.g.score[i];
+		posterior_score(&t.posterior, &t.g, t.w, 401, THREADS);
+		error = error_of(&t, want);
+		rng_normal(&t.rng, t.g.eps_importance, SAMPLES * N * Z);
+		generator_score(&t.g, t.w, t.log_eta, THREADS);
+		if (!(error < error_of(&t, want)))
+			fail_msg("sigma %g: squared error %g, that of importance samples %g", sigmas[k], error,
+				error_of(&t, want));
+		estimate_release(&t);
+	}
+}
+
+/* J = 0, so the noise knows nothing of x and the score is that of the noise on top. */
+static void
+a_generator_that_ignores_its_noise_has_the_score_of_a_gaussian(void **state)
+{
+	static struct estimate t;
+	const real sigma = (real)0.2;
+
+	(void)state;
+	estimate_init(&t, 0, (double)sigma);
+	memset(t.w, 0, D * Z * sizeof *t.w);
+	generator_draw(&t.g, &t.rng);
+	generator_sample(&t.g, t.w, THREADS);
+	posterior_score(&t.posterior, &t.g, t.w, 1, THREADS);
+	for (size_t i = 0; i < N * D; i++)
+		assert_true(fabs((double)(t.g.score[i] - t.g.eps_x[i] / sigma)) < 100 * GOLDEN_TOLERANCE);
+	estimate_release(&t);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(on_a_linear_generator_it_is_exact_but_for_its_average),
+		cmocka_unit_test(on_curved_generators_it_errs_less_than_twenty_samples),
+		cmocka_unit_test(a_generator_that_ignores_its_noise_has_the_score_of_a_gaussian),
+	};
+	struct err e;
+
+	if (kernel_init(&e)) {
+		fprintf(stderr, "%s\n", e.msg);
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
