@@ -101,9 +101,10 @@ read_header(const void *bytes, size_t n, struct reader *payload, struct err *e)
 	if (in.failed)
 		return corrupt(e, "they end within the header");
 	if (version != VERSION)
-		return err_set(e, ERR_CORRUPT, "unsupported_model_version",
-			"the model is of format version %lu, and this program reads version %d", (unsigned long)version,
-			VERSION);
+		return err_set(e, ERR_CONFLICT, "unsupported_model_version",
+			"the model is of format version %lu, and this program reads version %d: it takes %s verad, or "
+			"training again",
+			(unsigned long)version, VERSION, version < VERSION ? "an older" : "a newer");
 	if (length != reader_left(&in))
 		return corrupt(
 			e, length > reader_left(&in) ? "they were cut short" : "there are more than there should be");

@@ -36,8 +36,8 @@ void bundle_free(struct bundle *b); /* accepts NULL; nobody may have a predictor
 enum status bundle_keep_predictors(struct bundle *b, struct err *e);
 
 enum status bundle_write(const struct bundle *b, struct buf *out, struct err *e);
-/* ERR_CORRUPT "not_a_model", "unsupported_model_version", "corrupt_model". Trusts nothing but the machine's memory:
- * what it returns can serve. */
+/* ERR_CORRUPT "not_a_model", "corrupt_model"; ERR_CONFLICT "unsupported_model_version": of another verad. Trusts nothing
+ * but the machine's memory: what it returns can serve. */
 enum status bundle_read(const void *bytes, size_t n, struct bundle **out, struct err *e);
 
 /* ERR_CONFLICT "no_classes" where labels are wanted of a bundle that has none: what every way to predict answers. */

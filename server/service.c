@@ -48,23 +48,32 @@ struct service {
 	atomic_uint n_downloads;
 };
 
+/* The model as the store has it, at the revision it had (NULL: any). */
+static enum status
+read_model(struct service *v, const char *id, struct bundle **out, uint64_t *revision, struct err *e)
+{
+	struct buf bytes = {0};
+	enum status s;
+
+	if (!(s = store_model_bundle(v->store, id, &bytes, revision, e)) &&
+		(s = bundle_read(bytes.data, bytes.len, out, e)))
+		err_prefix(e, "model %s", id);
+	buf_release(&bytes);
+	return s;
+}
+
 static enum status
 load_model(void *ctx, const char *id, struct bundle **out, struct err *e)
 {
 	struct service *v = ctx;
-	struct buf bytes = {0};
-	enum status s;
+	enum status s = read_model(v, id, out, NULL, e);
 
-	if (!(s = store_model_bundle(v->store, id, &bytes, NULL, e)) &&
-		(s = bundle_read(bytes.data, bytes.len, out, e)))
-		err_prefix(e, "model %s", id);
 	if (!s && (s = bundle_keep_predictors(*out, e))) {
 		bundle_free(*out);
 		*out = NULL;
 	}
 	if (!s && v->metrics)
 		(*out)->tally = metrics_tally(v->metrics, id);
-	buf_release(&bytes);
 	return s;
 }
 
@@ -531,20 +540,6 @@ service_model_delete(struct service *v, const char *ref, struct err *e)
 	return OK;
 }
 
-/* The bundle with its report, as the store has it, at the revision it had. */
-static enum status
-read_revision(struct service *v, const char *id, struct bundle **out, uint64_t *revision, struct err *e)
-{
-	struct buf bytes = {0};
-	enum status s;
-
-	if (!(s = store_model_bundle(v->store, id, &bytes, revision, e)) &&
-		(s = bundle_read(bytes.data, bytes.len, out, e)))
-		err_prefix(e, "model %s", id);
-	buf_release(&bytes);
-	return s;
-}
-
 /* The report says of the thresholds what the model has. */
 static enum status
 refresh_report(struct bundle *b, struct err *e)
@@ -571,7 +566,7 @@ service_model_threshold(struct service *v, const char *ref, double fpr, const do
 		struct buf bytes = {0};
 		uint64_t revision = 0;
 
-		if ((s = read_revision(v, id, &b, &revision, e)))
+		if ((s = read_model(v, id, &b, &revision, e)))
 			break;
 		if (value)
 			model_set_threshold(b->model, *value);
@@ -598,7 +593,7 @@ service_model_export(struct service *v, const char *ref, enum export_format form
 	char id[STORE_ID_SIZE];
 	enum status s;
 
-	if ((s = store_model_resolve(v->store, ref, id, e)) || (s = read_revision(v, id, &b, NULL, e)))
+	if ((s = store_model_resolve(v->store, ref, id, e)) || (s = read_model(v, id, &b, NULL, e)))
 		return s;
 	service_slot_take(v);
 	s = export_write(b, format, EXPORT_MAX_BYTES, out, e);
@@ -618,7 +613,7 @@ service_model_import(
 	if (name && (s = model_name_check(name, e)))
 		return s;
 	s = bundle_read(bytes, n, &b, e);
-	if (s == ERR_CORRUPT) /* the caller's bytes, not ours */
+	if (s == ERR_CORRUPT || s == ERR_CONFLICT) /* the caller's bytes, not ours */
 		s = e->status = ERR_DATA;
 	if (s || (s = report_check(b->report, e)) || (s = refresh_report(b, e)) || (s = bundle_write(b, &clean, e)))
 		goto out;

@@ -125,7 +125,8 @@ uint64_t service_wait_for_work(struct service *v, uint64_t seen, unsigned millis
 void service_wake_all(struct service *v);
 
 /* A model in memory: acquired, used by any thread, released. `ref` is an id or a name (server/model_ref.h), here and
- * below. */
+ * below. ERR_CONFLICT "unsupported_model_version": another verad stored it, in a format that this one does not read;
+ * whatever needs more than its record and its bytes answers that. */
 struct loaded_model;
 enum status service_model_acquire(struct service *v, const char *ref, struct loaded_model **out, struct err *e);
 const struct bundle *loaded_bundle(const struct loaded_model *m);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "schema/export.h"
+#include "server/store.h"
 #include "tests/support/api_client.h"
 #include "tests/support/contract.h"
 
@@ -483,6 +484,77 @@ bytes_that_are_no_model_are_refused(void **state)
 	http_answer_release(&file);
 }
 
+/* A model as an earlier verad may have left it in the store: of a format that no program since reads. */
+static void
+store_an_old_model(char id[STORE_ID_SIZE])
+{
+	struct store *store = NULL;
+	struct buf bytes = {0};
+	char dir[128];
+	struct err e = {0};
+
+	snprintf(dir, sizeof dir, "%s/data", d.dir);
+	assert_int_equal(daemon_stop(&d), 0);
+	assert_int_equal(store_open(dir, &store, &e), OK);
+	assert_int_equal(store_model_bundle(store, "blobs@2", &bytes, NULL, &e), OK);
+	bytes.data[8] = 1; /* its version */
+	assert_int_equal(store_model_add(store, "old", "blobs", "{}", bytes.data, bytes.len, id, &e), OK);
+	store_close(store);
+	buf_release(&bytes);
+	assert_true(daemon_start(&d));
+}
+
+static void
+a_model_of_another_format_is_a_conflict_and_not_a_failure(void **state)
+{
+	static const char row[] = "{\"rows\":[{\"x\":1,\"y\":2,\"colour\":\"red\"}]}",
+			  code[] = "unsupported_model_version";
+	static const struct {
+		const char *method, *target, *body;
+	} ask[] = {
+		{"POST", "/v1/models/old/predict", row},
+		{"POST", "/v1/models/old/ood", row},
+		{"POST", "/v1/models/old/invocations", row},
+		{"POST", "/invocations?model=old", row},
+		{"PUT", "/v1/models/old/threshold", "{\"value\":1}"},
+		{"GET", "/v1/models/old/artifact?format=onnx", NULL},
+		{"GET", "/v1/models/old/artifact?format=safetensors", NULL},
+	};
+	static const char *const tensors[][2] = {
+		{"GET", "/v2/models/old"},
+		{"GET", "/v2/models/old/ready"},
+		{"GET", "/v2/models/old/versions/1/ready"},
+		{"POST", "/v2/models/old/infer"},
+	};
+	char id[STORE_ID_SIZE], body[200];
+	struct http_answer a;
+
+	(void)state;
+	store_an_old_model(id);
+	assert_is("old", id);
+	for (size_t i = 0; i < sizeof ask / sizeof *ask; i++)
+		assert_json_refused(ask[i].method, ask[i].target, ask[i].body, 409, code);
+	assert_refused("POST", "/v1/models/old/predict", "text/csv", rows, strlen(rows), 409, code);
+	for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
+		a = http_call(d.port, tensors[i][0], tensors[i][1], *tensors[i][0] == 'P' ? "application/json" : NULL,
+			*tensors[i][0] == 'P' ? "{}" : NULL, *tensors[i][0] == 'P' ? 2 : 0);
+		assert_int_equal(a.status, 409);
+		assert_ptr_equal(strstr(a.body, "{\"error\":\"unsupported_model_version: "), a.body);
+		http_answer_release(&a);
+	}
+	for (int i = 0; i < 2; i++) {
+		snprintf(body, sizeof body, "{\"type\":\"%s\",\"dataset\":\"%s\",\"model\":\"old\"}",
+			i ? "evaluate" : "batch_predict", dataset);
+		assert_json_refused("POST", "/v1/jobs", body, 409, code);
+		assert_json_refused("POST", "/v1/jobs?dry_run=1", body, 409, code);
+	}
+	/* Its bytes are to be had, for a program that reads them, and it can go. */
+	a = artifact("old");
+	http_answer_release(&a);
+	assert_json_refused("GET", "/v1/models/nobody/artifact", NULL, 404, "model_not_found");
+	cJSON_Delete(api_call(&d, "DELETE", "/v1/models/old@1", NULL, 204));
+}
+
 /* ----------------------------------------------------------------------------------------------------------------- */
 
 static int
@@ -538,6 +610,7 @@ main(void)
 		cmocka_unit_test(an_artefact_comes_in_forms_for_other_programs),
 		cmocka_unit_test(a_name_is_given_to_a_model_without_one),
 		cmocka_unit_test(bytes_that_are_no_model_are_refused),
+		cmocka_unit_test(a_model_of_another_format_is_a_conflict_and_not_a_failure),
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 

@@ -347,6 +347,23 @@ a_damaged_model_is_refused(void **state)
 }
 
 static void
+a_model_of_another_format_is_refused_by_every_command(void **state)
+{
+	static const char *const command[] = {
+		"predict old.vera rows.csv", "inspect old.vera", "export old.vera old.onnx"};
+
+	(void)state;
+	assert_int_equal(sh("cp model.vera old.vera; printf '\\001' | "
+			    "dd of=old.vera bs=1 seek=8 conv=notrunc status=none"),
+		0);
+	for (size_t i = 0; i < sizeof command / sizeof *command; i++) {
+		assert_int_equal(sh("$V %s", command[i]), 1);
+		assert_string_equal(out, "");
+		says(err_text, "old.vera: the model is of format version 1, and this program reads version");
+	}
+}
+
+static void
 a_model_is_exported_for_other_programs(void **state)
 {
 	(void)state;
@@ -747,6 +764,7 @@ main(void)
 		cmocka_unit_test(a_model_predicts_and_measure_says_how_well),
 		cmocka_unit_test(warnings_and_errors_of_rows_name_the_column),
 		cmocka_unit_test(a_damaged_model_is_refused),
+		cmocka_unit_test(a_model_of_another_format_is_refused_by_every_command),
 		cmocka_unit_test(a_model_is_exported_for_other_programs),
 		cmocka_unit_test(a_model_without_labels_scores_rows_and_predicts_none),
 		cmocka_unit_test(inspect_shows_the_report),
