@@ -36,8 +36,8 @@ void bundle_free(struct bundle *b); /* accepts NULL; nobody may have a predictor
 enum status bundle_keep_predictors(struct bundle *b, struct err *e);
 
 enum status bundle_write(const struct bundle *b, struct buf *out, struct err *e);
-/* ERR_CORRUPT "not_a_model", "corrupt_model"; ERR_CONFLICT "unsupported_model_version": of another verad. Trusts nothing
- * but the machine's memory: what it returns can serve. */
+/* ERR_CORRUPT "not_a_model", "corrupt_model"; ERR_CONFLICT "unsupported_model_version": of another verad. Trusts
+ * nothing but the machine's memory: what it returns can serve. */
 enum status bundle_read(const void *bytes, size_t n, struct bundle **out, struct err *e);
 
 /* ERR_CONFLICT "no_classes" where labels are wanted of a bundle that has none: what every way to predict answers. */
@@ -48,6 +48,10 @@ enum include {
 	INCLUDE_LABELS = 1,       /* and probabilities */
 	INCLUDE_ATTRIBUTIONS = 2, /* of the scores to the columns that the model makes use of: some 50 times the work */
 };
+
+/* Adds what the name, "attributions", stands for: what a request may ask answers to have that they have not of
+ * themselves. ERR_INVALID "unknown_include". */
+enum status include_add(unsigned *include, const char *name, size_t len, struct err *e);
 
 struct answers { /* arrays are borrowed from the predictor */
 	size_t n;
@@ -148,9 +152,10 @@ void answers_csv_rows(const struct bundle *b, const struct answers *a, struct bu
 enum status json_predict(const struct bundle *b, const void *body, size_t n, unsigned include, uint64_t max_answers,
 	struct buf *out, size_t *n_rows, struct err *e);
 
-/* The same for a body of MLflow's clients, which has dataframe_split, dataframe_records, instances or inputs. Answers
- * are objects. In invocations.c. */
-enum status invocations_predict(
-	const struct bundle *b, const void *body, size_t n, uint64_t max_answers, struct buf *out, struct err *e);
+/* The same for a body of MLflow's clients, which has dataframe_split, dataframe_records, instances or inputs, and may
+ * have "params", whose "include", a name or a list of them, adds to `include`; others are passed over. Answers are
+ * objects. ERR_INVALID "unknown_include". In invocations.c. */
+enum status invocations_predict(const struct bundle *b, const void *body, size_t n, unsigned include,
+	uint64_t max_answers, struct buf *out, struct err *e);
 
 #endif

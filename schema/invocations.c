@@ -2,8 +2,9 @@
  * invocations: a body as MLflow's clients send it to a scoring server, and its answers. Declared in bundle.h.
  *
  * The body has one of dataframe_split {"columns","data","index"}, dataframe_records [{…}], instances (rows) and inputs
- * (columns {"a":[…]}, or rows); "params" and "signature_name" may stand beside it and mean nothing here. What stands
- * where is found out first, the rows are read in a second pass: the fields may come in any order.
+ * (columns {"a":[…]}, or rows). Beside it may stand "params", of which "include" means something here, and
+ * "signature_name", which does not. What stands where is found out first, the rows are read in a second pass: the
+ * fields may come in any order.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 
 static const char *const fields[] = {
 	"dataframe_split", "dataframe_records", "instances", "inputs", "params", "signature_name"};
-enum { DATAFRAME_SPLIT, DATAFRAME_RECORDS, INSTANCES, INPUTS, N_FORMS, N_FIELDS = sizeof fields / sizeof *fields };
+enum { DATAFRAME_SPLIT, DATAFRAME_RECORDS, INSTANCES, INPUTS, PARAMS, N_FIELDS = sizeof fields / sizeof *fields };
+enum { N_FORMS = INPUTS + 1 };
 
 #define ONE_OF "the body must be an object with one of dataframe_split, dataframe_records, instances and inputs"
 
@@ -115,6 +117,44 @@ out:
 	return s;
 }
 
+/* "params", of which the others may mean something to another server. */
+static enum status
+read_params(struct json_rows *r, const struct span *v, struct err *e)
+{
+	struct json_reader in = {0};
+	struct json_token t;
+	bool list = false;
+	enum status s;
+
+	json_reader_init(&in, v->from, v->n);
+	if ((s = json_next(&in, &t, e)) || t.type == JSON_NULL)
+		goto out;
+	if (t.type != JSON_OBJECT) {
+		s = err_set(
+			e, ERR_INVALID, "wrong_type", "\"params\" must be an object, not %s", json_type_name(t.type));
+		goto out;
+	}
+	while (!(s = json_next(&in, &t, e)) && t.type == JSON_KEY) {
+		bool include = !strcmp(t.text, "include");
+
+		if ((s = json_next(&in, &t, e)) || (!include && (s = json_skip(&in, &t, e))))
+			break;
+		if (!include)
+			continue;
+		if ((list = t.type == JSON_ARRAY))
+			s = json_next(&in, &t, e);
+		while (!s && t.type == JSON_STRING && !(s = include_add(&r->include, t.text, t.len, e)) && list)
+			s = json_next(&in, &t, e);
+		if (!s && t.type != (list ? JSON_ARRAY_END : JSON_STRING))
+			s = err_set(e, ERR_INVALID, "wrong_type", "\"include\" must be a name or a list of names");
+		if (s)
+			break;
+	}
+out:
+	json_reader_release(&in);
+	return s;
+}
+
 static enum status
 read_body(struct json_rows *r, struct json_reader *in, struct err *e)
 {
@@ -139,22 +179,24 @@ read_body(struct json_rows *r, struct json_reader *in, struct err *e)
 	}
 	if (form == N_FORMS)
 		return err_set(e, ERR_INVALID, "missing_rows", ONE_OF);
+	if (span[PARAMS].from && (s = read_params(r, &span[PARAMS], e)))
+		return s;
 	return read_rows(r, form, &span[form], e);
 }
 
 enum status
-invocations_predict(
-	const struct bundle *b, const void *body, size_t n, uint64_t max_answers, struct buf *out, struct err *e)
+invocations_predict(const struct bundle *b, const void *body, size_t n, unsigned include, uint64_t max_answers,
+	struct buf *out, struct err *e)
 {
 	struct json_rows r = {0};
 	struct json_reader in;
 	size_t before = out->len;
-	enum status s = bundle_check_classes(b, true, e);
+	enum status s = bundle_check_classes(b, include & INCLUDE_LABELS, e);
 
 	if (s)
 		return s;
 	json_reader_init(&in, body, n);
-	if ((s = json_rows_init(&r, b, INCLUDE_LABELS, max_answers, out, e)) || (s = read_body(&r, &in, e)) ||
+	if ((s = json_rows_init(&r, b, include, max_answers, out, e)) || (s = read_body(&r, &in, e)) ||
 		(s = json_rows_finish(&r, e)))
 		out->len = before;
 	json_reader_release(&in);

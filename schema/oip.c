@@ -14,7 +14,9 @@
 
 enum { MAX_TENSORS = CSV_MAX_COLUMNS };
 
-enum output { LABEL, PROBABILITIES, OOD_SCORE, OOD_P_VALUE, IS_OOD, N_OUTPUTS };
+/* The attributions cost some 50 times what the others do, and come only where they are asked for. */
+enum output { LABEL, PROBABILITIES, OOD_SCORE, OOD_P_VALUE, IS_OOD, ATTRIBUTION, REFERENCE_SCORE, N_OUTPUTS };
+enum { N_USUAL_OUTPUTS = IS_OOD + 1 };
 
 static const struct {
 	const char *name;
@@ -25,6 +27,8 @@ static const struct {
 	[OOD_SCORE] = {"ood_score", TENSOR_FP32},
 	[OOD_P_VALUE] = {"ood_p_value", TENSOR_FP32},
 	[IS_OOD] = {"is_ood", TENSOR_BOOL},
+	[ATTRIBUTION] = {"ood_attribution", TENSOR_FP32},
+	[REFERENCE_SCORE] = {"ood_reference_score", TENSOR_FP32},
 };
 
 /* Of a model without classes the scores alone. */
@@ -41,7 +45,7 @@ struct request {
 	struct tensor *input;
 	size_t n_inputs, cap;
 	bool has_inputs, binary_all;        /* binary_data_output */
-	size_t n_wanted;                    /* 0: all outputs */
+	size_t n_wanted;                    /* 0: the usual outputs */
 	enum output wanted[N_OUTPUTS];      /* in the order asked for */
 	signed char wanted_form[N_OUTPUTS]; /* of each wanted: 1 binary, 0 JSON, -1 as binary_all says */
 
@@ -73,13 +77,34 @@ bad_request(struct err *e, const char *what, const char *wanted, const struct js
 	return err_set(e, ERR_INVALID, "bad_request", "%s must be %s, not %s", what, wanted, json_type_name(t->type));
 }
 
-static bool
-wants_labels(const struct request *q)
+/* What the wanted outputs are made of: a sum of enum include. */
+static unsigned
+included(const struct request *q)
 {
+	unsigned include = 0;
+
 	for (size_t w = 0; w < q->n_wanted; w++)
-		if (q->wanted[w] == LABEL || q->wanted[w] == PROBABILITIES)
-			return true;
-	return false;
+		include |= q->wanted[w] <= PROBABILITIES ? INCLUDE_LABELS
+			   : q->wanted[w] >= ATTRIBUTION ? INCLUDE_ATTRIBUTIONS
+							 : 0;
+	return include;
+}
+
+static size_t
+n_attributed(const struct bundle *b)
+{
+	size_t n = 0;
+
+	for (size_t j = 0; j < encoder_n_columns(b->encoder); j++)
+		n += encoder_column_used(b->encoder, j);
+	return n;
+}
+
+/* Numbers of a row in this output; 0: one, and the tensor has no second dimension. */
+static size_t
+output_width(const struct bundle *b, enum output which)
+{
+	return which == PROBABILITIES ? b->n_classes : which == ATTRIBUTION ? n_attributed(b) : 0;
 }
 
 /* The next value, which must be of this kind. */
@@ -282,7 +307,7 @@ output_member(struct request *q, const char *name, void *ctx, struct err *e)
 	return i < N_OUTPUTS ? OK
 			     : err_set(e, ERR_INVALID, "unknown_output",
 				       "there is no output \"%.60s\"; there are label, probabilities, ood_score, "
-				       "ood_p_value and is_ood",
+				       "ood_p_value, is_ood, ood_attribution and ood_reference_score",
 				       v.text);
 }
 
@@ -360,11 +385,11 @@ read_request(struct request *q, const void *body, size_t n, struct err *e)
 	if (!q->n_inputs)
 		return err_set(e, ERR_INVALID, "bad_request", "the request has no \"inputs\"");
 	if (!q->n_wanted)
-		for (int i = first_output(q->bundle); i < N_OUTPUTS; i++) {
+		for (int i = first_output(q->bundle); i < N_USUAL_OUTPUTS; i++) {
 			q->wanted_form[i] = -1;
 			q->wanted[q->n_wanted++] = (enum output)i;
 		}
-	return bundle_check_classes(q->bundle, wants_labels(q), e);
+	return bundle_check_classes(q->bundle, included(q) & INCLUDE_LABELS, e);
 }
 
 /* Each binary tensor takes its bytes, in the order of the inputs; nothing may be left. */
@@ -516,6 +541,14 @@ put_answer(const struct bundle *b, enum output which, bool binary, const struct 
 	case OOD_P_VALUE:
 		put_float(out, binary, (float)a->p_value[i]);
 		break;
+	case REFERENCE_SCORE:
+		put_float(out, binary, (float)a->reference[i]);
+		break;
+	case ATTRIBUTION:
+		for (size_t j = 0, n = encoder_n_columns(b->encoder); j < n; j++)
+			if (encoder_column_used(b->encoder, j))
+				put_float(out, binary, (float)a->attribution[i * n + j]);
+		break;
 	default:
 		if (binary)
 			buf_put_u8(out, a->is_ood[i]);
@@ -531,7 +564,7 @@ collect_answers(struct request *q, struct err *e)
 	uint64_t total = 0;
 	enum status s;
 
-	if ((s = predictor_answer(q->predictor, wants_labels(q) ? INCLUDE_LABELS : 0, &a, e)))
+	if ((s = predictor_answer(q->predictor, included(q), &a, e)))
 		return s;
 	for (size_t w = 0; w < q->n_wanted; w++) {
 		for (size_t i = 0; i < a.n; i++)
@@ -546,7 +579,7 @@ collect_answers(struct request *q, struct err *e)
 static enum status
 answer_rows(struct request *q, struct err *e)
 {
-	enum status s = OK;
+	enum status s = attributions_fit(included(q), q->n_rows, e);
 
 	for (uint64_t row = 1; row <= q->n_rows && !s; row++) {
 		if (predictor_full(q->predictor) && (s = collect_answers(q, e)))
@@ -615,8 +648,8 @@ put_reply(struct request *q, const struct oip_names *names, struct buf *out, siz
 
 		buf_printf(out, "%s{\"name\":\"%s\",\"datatype\":\"%s\",\"shape\":[%llu", w ? "," : "",
 			outputs[which].name, tensor_type_name(outputs[which].type), (unsigned long long)q->n_rows);
-		if (which == PROBABILITIES)
-			buf_printf(out, ",%zu", q->bundle->n_classes);
+		if (output_width(q->bundle, which))
+			buf_printf(out, ",%zu", output_width(q->bundle, which));
 		if (is_binary(q, w)) {
 			buf_printf(out, "],\"parameters\":{\"binary_data_size\":%zu}}", q->column[w].len);
 			binary = true;
@@ -694,14 +727,23 @@ oip_metadata(const struct bundle *b, const char *name, const char *const *versio
 	for (int i = first_output(b); i < N_OUTPUTS; i++) {
 		buf_printf(out, "%s{\"name\":\"%s\",\"datatype\":\"%s\",\"shape\":[-1", i > first_output(b) ? "," : "",
 			outputs[i].name, tensor_type_name(outputs[i].type));
-		if (i == PROBABILITIES)
-			buf_printf(out, ",%zu", b->n_classes);
+		if (output_width(b, (enum output)i))
+			buf_printf(out, ",%zu", output_width(b, (enum output)i));
 		buf_puts(out, "]}");
 	}
 	buf_puts(out, "],\"classes\":[");
 	for (size_t k = 0; k < b->n_classes; k++) {
 		buf_puts(out, k ? "," : "");
 		json_put_string(out, b->label[k]);
+	}
+	buf_puts(out, "],\"attributed_columns\":[");
+	first = true;
+	for (size_t j = 0; j < encoder_n_columns(c); j++) {
+		if (!encoder_column_used(c, j))
+			continue;
+		buf_puts(out, first ? "" : ",");
+		json_put_string(out, encoder_column_name(c, j));
+		first = false;
 	}
 	buf_puts(out, "]}");
 }

@@ -479,6 +479,19 @@ attribute(struct predictor *p)
 }
 
 enum status
+include_add(unsigned *include, const char *name, size_t len, struct err *e)
+{
+	static const char attributions[] = "attributions";
+
+	if (len != sizeof attributions - 1 || memcmp(name, attributions, len))
+		return err_set(e, ERR_INVALID, "unknown_include",
+			"\"%.*s\" cannot be included in answers, only attributions can", (int)text_cut(name, len, 40),
+			name);
+	*include |= INCLUDE_ATTRIBUTIONS;
+	return OK;
+}
+
+enum status
 predictor_answer(struct predictor *p, unsigned include, struct answers *out, struct err *e)
 {
 	const bool want_labels = include & INCLUDE_LABELS, want_attributions = include & INCLUDE_ATTRIBUTIONS;

@@ -92,7 +92,6 @@ static const char *const job_query[] = {"dry_run", NULL};
 static const char *const page_query[] = {"after", "limit", NULL};
 static const char *const import_query[] = {"name", NULL};
 static const char *const artifact_query[] = {"format", NULL};
-static const char *const invocation_query[] = {"model", NULL};
 
 /* clang-format off */
 static const struct http_route routes[] = {
@@ -155,8 +154,8 @@ static const struct http_route routes[] = {
 		.query = api_rows_query, .begin = api_ood_begin, .body = api_rows_body, .end = api_rows_end,
 		.release = api_rows_release},
 	{.method = "POST", .path = "/v1/models/{model}/invocations", .scope = ACCESS_PREDICT, .max_body = rows_limit,
-		.begin = api_invocation_begin, .body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
-	{.method = "POST", .path = "/invocations", .scope = ACCESS_PREDICT, .query = invocation_query,
+		.query = api_rows_query, .begin = api_invocation_begin, .body = api_rows_body, .end = api_rows_end, .release = api_rows_release},
+	{.method = "POST", .path = "/invocations", .scope = ACCESS_PREDICT, .query = api_invocation_query,
 		.max_body = rows_limit, .begin = api_invocation_begin, .body = api_rows_body, .end = api_rows_end,
 		.release = api_rows_release},
 	{.method = "GET", .path = "/ping", .scope = ACCESS_FREE, .end = health},

@@ -218,8 +218,7 @@ static enum status
 read_job(const cJSON *object, struct job_request *q, struct err *e)
 {
 	static const char *const of_all[] = {"type", "dataset", "priority", "max_seconds", "model", "params"};
-	static const char *const of_train[] = {"type", "dataset", "priority", "max_seconds", "model", "params"};
-	static const char *const of_others[] = {"type", "dataset", "priority", "max_seconds", "model"};
+	static const char *const of_evaluate[] = {"type", "dataset", "priority", "max_seconds", "model"};
 	char what[40];
 	const cJSON *given;
 	double priority;
@@ -229,10 +228,8 @@ read_job(const cJSON *object, struct job_request *q, struct err *e)
 		(s = read_type(object, &q->type, e)))
 		return s;
 	snprintf(what, sizeof what, "a job of type %s", job_type_names[q->type]);
-	if (q->type == JOB_TRAIN)
-		s = json_only(object, what, of_train, sizeof of_train / sizeof *of_train, e);
-	else
-		s = json_only(object, what, of_others, sizeof of_others / sizeof *of_others, e);
+	if (q->type == JOB_EVALUATE)
+		s = json_only(object, what, of_evaluate, sizeof of_evaluate / sizeof *of_evaluate, e);
 	if (s || (s = text_field(object, "dataset", &q->dataset, e)) ||
 		(s = number_field(object, "priority", 0, -MAX_PRIORITY, MAX_PRIORITY, &priority, e)) ||
 		(s = number_field(object, "max_seconds", 0, 1, MAX_MAX_SECONDS, &q->max_seconds, e)))
@@ -240,16 +237,16 @@ read_job(const cJSON *object, struct job_request *q, struct err *e)
 	if (priority != floor(priority))
 		return err_set(e, ERR_INVALID, "wrong_type", "the job's \"priority\" must be a whole number");
 	q->priority = (int)priority;
-	if (q->type != JOB_TRAIN)
-		return text_field(object, "model", &q->model, e);
 	given = json_member(object, "model");
-	if (given && !cJSON_IsNull(given) && (s = text_field(object, "model", &q->model, e)))
+	if ((q->type != JOB_TRAIN || (given && !cJSON_IsNull(given))) &&
+		(s = text_field(object, "model", &q->model, e)))
 		return s;
 	given = json_member(object, "params");
 	if (given && !cJSON_IsNull(given) && !cJSON_IsObject(given))
 		return err_set(e, ERR_INVALID, "wrong_type", "the job's \"params\" must be an object, not %s",
 			json_kind(given));
-	return params_from_json(&q->params, &q->classes, given, e);
+	return q->type == JOB_TRAIN ? params_from_json(&q->params, &q->classes, given, e)
+				    : service_job_include(given, &q->include, e);
 }
 
 static enum status
@@ -266,8 +263,7 @@ reply_with_estimate(const struct api *api, const struct job_request *q, struct h
 	json_put_text(&b, root, "type", job_type_names[q->type]);
 	json_put_text(&b, root, "dataset", q->dataset);
 	json_put_text(&b, root, "model", q->model);
-	json_put(&b, root, "params",
-		q->type == JOB_TRAIN ? params_to_json(&estimate.params, &q->classes) : cJSON_CreateObject());
+	json_put(&b, root, "params", service_job_params(q, &estimate.params));
 	json_put_number(&b, root, "priority", q->priority);
 	json_put_number(&b, root, "max_seconds", q->max_seconds > 0 ? q->max_seconds : NAN);
 	part = json_put_object(&b, root, "estimate");

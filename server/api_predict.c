@@ -32,22 +32,20 @@ api_max_answers(const struct api *api)
 	return api->max_predict * ANSWER_FACTOR;
 }
 
-const char *const api_rows_query[] = {"include", NULL};
+const char *const api_rows_query[] = {"include", NULL}, *const api_invocation_query[] = {"include", "model", NULL};
 
 /* A list of what answers are to have that they have not of themselves. */
 static enum status
 read_include(const struct http_request *r, unsigned *include, struct err *e)
 {
-	static const char attributions[] = "attributions";
 	const char *text = http_query(r, "include");
 
 	for (size_t n; text && *text; text += n + (text[n] == ',')) {
 		n = strcspn(text, ",");
-		if (n != sizeof attributions - 1 || memcmp(text, attributions, n))
+		if (include_add(include, text, n, e))
 			return err_set(e, ERR_SYNTAX, "bad_query_parameter",
 				"the query parameter \"include\" has \"%.*s\", and only attributions can be included",
 				(int)text_cut(text, n, 40), text);
-		*include |= INCLUDE_ATTRIBUTIONS;
 	}
 	return OK;
 }
@@ -67,8 +65,7 @@ begin_rows(
 	p->asked = asked;
 	p->include = asked == SCORES ? 0 : INCLUDE_LABELS;
 	p->max_answers = api_max_answers(api);
-	if ((asked != INVOCATION && (s = read_include(r, &p->include, e))) ||
-		(s = service_model_acquire(api->service, model, &p->model, e)) ||
+	if ((s = read_include(r, &p->include, e)) || (s = service_model_acquire(api->service, model, &p->model, e)) ||
 		(s = bundle_check_classes(loaded_bundle(p->model), asked != SCORES, e)) ||
 		(s = api_body_type(r, types, 2, &which, e)) || which == 1)
 		return s;
@@ -185,7 +182,7 @@ api_rows_end(void *app, const struct http_request *r, void *state, const struct 
 		s = csv_predictor_finish(p->csv, &p->answers, &n_rows, e);
 	else if (p->asked == INVOCATION)
 		s = invocations_predict(
-			loaded_bundle(p->model), p->json.data, p->json.len, p->max_answers, &p->answers, e);
+			loaded_bundle(p->model), p->json.data, p->json.len, p->include, p->max_answers, &p->answers, e);
 	else
 		s = json_predict(loaded_bundle(p->model), p->json.data, p->json.len, p->include, p->max_answers,
 			&p->answers, &n_rows, e);

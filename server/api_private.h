@@ -101,7 +101,8 @@ enum status api_model_import(void *app, const struct http_request *r, void *stat
 	struct http_reply *reply, struct err *e);
 
 /* api_predict.c */
-extern const char *const api_rows_query[]; /* of predict and ood */
+extern const char *const api_rows_query[];       /* of a model named in the path */
+extern const char *const api_invocation_query[]; /* where it is named in the query */
 enum status api_predict_begin(void *app, const struct http_request *r, void **state, struct err *e);
 enum status api_ood_begin(void *app, const struct http_request *r, void **state, struct err *e);
 enum status api_rows_body(void *app, void *state, const void *bytes, size_t n, struct err *e);

@@ -10,6 +10,7 @@
 enum {
 	MOST_STEPS = 256, /* of a kind, on trial */
 	TRIAL_ROWS = 4096,
+	ATTRIBUTED_TRIAL_ROWS = 64,
 	SAMPLE = 65536,        /* values of a column that the encoder keeps while it is fitted */
 	SAMPLE_COLUMNS = 512,  /* in wider tables it keeps fewer of each */
 	PIECE_BYTES = 4 << 20, /* of answers on their way to the store, twice */
@@ -255,11 +256,12 @@ out:
 /* Rows through a model ------------------------------------------------------------------------------------------- */
 
 enum status
-estimate_rows(const struct estimate_source *from, const struct bundle *b, bool evaluate, struct job_estimate *out,
-	struct err *e)
+estimate_rows(const struct estimate_source *from, const struct bundle *b, bool evaluate, unsigned include,
+	struct job_estimate *out, struct err *e)
 {
 	const struct dataset_summary *s = from->summary;
-	const size_t n = from->chunk->n_rows < TRIAL_ROWS ? from->chunk->n_rows : TRIAL_ROWS;
+	const size_t most = include & INCLUDE_ATTRIBUTIONS ? ATTRIBUTED_TRIAL_ROWS : TRIAL_ROWS;
+	const size_t n = from->chunk->n_rows < most ? from->chunk->n_rows : most;
 	const size_t d = encoder_n_features(b->encoder), k = b->n_classes;
 	struct bundle quiet = *b; /* nobody asked for these rows: they are not to be counted as answered */
 	const char **names = calloc(s->n_columns, sizeof *names);
@@ -283,7 +285,7 @@ estimate_rows(const struct estimate_source *from, const struct bundle *b, bool e
 		for (; done < n && !predictor_full(p) && !status; done++)
 			if ((status = predictor_add_row(p, from->chunk, done, e)))
 				err_prefix(e, "row %zu", done + 1);
-		if (status || (status = predictor_answer(p, k > 0 ? INCLUDE_LABELS : 0, &a, e)))
+		if (status || (status = predictor_answer(p, include | (k > 0 ? INCLUDE_LABELS : 0), &a, e)))
 			goto out;
 		buf_clear(&text);
 		answers_csv_rows(b, &a, &text);

@@ -30,7 +30,8 @@ struct estimate_source {
 /* What the table and the parameters cannot do together is an error here as in the run. */
 enum status estimate_training(const struct estimate_source *from, const struct params *p, int n_threads,
 	struct job_estimate *out, struct err *e);
-enum status estimate_rows(const struct estimate_source *from, const struct bundle *b, bool evaluate,
+/* include: a sum of enum include. */
+enum status estimate_rows(const struct estimate_source *from, const struct bundle *b, bool evaluate, unsigned include,
 	struct job_estimate *out, struct err *e);
 
 #endif

@@ -2,8 +2,8 @@
  * job_rows: jobs that a model works through the rows of a data set for.
  *
  * "batch_predict" answers every row, in the data set's order, as the predict route would, or the ood route where the
- * model has no classes. What is answered is stored
- * piece by piece, each with a checkpoint in the same transaction, so that nothing is lost or doubled whatever happens.
+ * model has no classes. What is answered is stored piece by piece, each with a checkpoint in the same transaction, so
+ * that nothing is lost or doubled whatever happens.
  * "evaluate" answers the labelled rows and measures the answers; it is quick, and starts over when it was interrupted.
  */
 #include <math.h>
@@ -20,6 +20,7 @@
 enum {
 	PIECE_BYTES = 4 << 20,   /* of answers, before they are stored */
 	MAX_NOTED_WARNINGS = 50, /* as events; more of them help nobody */
+	ATTRIBUTED_AT_ONCE = 64, /* rows, between two looks around: they take long */
 };
 
 struct work {
@@ -28,6 +29,7 @@ struct work {
 	const struct bundle *bundle; /* the model's */
 	struct predictor *predictor;
 	struct table chunk;
+	unsigned include; /* in answers: enum include */
 	double began;
 	size_t first_step; /* rows that were done before */
 
@@ -90,6 +92,7 @@ open_rows(struct work *w, struct err *e)
 	if ((status = service_model_acquire(w->run->jobs->service, w->run->job->model, &w->model, e)))
 		goto out;
 	w->bundle = loaded_bundle(w->model);
+	w->include |= w->bundle->n_classes ? INCLUDE_LABELS : 0;
 	if ((status = dataset_table(s, &w->chunk, e)) || (status = predictor_new(w->bundle, &w->predictor, e)))
 		goto out;
 	status = predictor_columns(w->predictor, names, s->n_columns, e);
@@ -106,8 +109,7 @@ answer_waiting(struct work *w, struct err *e)
 	double elapsed;
 	enum status s;
 
-	if ((s = predictor_answer(w->predictor, w->bundle->n_classes ? INCLUDE_LABELS : 0, &a, e)) ||
-		(s = w->take(w, &a, e)))
+	if ((s = predictor_answer(w->predictor, w->include, &a, e)) || (s = w->take(w, &a, e)))
 		return s;
 	elapsed = run_now() - w->began;
 	if (r->step > w->first_step && elapsed > 0.1)
@@ -122,6 +124,14 @@ settle(struct work *w, size_t i, size_t row, struct err *e)
 	w->next_chunk = i;
 	w->next_row = row;
 	return answer_waiting(w, e);
+}
+
+/* Is it time to answer the rows that wait? */
+static bool
+enough(const struct work *w, size_t row)
+{
+	return predictor_full(w->predictor) ||
+	       (w->include & INCLUDE_ATTRIBUTIONS && row - w->next_row >= ATTRIBUTED_AT_ONCE);
 }
 
 static enum status
@@ -143,7 +153,7 @@ walk(struct work *w, enum status (*at_chunk)(struct work *w, struct err *e), str
 		for (; row < w->chunk.n_rows && !s; row++, r->step++) {
 			if (w->wants && !w->wants(w, row))
 				continue;
-			if (predictor_full(w->predictor) && (s = settle(w, i, row, e)))
+			if (enough(w, row) && (s = settle(w, i, row, e)))
 				break;
 			if ((s = predictor_add_row(w->predictor, &w->chunk, row, e))) {
 				err_prefix(e, "row %zu", r->step + 1);
@@ -355,6 +365,16 @@ out:
 	return s;
 }
 
+static enum status
+read_include(struct work *w, struct err *e)
+{
+	cJSON *params = cJSON_Parse(w->run->job->params);
+	enum status s = service_job_include(params, &w->include, e);
+
+	cJSON_Delete(params);
+	return s;
+}
+
 enum status
 run_batch_predict(struct run *r, struct err *e)
 {
@@ -367,10 +387,11 @@ run_batch_predict(struct run *r, struct err *e)
 	r->work = &w;
 	r->step = 0;
 	r->steps = r->dataset.summary.n_rows;
-	if ((s = run_look_around(r, e)) || (s = open_rows(&w, e)) || (s = read_checkpoint(&w, e)))
+	if ((s = run_look_around(r, e)) || (s = read_include(&w, e)) || (s = open_rows(&w, e)) ||
+		(s = read_checkpoint(&w, e)))
 		goto out;
 	if (!r->step && !w.next_chunk)
-		answers_csv_header(w.bundle, w.bundle->n_classes ? INCLUDE_LABELS : 0, &w.out);
+		answers_csv_header(w.bundle, w.include, &w.out);
 	r->phase = "predicting";
 	r->put_metrics = put_batch_metrics;
 	run_report(r);

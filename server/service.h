@@ -78,6 +78,7 @@ struct job_request { /* texts are borrowed */
 				NULL */
 	struct params params; /* of train */
 	struct class_params classes;
+	unsigned include; /* of batch_predict: what answers have beside labels and scores, a sum of enum include */
 	int priority;
 	double max_seconds;     /* 0: no limit */
 	struct request_key key; /* zeroed: none */
@@ -92,6 +93,13 @@ struct job_request { /* texts are borrowed */
  * (ERR_DATA "evaluation_too_large").
  */
 enum status service_job_create(struct service *v, const struct job_request *q, char id[STORE_ID_SIZE], struct err *e);
+
+/* The "params" of a job as its resource has them, with these parameters of training: owned; NULL when memory was
+ * lacking. And those of a batch_predict, {"include":["attributions"]}, read: NULL says nothing. ERR_INVALID
+ * "unknown_field", "wrong_type", "unknown_include". */
+struct cJSON;
+struct cJSON *service_job_params(const struct job_request *q, const struct params *params);
+enum status service_job_include(const struct cJSON *params, unsigned *include, struct err *e);
 
 /* The same checks, nothing queued; and what the job would cost: see estimate.h. Computes for a moment. */
 struct job_estimate;

@@ -1,4 +1,5 @@
 /* service_jobs: the use cases of jobs; see service.h. */
+#include <cjson/cJSON.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "schema/params_json.h"
 #include "server/estimate.h"
 #include "server/jobs.h"
+#include "server/json.h"
 #include "server/json_build.h"
 #include "server/model_ref.h"
 #include "server/service.h"
@@ -116,6 +118,51 @@ check(struct service *v, const struct job_request *q, struct checked *c, struct 
 	return q->type == JOB_EVALUATE ? service_check_evaluation(summary, loaded_bundle(c->model), e) : OK;
 }
 
+cJSON *
+service_job_params(const struct job_request *q, const struct params *params)
+{
+	struct json_build b = {0};
+	cJSON *root, *list;
+
+	if (q->type == JOB_TRAIN)
+		return params_to_json(params, &q->classes);
+	root = json_object(&b);
+	if (q->type == JOB_BATCH_PREDICT) {
+		list = json_put_array(&b, root, "include");
+		if (q->include & INCLUDE_ATTRIBUTIONS)
+			json_add_text(&b, list, "attributions");
+	}
+	if (!b.failed)
+		return root;
+	cJSON_Delete(root);
+	return NULL;
+}
+
+enum status
+service_job_include(const cJSON *params, unsigned *include, struct err *e)
+{
+	static const char *const known[] = {"include"};
+	const cJSON *list = json_member(params, "include"), *name;
+	enum status s;
+
+	if (!params || cJSON_IsNull(params))
+		return OK;
+	if ((s = json_only(params, "a batch_predict's \"params\"", known, 1, e)) || !list || cJSON_IsNull(list))
+		return s;
+	if (!cJSON_IsArray(list))
+		return err_set(
+			e, ERR_INVALID, "wrong_type", "\"include\" must be a list of names, not %s", json_kind(list));
+	cJSON_ArrayForEach(name, list)
+	{
+		if (!cJSON_IsString(name))
+			return err_set(
+				e, ERR_INVALID, "wrong_type", "\"include\" has %s among the names", json_kind(name));
+		if ((s = include_add(include, name->valuestring, strlen(name->valuestring), e)))
+			return s;
+	}
+	return OK;
+}
+
 enum status
 service_job_create(struct service *v, const struct job_request *q, char id[STORE_ID_SIZE], struct err *e)
 {
@@ -130,9 +177,7 @@ service_job_create(struct service *v, const struct job_request *q, char id[STORE
 	char *params = NULL;
 	enum status s;
 
-	if ((s = check(v, q, &c, e)) ||
-		(s = json_finish(&b, q->type == JOB_TRAIN ? params_to_json(&q->params, &q->classes) : json_object(&b),
-			 &params, e)))
+	if ((s = check(v, q, &c, e)) || (s = json_finish(&b, service_job_params(q, &q->params), &params, e)))
 		goto out;
 	job.params = params;
 	job.model = q->type == JOB_TRAIN ? NULL : c.model_id;
@@ -187,8 +232,8 @@ estimate(void *ctx)
 	if (w->q->type == JOB_TRAIN)
 		w->s = estimate_training(&w->from, &w->q->params, w->n_threads, w->out, w->e);
 	else
-		w->s = estimate_rows(
-			&w->from, loaded_bundle(w->checked->model), w->q->type == JOB_EVALUATE, w->out, w->e);
+		w->s = estimate_rows(&w->from, loaded_bundle(w->checked->model), w->q->type == JOB_EVALUATE,
+			w->q->include, w->out, w->e);
 	return NULL;
 }
 

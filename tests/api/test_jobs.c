@@ -226,6 +226,35 @@ a_batch_answers_as_the_predict_route_does(void **state)
 	assert_refused("DELETE", path_of(id, ""), NULL, 404, "job_not_found", NULL);
 }
 
+/* As many rows as are answered between several looks around, and more than one request may have attributed. */
+static void
+a_batch_has_attributions_where_they_are_asked_for(void **state)
+{
+	static const char body[] = "{\"type\":\"batch_predict\",\"dataset\":\"%s\",\"model\":\"%s\","
+				   "\"params\":{\"include\":[\"attributions\"]}}";
+	char ds[API_ID_SIZE], id[API_ID_SIZE], *want;
+	struct buf csv = {0};
+	struct http_answer a;
+	cJSON *json;
+
+	(void)state;
+	blobs_csv(&csv, 100, 0, false);
+	api_upload(&d, &csv, NULL, ds);
+	buf_put_u8(&csv, 0);
+	start(body, ds, id);
+	json = api_wait(&d, id, "succeeded");
+	assert_string_equal(get(get(json, "params"), "include")->child->valuestring, "attributions");
+	cJSON_Delete(json);
+	want = api_predict_csv(&d, model, "predict?include=attributions", (const char *)csv.data);
+	assert_non_null(strstr(want, "ood.attribution.colour"));
+	a = call_with("GET", path_of(id, "/result"), "", NULL);
+	assert_int_equal(a.status, 200);
+	assert_string_equal(a.body, want);
+	http_answer_release(&a);
+	free(want);
+	buf_release(&csv);
+}
+
 static void
 wait_for_step(const char *id, double step)
 {
@@ -302,6 +331,12 @@ what_cannot_run_is_refused_at_once(void **state)
 		{"{\"type\":\"evaluate\",\"dataset\":\"ds_no%.0s\",\"model\":\"%s\"}", 404, "dataset_not_found", NULL},
 		{"{\"type\":\"evaluate\",\"dataset\":\"%s\",\"model\":\"%s\",\"params\":{}}", 422, "unknown_field",
 			"params"},
+		{"{\"type\":\"batch_predict\",\"dataset\":\"%s\",\"model\":\"%s\",\"params\":{\"include\":[\"all\"]}}",
+			422, "unknown_include", "attributions"},
+		{"{\"type\":\"batch_predict\",\"dataset\":\"%s\",\"model\":\"%s\",\"params\":{\"include\":\"all\"}}",
+			422, "wrong_type", "a list"},
+		{"{\"type\":\"batch_predict\",\"dataset\":\"%s\",\"model\":\"%s\",\"params\":{\"seed\":1}}", 422,
+			"unknown_field", "seed"},
 		{"{\"type\":\"train\",\"dataset\":\"%s\",\"priority\":101}", 422, "out_of_range", "-100 to 100"},
 		{"{\"type\":\"train\",\"dataset\":\"%s\",\"priority\":1.5}", 422, "wrong_type", "whole"},
 		{"{\"type\":\"train\",\"dataset\":\"%s\",\"max_seconds\":0}", 422, "out_of_range", "max_seconds"},
@@ -926,6 +961,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_evaluation_measures_known_labels_and_sets_foreign_ones_apart),
 		cmocka_unit_test(a_batch_answers_as_the_predict_route_does),
+		cmocka_unit_test(a_batch_has_attributions_where_they_are_asked_for),
 		cmocka_unit_test(a_batch_that_pauses_and_is_killed_has_every_row_once),
 		cmocka_unit_test(a_result_of_a_cancelled_job_is_not_to_be_had),
 		cmocka_unit_test(what_cannot_run_is_refused_at_once),

@@ -111,6 +111,20 @@ split_in_gives_split_out(void **state)
 }
 
 static void
+invocations_have_attributions_where_they_are_asked_for(void **state)
+{
+	cJSON *out = post("/invocations?model=blobs&include=attributions", "text/csv", csv, 200);
+	const cJSON *ood = get(get(out, "predictions")->child, "ood");
+
+	(void)state;
+	assert_int_equal(cJSON_GetArraySize(get(ood, "attribution")), 3);
+	cJSON_Delete(out);
+	out = post("/v1/models/blobs/invocations?include=all", "text/csv", csv, 400);
+	assert_string_equal(api_text(out, "code"), "bad_query_parameter");
+	cJSON_Delete(out);
+}
+
+static void
 the_server_tells_tensor_clients_what_there_is(void **state)
 {
 	static const char *const inputs[] = {"x", "y", "colour"}, *const types[] = {"FP32", "FP32", "BYTES"};
@@ -133,8 +147,9 @@ the_server_tells_tensor_clients_what_there_is(void **state)
 		assert_string_equal(api_text(input, "name"), inputs[i]);
 		assert_string_equal(api_text(input, "datatype"), types[i]);
 	}
-	assert_int_equal(cJSON_GetArraySize(get(json, "outputs")), 5);
+	assert_int_equal(cJSON_GetArraySize(get(json, "outputs")), 7);
 	assert_int_equal(cJSON_GetArraySize(get(json, "classes")), 3);
+	assert_int_equal(cJSON_GetArraySize(get(json, "attributed_columns")), 3);
 	cJSON_Delete(json);
 }
 
@@ -300,6 +315,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mlflow_clients_get_answers_in_json),
 		cmocka_unit_test(split_in_gives_split_out),
+		cmocka_unit_test(invocations_have_attributions_where_they_are_asked_for),
 		cmocka_unit_test(the_server_tells_tensor_clients_what_there_is),
 		cmocka_unit_test(tensors_get_the_answers_of_rows),
 		cmocka_unit_test(binary_tensors_come_behind_the_json),

@@ -34,7 +34,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		json_check_object(out.data, n == SIZE_MAX ? out.len : n, &e))
 		abort();
 	buf_clear(&out);
-	if (!invocations_predict(bundle(), data + 2, size - 2, 1 << 24, &out, &e) &&
+	if (!invocations_predict(bundle(), data + 2, size - 2, INCLUDE_LABELS, 1 << 24, &out, &e) &&
 		json_check_object(out.data, out.len, &e))
 		abort();
 	buf_release(&out);

@@ -96,7 +96,7 @@ ask(const struct bundle *b, const struct request *r, struct buf *out)
 		s = json_predict(b, r->text, n, r->form == JSON ? INCLUDE_LABELS : 0, UINT64_MAX, out, &rows, &e);
 		break;
 	case INVOCATION:
-		s = invocations_predict(b, r->text, n, UINT64_MAX, out, &e);
+		s = invocations_predict(b, r->text, n, INCLUDE_LABELS, UINT64_MAX, out, &e);
 		break;
 	case TENSORS:
 		s = oip_infer(b, &names, r->text, n, SIZE_MAX, UINT64_MAX, out, &rows, &e);

@@ -187,6 +187,22 @@ free_scene(struct scene *s)
 	free(s);
 }
 
+/* columns "x" (number), "two words" (text) */
+static struct scene *
+plain_scene(void)
+{
+	struct scene *s = NULL;
+
+	for (uint64_t seed = 1; !s; seed++) {
+		s = new_scene(seed, false, 1);
+		if (s->n_columns != 2 || s->text[0] || !s->text[1] || s->number_like[1]) {
+			free_scene(s);
+			s = NULL;
+		}
+	}
+	return s;
+}
+
 /* ---- the ways in ------------------------------------------------------------------------------------------------- */
 
 struct answer {
@@ -437,7 +453,7 @@ by_invocation(const struct scene *s, enum mlflow_way way)
 		put_columns(s, way == INPUT_NESTED, &in);
 	}
 	buf_puts(&in, "}");
-	check(invocations_predict(s->bundle, in.data, in.len, UINT64_MAX, &out, &err), field[way]);
+	check(invocations_predict(s->bundle, in.data, in.len, INCLUDE_LABELS, UINT64_MAX, &out, &err), field[way]);
 	a = read_json_answers(s, &out, "predictions", read_object);
 	buf_release(&in);
 	buf_release(&out);
@@ -661,23 +677,165 @@ a_row_alone_gets_the_answer_it_has_among_others(void **state)
 	free_scene(s);
 }
 
-/* ---- what is refused --------------------------------------------------------------------------------------------- */
+/* ---- attributions ------------------------------------------------------------------------------------------------ */
 
-/* columns "x" (number), "two words" (text) */
-static struct scene *
-plain_scene(void)
+enum { MAX_ATTRIBUTED = 40 };
+
+struct attributed { /* what one way in gave */
+	float reference[MAX_ATTRIBUTED], of[MAX_ATTRIBUTED][MAX_COLUMNS];
+};
+
+/* Of an answer that is an object. */
+static void
+read_attributions(const struct scene *s, const struct buf *reply, struct attributed *a)
 {
-	struct scene *s = NULL;
+	cJSON *root = cJSON_ParseWithLength((const char *)reply->data, reply->len);
+	const cJSON *item;
+	size_t i = 0;
 
-	for (uint64_t seed = 1; !s; seed++) {
-		s = new_scene(seed, false, 1);
-		if (s->n_columns != 2 || s->text[0] || !s->text[1] || s->number_like[1]) {
-			free_scene(s);
-			s = NULL;
+	cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(root, "predictions"))
+	{
+		const cJSON *ood = cJSON_GetObjectItemCaseSensitive(item, "ood");
+		const cJSON *list = cJSON_GetObjectItemCaseSensitive(ood, "attribution"), *one;
+		size_t n = 0;
+
+		a->reference[i] = (float)cJSON_GetObjectItemCaseSensitive(ood, "reference_score")->valuedouble;
+		cJSON_ArrayForEach(one, list)
+		{
+			a->of[i][n++] = (float)one->valuedouble;
+		}
+		i++;
+	}
+	assert_int_equal(i, s->n_rows);
+	cJSON_Delete(root);
+}
+
+static void
+attributions_by_invocation(const struct scene *s, unsigned include, const char *params, struct attributed *a)
+{
+	struct buf in = {0}, out = {0};
+
+	buf_printf(&in, "{\"params\":%s,\"instances\":", params);
+	put_lists(s, &in);
+	buf_puts(&in, "}");
+	check(invocations_predict(s->bundle, in.data, in.len, include, UINT64_MAX, &out, &err), params);
+	read_attributions(s, &out, a);
+	buf_release(&in);
+	buf_release(&out);
+}
+
+static void
+attributions_by_tensors(const struct scene *s, bool binary, struct attributed *a)
+{
+	const struct oip_names called = {"m", NULL};
+	struct buf in = {0}, none = {0}, out = {0};
+	const cJSON *list, *one, *other;
+	size_t json_size, n = 0;
+	struct reader rest;
+	cJSON *root;
+
+	buf_printf(&in, "{\"parameters\":{\"binary_data_output\":%s},", binary ? "true" : "false");
+	buf_puts(&in, "\"outputs\":[{\"name\":\"ood_attribution\"},{\"name\":\"ood_reference_score\"}],\"inputs\":[");
+	for (size_t j = 0; j < s->n_columns; j++) {
+		buf_puts(&in, j ? "," : "");
+		put_tensor(s, j, TENSOR_JSON, &in, &none);
+	}
+	buf_puts(&in, "]}");
+	check(oip_infer(s->bundle, &called, in.data, in.len, SIZE_MAX, UINT64_MAX, &out, &json_size, &err), "OIP");
+	root = cJSON_ParseWithLength((const char *)out.data, binary ? json_size : out.len);
+	list = cJSON_GetObjectItemCaseSensitive(root, "outputs");
+	one = cJSON_GetObjectItemCaseSensitive(list->child, "shape");
+	assert_int_equal(one->child->valueint, s->n_rows);
+	n = (size_t)one->child->next->valueint;
+	assert_true(n <= s->n_columns);
+	if (binary) {
+		rest = reader_over(out.data + json_size, out.len - json_size);
+		for (size_t i = 0; i < s->n_rows; i++)
+			reader_f32s(&rest, a->of[i], n);
+		reader_f32s(&rest, a->reference, s->n_rows);
+		assert_false(rest.failed);
+	} else {
+		one = cJSON_GetObjectItemCaseSensitive(list->child, "data")->child;
+		other = cJSON_GetObjectItemCaseSensitive(list->child->next, "data")->child;
+		for (size_t i = 0; i < s->n_rows; i++, other = other->next) {
+			a->reference[i] = (float)other->valuedouble;
+			for (size_t j = 0; j < n; j++, one = one->next)
+				a->of[i][j] = (float)one->valuedouble;
 		}
 	}
-	return s;
+	cJSON_Delete(root);
+	buf_release(&in);
+	buf_release(&none);
+	buf_release(&out);
 }
+
+static void
+attributions_are_the_same_by_every_way_in(void **state)
+{
+	struct attributed *a = calloc(2, sizeof *a);
+
+	(void)state;
+	assert_non_null(a);
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		struct scene *s = new_scene(seed, false, seed == 5 ? MAX_ATTRIBUTED : seed);
+		struct buf in = {0}, out = {0};
+		size_t n;
+
+		memset(a, 0, 2 * sizeof *a);
+		buf_puts(&in, "{\"rows\":");
+		put_objects(s, &in);
+		buf_puts(&in, "}");
+		check(json_predict(s->bundle, in.data, in.len, INCLUDE_LABELS | INCLUDE_ATTRIBUTIONS, UINT64_MAX, &out,
+			      &n, &err),
+			"JSON");
+		read_attributions(s, &out, &a[0]);
+		attributions_by_invocation(s, INCLUDE_LABELS | INCLUDE_ATTRIBUTIONS, "null", &a[1]);
+		assert_memory_equal(&a[0], &a[1], sizeof *a);
+		memset(&a[1], 0, sizeof *a);
+		attributions_by_invocation(s, INCLUDE_LABELS, "{\"top_k\":[3],\"include\":\"attributions\"}", &a[1]);
+		assert_memory_equal(&a[0], &a[1], sizeof *a);
+		memset(&a[1], 0, sizeof *a);
+		attributions_by_invocation(s, INCLUDE_LABELS, "{\"include\":[\"attributions\"]}", &a[1]);
+		assert_memory_equal(&a[0], &a[1], sizeof *a);
+		for (int binary = 0; binary < 2; binary++) {
+			memset(&a[1], 0, sizeof *a);
+			attributions_by_tensors(s, binary, &a[1]);
+			assert_memory_equal(&a[0], &a[1], sizeof *a);
+		}
+		buf_release(&in);
+		buf_release(&out);
+		free_scene(s);
+	}
+	free(a);
+}
+
+static void
+tensors_of_too_many_rows_are_not_attributed(void **state)
+{
+	const struct oip_names called = {"m", NULL};
+	struct scene *s = plain_scene();
+	struct buf in = {0}, out = {0};
+	size_t size;
+
+	(void)state;
+	buf_printf(&in, "{\"outputs\":[{\"name\":\"ood_attribution\"}],\"inputs\":[");
+	for (int j = 0; j < 2; j++) {
+		buf_printf(&in, "%s{\"name\":\"%s\",\"shape\":[%d],\"datatype\":\"%s\",\"data\":[", j ? "," : "",
+			names[j], MAX_ATTRIBUTED_ROWS + 1, j ? "BYTES" : "FP32");
+		for (int i = 0; i <= MAX_ATTRIBUTED_ROWS; i++)
+			buf_puts(&in, i ? ",null" : "null");
+		buf_puts(&in, "]}");
+	}
+	buf_puts(&in, "]}");
+	assert_int_equal(
+		oip_infer(s->bundle, &called, in.data, in.len, SIZE_MAX, UINT64_MAX, &out, &size, &err), ERR_TOO_LARGE);
+	assert_string_equal(err.code, "too_many_rows");
+	buf_release(&in);
+	buf_release(&out);
+	free_scene(s);
+}
+
+/* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 static void
 bad_bodies_of_mlflow_are_refused(void **state)
@@ -718,6 +876,10 @@ bad_bodies_of_mlflow_are_refused(void **state)
 		{"{\"dataframe_split\":{\"columns\":[\"x\",\"two words\"],\"data\":[[\"z\",\"a\"]]}}", ERR_DATA,
 			"not_a_number"},
 		{"{\"inputs\":[[1,\"a\"]]} x", ERR_SYNTAX, "malformed_json"},
+		{"{\"inputs\":[[1,\"a\"]],\"params\":3}", ERR_INVALID, "wrong_type"},
+		{"{\"inputs\":[[1,\"a\"]],\"params\":{\"include\":\"all\"}}", ERR_INVALID, "unknown_include"},
+		{"{\"inputs\":[[1,\"a\"]],\"params\":{\"include\":[\"attributions\",3]}}", ERR_INVALID, "wrong_type"},
+		{"{\"inputs\":[[1,\"a\"]],\"params\":{\"include\":{}}}", ERR_INVALID, "wrong_type"},
 	};
 	struct scene *s = plain_scene();
 
@@ -725,7 +887,7 @@ bad_bodies_of_mlflow_are_refused(void **state)
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct buf out = {0};
 		enum status got = invocations_predict(
-			s->bundle, bad[i].body, strlen(bad[i].body), UINT64_MAX, &out, &err);
+			s->bundle, bad[i].body, strlen(bad[i].body), INCLUDE_LABELS, UINT64_MAX, &out, &err);
 
 		if (got != bad[i].status || strcmp(err.code, bad[i].code))
 			fail_msg("%s: not %s but %s: %s", bad[i].body, bad[i].code, got ? err.code : "ok", err.msg);
@@ -919,7 +1081,8 @@ answers_over_the_limit_are_refused(void **state)
 	size_t size;
 
 	(void)state;
-	assert_int_equal(invocations_predict(s->bundle, json, sizeof json - 1, 40, &out, &err), ERR_TOO_LARGE);
+	assert_int_equal(
+		invocations_predict(s->bundle, json, sizeof json - 1, INCLUDE_LABELS, 40, &out, &err), ERR_TOO_LARGE);
 	assert_string_equal(err.code, "answer_too_large");
 	assert_int_equal(oip_infer(s->bundle, &called, tensors, sizeof tensors - 1, SIZE_MAX, 10, &out, &size, &err),
 		ERR_TOO_LARGE);
@@ -934,6 +1097,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_way_in_gives_the_same_answer),
 		cmocka_unit_test(a_row_alone_gets_the_answer_it_has_among_others),
+		cmocka_unit_test(attributions_are_the_same_by_every_way_in),
+		cmocka_unit_test(tensors_of_too_many_rows_are_not_attributed),
 		cmocka_unit_test(bad_bodies_of_mlflow_are_refused),
 		cmocka_unit_test(bad_tensors_are_refused),
 		cmocka_unit_test(a_binary_tensor_may_not_be_infinite_or_no_text),
