@@ -1,6 +1,7 @@
 /* buf: see buf.h. */
 #include "engine/buf.h"
 
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,15 +181,15 @@ reader_take(struct reader *r, size_t n)
 	return at;
 }
 
-static uint64_t
+static inline uint64_t
 take_le(struct reader *r, size_t n)
 {
 	const unsigned char *at = reader_take(r, n);
 	uint64_t v = 0;
 
-	for (size_t i = 0; at && i < n; i++)
-		v |= (uint64_t)at[i] << (8 * i);
-	return v;
+	if (at)
+		memcpy(&v, at, n); /* the low bytes, wherever they lie */
+	return le64toh(v);
 }
 
 uint8_t

@@ -245,13 +245,21 @@ row_width(const struct model *m)
 enum status
 model_workspace_new(const struct model *m, struct model_workspace **out, struct err *e)
 {
+	return model_workspace_for(m, MAX_TILE, out, e);
+}
+
+enum status
+model_workspace_for(const struct model *m, size_t n_rows, struct model_workspace **out, struct err *e)
+{
 	struct model_workspace *w = calloc(1, sizeof *w);
 	struct arena arena = {0};
 
 	if (!w)
 		return err_nomem(e);
 	w->tile = WORKSPACE_NUMBERS / (row_width(m) + 1);
-	w->tile = w->tile < 1 ? 1 : w->tile > MAX_TILE ? MAX_TILE : w->tile;
+	w->tile = w->tile > MAX_TILE ? MAX_TILE : w->tile;
+	w->tile = w->tile > n_rows ? n_rows : w->tile;
+	w->tile = w->tile < 1 ? 1 : w->tile;
 	layout_workspace(w, m, &arena);
 	w->block = aligned_alloc(64, arena.used * sizeof *w->block);
 	if (!w->block) {

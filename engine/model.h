@@ -68,6 +68,8 @@ double model_p_value(const struct model *m, enum ood_score kind, double score); 
 										   1 when there are none */
 
 enum status model_workspace_new(const struct model *m, struct model_workspace **out, struct err *e);
+/* A smaller one, for those who predict n_rows or fewer at a time. */
+enum status model_workspace_for(const struct model *m, size_t n_rows, struct model_workspace **out, struct err *e);
 void model_workspace_free(struct model_workspace *w);
 
 /*

@@ -1,17 +1,15 @@
 /*
- * number: decimal text to double and back, exactly; see table.h.
+ * number: decimal text to double, exactly; see table.h. The way back is number_write.c.
  *
- * Reading: up to 19 digits make an integer m, and the value is m * 10^e. Where m and 10^|e| are doubles, one
+ * Up to 19 digits make an integer m, and the value is m * 10^e. Where m and 10^|e| are doubles, one
  * multiplication or division rounds once, hence correctly (Clinger, "How to read floating point numbers accurately",
  * 1990). Where they fit in 64 bits, 128-bit integers give the product or quotient exactly, with its remainder. The rest
  * is for strtod, which gets digits and an exponent but no decimal point, and so nothing that a locale could change.
- * Writing: the first of the shortest precisions that reads back as the same value.
  */
 #include "schema/number_amid.h"
 
 #include <assert.h>
 #include <endian.h>
-#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -213,157 +211,4 @@ bool
 number_parse_marked(const char *text, size_t len, char mark, double *out)
 {
 	return parse(text, len, mark, out);
-}
-
-/* An integer below 10^15 in magnitude. */
-static size_t
-format_integer(char *buf, double v)
-{
-	char digits[24];
-	uint64_t m = (uint64_t)fabs(v);
-	size_t n = 0, at = 0;
-
-	do
-		digits[n++] = (char)('0' + m % 10);
-	while (m /= 10);
-	if (signbit(v))
-		buf[at++] = '-';
-	while (n)
-		buf[at++] = digits[--n];
-	buf[at] = '\0';
-	return at;
-}
-
-/* n / 10^k, without zeros at its end, as %g writes it. n > 0; above 1e-99, which two digits of an exponent reach. */
-static size_t
-put_decimal(char *buf, bool negative, uint64_t n, int k)
-{
-	char digits[24];
-	int n_digits = 0, exponent;
-	size_t at = 0;
-
-	while (k && n % 10 == 0) {
-		n /= 10;
-		k--;
-	}
-	for (; n; n /= 10)
-		digits[n_digits++] = (char)('0' + n % 10);
-	exponent = n_digits - 1 - k;
-	if (exponent >= -4)
-		while (n_digits <= k)
-			digits[n_digits++] = '0';
-	if (negative)
-		buf[at++] = '-';
-	for (int point = exponent >= -4 ? k : n_digits - 1; n_digits;) {
-		if (n_digits == point)
-			buf[at++] = '.';
-		buf[at++] = digits[--n_digits];
-	}
-	if (exponent < -4) {
-		buf[at++] = 'e';
-		buf[at++] = '-';
-		buf[at++] = (char)('0' + -exponent / 10);
-		buf[at++] = (char)('0' + -exponent % 10);
-	}
-	buf[at] = '\0';
-	return at;
-}
-
-/* 10^exponent <= size < 10^(exponent + 1), or one off where size is nearly a power of ten; 1e-14 < size < 1e16. */
-static int
-exponent_of(double size)
-{
-	int exponent = 0;
-
-	if (size >= 1)
-		while (size >= number_ten_to[exponent + 1])
-			exponent++;
-	else
-		while (size * number_ten_to[-exponent] < 1)
-			exponent--;
-	return exponent;
-}
-
-/*
- * A double that came of a decimal of 15 digits, as most do. No two such decimals are the same double, and n / 10^k of
- * whole numbers that doubles hold exactly is correctly rounded, as the reading of that decimal is: so where it is v, it
- * is the one. 0: v needs more digits.
- */
-static size_t
-format_short(char *buf, double v)
-{
-	double size = fabs(v);
-	int k = DBL_DIG - 1 - exponent_of(size);
-	uint64_t n;
-
-	if (k < 0)
-		return 0;
-	n = (uint64_t)nearbyint(size * number_ten_to[k]);
-	return (double)n / number_ten_to[k] == size ? put_decimal(buf, signbit(v), n, k) : 0;
-}
-
-size_t
-number_format(char *buf, double v)
-{
-	int precision = fabs(v) < DBL_MIN ? 1 : DBL_DIG; /* subnormal ones have fewer digits */
-	size_t n = 0;
-
-	assert(isfinite(v));
-	if (fabs(v) < 1e15 && v == trunc(v))
-		return format_integer(buf, v);
-	if (fabs(v) >= 1e-4 && fabs(v) < 1e15)
-		n = format_short(buf, v);
-	if (n)
-		return n;
-	do
-		n = (size_t)snprintf(buf, 32, "%.*g", precision, v);
-	while (precision++ < 17 && strtod(buf, NULL) != v);
-	return n;
-}
-
-/*
- * A float of ordinary size has at most 9 digits, and doubles around it are 2^29 times denser: so its first digits come
- * from one rounding of v * 10^k, and n / 10^k, correctly rounded, read as a float, is v or is not. Only where that
- * double lies exactly between two floats could reading the text itself round otherwise; such an n is not used.
- */
-static size_t
-format_ordinary(char *buf, float v)
-{
-	double size = fabs((double)v);
-	int exponent = exponent_of(size);
-
-	for (int precision = FLT_DIG; precision <= 9; precision++) {
-		int k = precision - 1 - exponent; /* digits behind the point; 0 <= k <= 22 */
-		uint64_t n, bits;
-		double near;
-
-		if (k < 0)
-			continue;
-		n = (uint64_t)nearbyint(size * number_ten_to[k]);
-		near = (double)n / number_ten_to[k];
-		memcpy(&bits, &near, sizeof bits);
-		if ((float)near != fabsf(v) || (bits & 0x1fffffff) == 0x10000000)
-			continue;
-		return put_decimal(buf, signbit(v), n, k);
-	}
-	return 0;
-}
-
-size_t
-number_format_float(char *buf, float v)
-{
-	int precision = fabsf(v) < FLT_MIN ? 1 : FLT_DIG;
-	size_t n = 0;
-
-	assert(isfinite(v));
-	if (fabsf(v) < 1e6f && v == truncf(v))
-		return format_integer(buf, (double)v);
-	if (fabsf(v) >= 1e-13f && fabsf(v) < 1e8f)
-		n = format_ordinary(buf, v);
-	if (n)
-		return n;
-	do
-		n = (size_t)snprintf(buf, 32, "%.*g", precision, (double)v);
-	while (precision++ < 9 && strtof(buf, NULL) != v);
-	return n;
 }

@@ -204,7 +204,7 @@ predictor_new(const struct bundle *b, struct predictor **out, struct err *e)
 	if ((s = init_table(p, e)) || (s = init_known(p, e)) || (s = table_reserve(&p->table, p->batch, e)) ||
 		(s = encoder_rows_init(b->encoder, &p->rows, p->batch, e)) ||
 		(s = encode_warnings_init(&p->counts, b->encoder, e)) ||
-		(s = model_workspace_new(b->model, &p->workspace, e)) || (s = init_answers(p, e))) {
+		(s = model_workspace_for(b->model, p->batch, &p->workspace, e)) || (s = init_answers(p, e))) {
 		predictor_destroy(p);
 		return s;
 	}
@@ -347,8 +347,11 @@ grow(struct predictor *p, struct err *e)
 	rows_release(&p->rows);
 	answers_release(&p->answers);
 	p->answers = (struct answers){0};
+	model_workspace_free(p->workspace);
+	p->workspace = NULL;
 	p->batch = p->later_batch;
-	if ((s = table_reserve(&p->table, p->batch, e)) ||
+	if ((s = model_workspace_for(p->bundle->model, p->batch, &p->workspace, e)) ||
+		(s = table_reserve(&p->table, p->batch, e)) ||
 		(s = encoder_rows_init(p->bundle->encoder, &p->rows, p->batch, e)))
 		return s;
 	return init_answers(p, e);

@@ -178,13 +178,14 @@ api_oip_infer(void *app, const struct http_request *r, void *state, const struct
 	const struct api *api = app;
 	const struct oip_names names = {r->path_param[0], r->path_param[1]};
 	const struct inference *f = state;
+	const enum slot slot = api_slot(gathered->len);
 	size_t json_size = SIZE_MAX;
 	enum status s;
 
-	service_slot_take(api->service);
+	service_slot_take(api->service, slot);
 	s = oip_infer(loaded_bundle(f->model), &names, gathered->data, gathered->len, f->json_size,
 		api_max_answers(api), &reply->body, &json_size, e);
-	service_slot_give(api->service);
+	service_slot_give(api->service, slot);
 	if (!s && json_size != SIZE_MAX) {
 		reply->content_type = "application/octet-stream";
 		reply->json_size = json_size;

@@ -21,8 +21,9 @@ struct prediction { /* of one request */
 	unsigned include; /* enum include */
 	struct loaded_model *model;
 	struct csv_predictor *csv; /* NULL: JSON */
-	uint64_t max_answers;      /* bytes */
-	struct buf json;           /* the whole body */
+	enum slot csv_slot;
+	uint64_t max_answers; /* bytes */
+	struct buf json;      /* the whole body */
 	struct buf answers;
 };
 
@@ -33,6 +34,12 @@ api_max_answers(const struct api *api)
 }
 
 const char *const api_rows_query[] = {"include", NULL}, *const api_invocation_query[] = {"include", "model", NULL};
+
+enum slot
+api_slot(uint64_t n)
+{
+	return n <= SLOT_SHORT_BYTES ? SLOT_SHORT : SLOT_LONG;
+}
 
 /* A list of what answers are to have that they have not of themselves. */
 static enum status
@@ -71,6 +78,7 @@ begin_rows(
 		return s;
 	if ((s = csv_predictor_new(loaded_bundle(p->model), p->include, &p->csv, e)))
 		return s;
+	p->csv_slot = http_header(r, "Content-Encoding") ? SLOT_LONG : api_slot(r->content_length);
 	csv_predictor_limit_attributions(p->csv);
 	if (asked == INVOCATION)
 		csv_predictor_as_json(p->csv);
@@ -117,9 +125,9 @@ api_rows_body(void *app, void *state, const void *bytes, size_t n, struct err *e
 		buf_put(&p->json, bytes, n);
 		return buf_status(&p->json, e);
 	}
-	service_slot_take(api->service);
+	service_slot_take(api->service, p->csv_slot);
 	s = csv_predictor_feed(p->csv, bytes, n, &p->answers, e);
-	service_slot_give(api->service);
+	service_slot_give(api->service, p->csv_slot);
 	return s ? s : check_answers(p, e);
 }
 
@@ -173,11 +181,12 @@ api_rows_end(void *app, const struct http_request *r, void *state, const struct 
 {
 	struct prediction *p = state;
 	struct api *api = app;
+	const enum slot slot = p->csv ? p->csv_slot : api_slot(p->json.len);
 	size_t n_rows;
 	enum status s;
 
 	(void)r, (void)gathered;
-	service_slot_take(api->service);
+	service_slot_take(api->service, slot);
 	if (p->csv)
 		s = csv_predictor_finish(p->csv, &p->answers, &n_rows, e);
 	else if (p->asked == INVOCATION)
@@ -186,7 +195,7 @@ api_rows_end(void *app, const struct http_request *r, void *state, const struct 
 	else
 		s = json_predict(loaded_bundle(p->model), p->json.data, p->json.len, p->include, p->max_answers,
 			&p->answers, &n_rows, e);
-	service_slot_give(api->service);
+	service_slot_give(api->service, slot);
 	if (s || (s = check_answers(p, e)) || (p->csv && (s = put_warnings(p->csv, reply, e))))
 		return s;
 	if (p->csv && p->asked != INVOCATION)

@@ -111,6 +111,7 @@ enum status api_rows_end(void *app, const struct http_request *r, void *state, c
 void api_rows_release(void *app, void *state);
 enum status api_invocation_begin(void *app, const struct http_request *r, void **state, struct err *e);
 uint64_t api_max_answers(const struct api *api); /* bytes of the answers to one request */
+enum slot api_slot(uint64_t n);                  /* for n bytes of rows */
 
 /* api_oip.c */
 enum status api_oip_server(void *app, const struct http_request *r, void *state, const struct buf *gathered,

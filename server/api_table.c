@@ -163,9 +163,9 @@ api_dataset_content(void *app, const struct http_request *r, void *state, const 
 		goto out; /* http releases the stream */
 	/* Only who asks for a part, or for the size alone, has to wait for it to be known. */
 	if (http_header(r, "Range") || !strcmp(r->method, "HEAD")) {
-		service_slot_take(api->service);
+		service_slot_take(api->service, SLOT_LONG);
 		s = content_measure(w->content, e);
-		service_slot_give(api->service);
+		service_slot_give(api->service, SLOT_LONG);
 	}
 	reply->stream.size = content_size(w->content);
 	reply->content_type = "text/csv; charset=utf-8; header=present";

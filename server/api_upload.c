@@ -321,10 +321,10 @@ api_inspect_end(void *app, const struct http_request *r, void *state, const stru
 	(void)r, (void)gathered;
 	if (s)
 		return s;
-	service_slot_take(api->service);
+	service_slot_take(api->service, SLOT_LONG);
 	s = inspect(p->head.data ? p->head.data : (const void *)"", p->head.len, p->n_seen <= INSPECT_BYTES,
 		&p->options, &n, e);
-	service_slot_give(api->service);
+	service_slot_give(api->service, SLOT_LONG);
 	if (s)
 		return s;
 	root = json_object(&b);

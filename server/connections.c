@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -13,6 +14,7 @@ enum { LINGER_MS = 30000, LINGER_PAUSE_MS = 5000 };
 struct connection {
 	struct connections *set;
 	int fd;
+	char client[64];
 
 	/* protected by the set's lock */
 	struct connection *previous, *next;
@@ -183,7 +185,7 @@ connections_drain(struct connections *s, unsigned seconds)
 }
 
 struct connection *
-connection_enter(struct connections *s, int fd, uint64_t milliseconds)
+connection_enter(struct connections *s, int fd, const char *client, uint64_t milliseconds)
 {
 	struct connection *c = calloc(1, sizeof *c);
 
@@ -191,6 +193,7 @@ connection_enter(struct connections *s, int fd, uint64_t milliseconds)
 		return NULL;
 	c->set = s;
 	c->fd = fd;
+	snprintf(c->client, sizeof c->client, "%s", client);
 	c->phase = PHASE_WAITING;
 	c->deadline = UINT64_MAX;
 	pthread_mutex_lock(&s->lock);
@@ -222,6 +225,12 @@ connection_leave(struct connection *c)
 		pthread_cond_broadcast(&s->idle);
 	pthread_mutex_unlock(&s->lock);
 	free(c);
+}
+
+const char *
+connection_client(const struct connection *c)
+{
+	return c->client;
 }
 
 int

@@ -33,8 +33,10 @@ bool connections_stopping(struct connections *s);
 /* Ends the connections that wait, waits up to `seconds` for those in PHASE_BODY, _HANDLING and _REPLYING, ends all. */
 void connections_drain(struct connections *s, unsigned seconds);
 
-struct connection *connection_enter(struct connections *s, int fd, uint64_t milliseconds); /* NULL: out of memory */
-void connection_leave(struct connection *c);                                               /* frees it */
+/* client: the address of who is at the other end; copied, cut where it is too long. NULL: out of memory. */
+struct connection *connection_enter(struct connections *s, int fd, const char *client, uint64_t milliseconds);
+void connection_leave(struct connection *c); /* frees it */
+const char *connection_client(const struct connection *c);
 int connection_fd(const struct connection *c);
 bool connection_was_ended(struct connection *c); /* by the reaper or connections_drain */
 

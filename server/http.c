@@ -27,7 +27,7 @@
 #include "server/tls.h"
 
 enum {
-	CONNECTION_MEMORY = 128 << 10, /* the library's, for headers and a piece of the body */
+	CONNECTION_MEMORY = 64 << 10, /* the library's; zeroed by it at every request */
 	STACK = 512 << 10,
 	OTHER_FILES = 128,      /* descriptors of the rest of the program */
 	SPARE_CONNECTIONS = 64, /* beyond the limit: these are told so with a 503 */
@@ -37,12 +37,19 @@ enum {
 static void
 on_connection(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode what)
 {
+	const union MHD_ConnectionInfo *info;
 	struct connection *c = *context;
 	struct http *h = cls;
+	char client[64] = "";
 
 	if (what == MHD_CONNECTION_NOTIFY_STARTED) { /* NULL is for on_request to refuse */
+		info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+		if (info && info->client_addr)
+			getnameinfo(info->client_addr, sizeof(struct sockaddr_storage), client, sizeof client, NULL, 0,
+				NI_NUMERICHOST);
 		*context = connection_enter(h->connections,
-			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, h->header_ms);
+			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, client,
+			h->header_ms);
 	} else if (c) {
 		if (connection_was_ended(c) && !connections_stopping(h->connections))
 			log_event(LOG_DEBUG, "connection ended: nothing whole came in time", NULL);
@@ -403,13 +410,10 @@ static void
 log_access(const struct exchange *x, double seconds, enum MHD_RequestTerminationCode how)
 {
 	const char *optional[5] = {NULL}, **next = optional;
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	char status[16], bytes[24], received[24], duration[24], client[64] = "";
+	const unsigned long long us = (unsigned long long)(seconds * 1e6);
+	char status[16], bytes[24], received[24], duration[32];
 	const char *outcome = "done";
 
-	if (info && info->client_addr)
-		getnameinfo(info->client_addr, sizeof(struct sockaddr_storage), client, sizeof client, NULL, 0,
-			NI_NUMERICHOST);
 	if (connection_was_ended(x->c))
 		outcome = "too_slow";
 	else if (how != MHD_REQUEST_TERMINATED_COMPLETED_OK && !x->unread)
@@ -417,7 +421,7 @@ log_access(const struct exchange *x, double seconds, enum MHD_RequestTermination
 	snprintf(status, sizeof status, "%d", x->status);
 	snprintf(bytes, sizeof bytes, "%zu", x->reply_bytes);
 	snprintf(received, sizeof received, "%llu", (unsigned long long)x->received);
-	snprintf(duration, sizeof duration, "%.3f", seconds * 1000);
+	snprintf(duration, sizeof duration, "%llu.%03llu", us / 1000, us % 1000);
 	if (x->request.caller[0]) {
 		*next++ = "caller";
 		*next++ = x->request.caller;
@@ -427,8 +431,8 @@ log_access(const struct exchange *x, double seconds, enum MHD_RequestTermination
 		*next++ = x->request.trace_id;
 	}
 	log_event(LOG_INFO, "request", "method", x->request.method, "path", x->request.path, "status", status, "bytes",
-		bytes, "received", received, "ms", duration, "outcome", outcome, "client", client, "request_id",
-		x->request.request_id, optional[0], optional[1], optional[2], optional[3], NULL);
+		bytes, "received", received, "ms", duration, "outcome", outcome, "client", connection_client(x->c),
+		"request_id", x->request.request_id, optional[0], optional[1], optional[2], optional[3], NULL);
 }
 
 static void

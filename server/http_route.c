@@ -1,6 +1,8 @@
 /* http_route: see http_route.h; here too are the problem details, http.h's http_status_of and http_problem. */
 #include "server/http_route.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -200,20 +202,45 @@ http_is_token(const char *text, size_t n)
 	return n > 0;
 }
 
+/* Ids of requests: none twice in a process, since both the odd step and the spreading are one to one, and two processes
+ * begin apart. They are no secrets. */
+static pthread_once_t id_seeded = PTHREAD_ONCE_INIT;
+static uint64_t id_seed;
+static _Atomic uint64_t ids_given;
+
+static void
+seed_ids(void)
+{
+	if (getrandom(&id_seed, sizeof id_seed, GRND_NONBLOCK) != sizeof id_seed)
+		id_seed = monotonic_ms() ^ (uint64_t)(uintptr_t)&id_seed; /* early at boot: unique enough for a log */
+}
+
+/* The finaliser of splitmix64. */
+static uint64_t
+spread(uint64_t z)
+{
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
 void
 http_request_id(const char *given, char out[HTTP_REQUEST_ID_SIZE])
 {
 	static const char sane[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	static const char hex[] = "0123456789abcdef";
 	size_t n = given ? strlen(given) : 0;
-	uint64_t random;
+	uint64_t id;
 
 	if (n && n < HTTP_REQUEST_ID_SIZE && strspn(given, sane) == n) {
 		memcpy(out, given, n + 1);
 		return;
 	}
-	if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
-		random = monotonic_ms() ^ (uint64_t)(uintptr_t)out; /* early at boot: unique enough for a log */
-	snprintf(out, HTTP_REQUEST_ID_SIZE, "%016llx", (unsigned long long)random);
+	pthread_once(&id_seeded, seed_ids);
+	id = spread(id_seed + atomic_fetch_add_explicit(&ids_given, 1, memory_order_relaxed) * 0x9e3779b97f4a7c15u);
+	for (n = 0; n < 16; n++)
+		out[n] = hex[id >> (60 - 4 * n) & 15];
+	out[n] = '\0';
 }
 
 void

@@ -29,14 +29,22 @@ log_setup(enum log_level least, enum log_format format)
 	line_format = format;
 }
 
+static bool
+is_bare(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+	       (c && strchr("-_./:[]{}@%+,", c));
+}
+
 /* A bare word stands as it is; anything else is quoted, so that a value cannot pass for another key or line. */
 static void
 put_value(struct buf *line, const char *value)
 {
-	static const char bare[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:[]{}@%+,";
-	size_t n = strlen(value);
+	size_t n = 0;
 
-	if (n && strspn(value, bare) == n)
+	while (is_bare((unsigned char)value[n]))
+		n++;
+	if (n && !value[n])
 		buf_put(line, value, n);
 	else
 		json_escape(line, value);
@@ -55,7 +63,9 @@ put_text(struct buf *line, enum log_level level, const char *message, va_list pa
 	while ((key = va_arg(pairs, const char *))) {
 		const char *value = va_arg(pairs, const char *);
 
-		buf_printf(line, " %s=", key);
+		buf_put(line, " ", 1);
+		buf_puts(line, key);
+		buf_put(line, "=", 1);
 		put_value(line, value ? value : "");
 	}
 }
@@ -124,6 +134,7 @@ log_event(enum log_level level, const char *message, ...)
 
 	if (level < least_level)
 		return;
+	buf_reserve(&line, 512); /* what most take, at once */
 	va_start(pairs, message);
 	if (line_format == LOG_JSON)
 		put_json(&line, level, message, pairs);

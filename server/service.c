@@ -24,6 +24,7 @@
 #include "server/spool.h"
 
 enum { DEFAULT_MAX_MODELS = 32, DEFAULT_MAX_QUEUED = 1000, DEFAULT_MAX_WAITING = 256 };
+enum { SHORT_SLOTS = 4 }; /* times the long ones: short work is often over before the processor is wanted by others */
 
 struct service {
 	struct store *store; /* borrowed */
@@ -39,8 +40,8 @@ struct service {
 	uint64_t ticket; /* grows with every piece of new work */
 
 	pthread_mutex_t slot_mutex; /* protects free_slots */
-	pthread_cond_t slot;
-	size_t free_slots;
+	pthread_cond_t slot[N_SLOTS];
+	size_t free_slots[N_SLOTS];
 
 	pthread_mutex_t key_mutex; /* protects keys */
 	struct key_in_use *keys;
@@ -91,7 +92,8 @@ service_new(struct store *store, const struct service_options *o, struct service
 	pthread_mutex_init(&v->work_mutex, NULL);
 	pthread_mutex_init(&v->slot_mutex, NULL);
 	pthread_mutex_init(&v->key_mutex, NULL);
-	pthread_cond_init(&v->slot, NULL);
+	for (size_t i = 0; i < N_SLOTS; i++)
+		pthread_cond_init(&v->slot[i], NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&v->work, &monotonic);
@@ -100,7 +102,8 @@ service_new(struct store *store, const struct service_options *o, struct service
 	v->metrics = o->metrics;
 	v->tables = o->tables;
 	v->max_queued = o->max_queued ? o->max_queued : DEFAULT_MAX_QUEUED;
-	v->free_slots = o->max_predictions ? o->max_predictions : cores > 0 ? (size_t)cores : 1;
+	v->free_slots[SLOT_LONG] = o->max_predictions ? o->max_predictions : cores > 0 ? (size_t)cores : 1;
+	v->free_slots[SLOT_SHORT] = SHORT_SLOTS * v->free_slots[SLOT_LONG];
 	if (o->spool_dir && !(v->spool_dir = strdup(o->spool_dir))) {
 		s = err_nomem(e);
 		goto out;
@@ -123,7 +126,8 @@ service_free(struct service *v)
 	model_cache_free(v->models);
 	watches_free(v->watches);
 	pthread_cond_destroy(&v->work);
-	pthread_cond_destroy(&v->slot);
+	for (size_t i = 0; i < N_SLOTS; i++)
+		pthread_cond_destroy(&v->slot[i]);
 	pthread_mutex_destroy(&v->work_mutex);
 	pthread_mutex_destroy(&v->slot_mutex);
 	pthread_mutex_destroy(&v->key_mutex);
@@ -397,10 +401,10 @@ service_profile(struct service *v, const struct dataset *d, struct profile **out
 	if ((s = dataset_table(&d->summary, &t, e)) || (s = profile_new(&t, &p, e)))
 		goto out;
 	for (size_t i = 0; i < d->n_chunks; i++) {
-		service_slot_take(v);
+		service_slot_take(v, SLOT_LONG);
 		if (!(s = store_dataset_chunk(v->store, d->id, i, &t, e)))
 			s = profile_add(p, &t, e);
-		service_slot_give(v);
+		service_slot_give(v, SLOT_LONG);
 		if (s)
 			goto out;
 	}
@@ -595,9 +599,9 @@ service_model_export(struct service *v, const char *ref, enum export_format form
 
 	if ((s = store_model_resolve(v->store, ref, id, e)) || (s = read_model(v, id, &b, NULL, e)))
 		return s;
-	service_slot_take(v);
+	service_slot_take(v, SLOT_LONG);
 	s = export_write(b, format, EXPORT_MAX_BYTES, out, e);
-	service_slot_give(v);
+	service_slot_give(v, SLOT_LONG);
 	bundle_free(b);
 	return s;
 }
@@ -625,20 +629,20 @@ out:
 }
 
 void
-service_slot_take(struct service *v)
+service_slot_take(struct service *v, enum slot kind)
 {
 	pthread_mutex_lock(&v->slot_mutex);
-	while (!v->free_slots)
-		pthread_cond_wait(&v->slot, &v->slot_mutex);
-	v->free_slots--;
+	while (!v->free_slots[kind])
+		pthread_cond_wait(&v->slot[kind], &v->slot_mutex);
+	v->free_slots[kind]--;
 	pthread_mutex_unlock(&v->slot_mutex);
 }
 
 void
-service_slot_give(struct service *v)
+service_slot_give(struct service *v, enum slot kind)
 {
 	pthread_mutex_lock(&v->slot_mutex);
-	v->free_slots++;
-	pthread_cond_signal(&v->slot);
+	v->free_slots[kind]++;
+	pthread_cond_signal(&v->slot[kind]);
 	pthread_mutex_unlock(&v->slot_mutex);
 }

@@ -155,8 +155,11 @@ enum status service_model_import(
 enum status service_model_export(
 	struct service *v, const char *ref, enum export_format format, struct buf *out, struct err *e);
 
-/* A slot to compute in: call around predictor, CSV and JSON predictions; holds the thread until one is free. */
-void service_slot_take(struct service *v);
-void service_slot_give(struct service *v);
+/* A slot to compute in: call around predictor, CSV and JSON predictions; holds the thread until one is free. What takes
+ * little time has slots of its own, more than there are processors: a row does not wait for somebody's ten thousand. */
+enum slot { SLOT_LONG, SLOT_SHORT, N_SLOTS };
+enum { SLOT_SHORT_BYTES = 8 << 10 }; /* of rows: up to here it is short */
+void service_slot_take(struct service *v, enum slot kind);
+void service_slot_give(struct service *v, enum slot kind);
 
 #endif

@@ -253,14 +253,14 @@ service_job_estimate(
 		goto out;
 	w.from.summary = &c.dataset.summary;
 	w.from.chunk = &chunk;
-	service_slot_take(v);
+	service_slot_take(v, SLOT_LONG);
 	if (pthread_create(&thread, NULL, estimate, &w)) {
 		s = err_set(e, ERR_NOMEM, "out_of_memory", "cannot start a thread");
 	} else {
 		pthread_join(thread, NULL);
 		s = w.s;
 	}
-	service_slot_give(v);
+	service_slot_give(v, SLOT_LONG);
 	if (!s) {
 		out->n_queued = queue.n_queued;
 		out->n_at_work = queue.n_at_work;

@@ -671,14 +671,19 @@ a_sane_request_id_is_kept_and_another_replaced(void **state)
 {
 	const struct fixture *f = *state;
 	struct http_answer a = raw(f, "GET /hello HTTP/1.1\r\nHost: x\r\nX-Request-Id: trace-1.2_3\r\n\r\n");
-	char id[64];
+	char id[64], next[64];
 
 	assert_header(&a, "X-Request-Id", "trace-1.2_3");
 	http_answer_release(&a);
 	a = raw(f, "GET /nothing HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\"b\r\n\r\n");
 	assert_non_null(http_answer_header(&a, "X-Request-Id", id, sizeof id));
 	assert_int_equal(strlen(id), 16);
+	assert_int_equal(strspn(id, "0123456789abcdef"), 16);
 	assert_non_null(strstr(a.body, id));
+	http_answer_release(&a);
+	a = raw(f, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_non_null(http_answer_header(&a, "X-Request-Id", next, sizeof next));
+	assert_string_not_equal(next, id);
 	http_answer_release(&a);
 }
 

@@ -525,6 +525,7 @@ waiting_for_work_ends_with_new_work_and_misses_none(void **state)
 
 struct slot_user {
 	struct service *service;
+	enum slot kind;
 	atomic_int *inside, *most;
 };
 
@@ -536,12 +537,12 @@ use_slot(void *ctx)
 	for (int i = 0; i < 50; i++) {
 		int n;
 
-		service_slot_take(u->service);
+		service_slot_take(u->service, u->kind);
 		n = atomic_fetch_add(u->inside, 1) + 1;
 		if (n > atomic_load(u->most))
 			atomic_store(u->most, n);
 		atomic_fetch_sub(u->inside, 1);
-		service_slot_give(u->service);
+		service_slot_give(u->service, u->kind);
 	}
 	return NULL;
 }
@@ -551,13 +552,26 @@ no_more_threads_predict_than_there_are_slots(void **state)
 {
 	struct world *w = *state;
 	atomic_int inside = 0, most = 0;
-	struct slot_user user = {w->service, &inside, &most};
+	struct slot_user user = {w->service, SLOT_LONG, &inside, &most};
 	pthread_t thread[4];
 
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&thread[i], NULL, use_slot, &user), 0);
 	for (int i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
+	assert_int_equal(atomic_load(&most), 1);
+}
+
+static void
+short_work_does_not_wait_for_long_work(void **state)
+{
+	struct world *w = *state;
+	atomic_int inside = 0, most = 0;
+	struct slot_user user = {w->service, SLOT_SHORT, &inside, &most};
+
+	service_slot_take(w->service, SLOT_LONG); /* all of them */
+	use_slot(&user);
+	service_slot_give(w->service, SLOT_LONG);
 	assert_int_equal(atomic_load(&most), 1);
 }
 
@@ -772,6 +786,7 @@ main(void)
 		IN_WORLD(a_job_that_keeps_killing_the_daemon_is_given_up),
 		IN_WORLD(waiting_for_work_ends_with_new_work_and_misses_none),
 		IN_WORLD(no_more_threads_predict_than_there_are_slots),
+		IN_WORLD(short_work_does_not_wait_for_long_work),
 		cmocka_unit_test(the_least_recently_used_model_goes_first),
 		cmocka_unit_test(a_model_in_use_outlives_eviction_and_removal),
 		cmocka_unit_test(threads_that_ask_for_the_same_model_load_it_once),

@@ -330,6 +330,7 @@ floats_are_written_as_short_as_they_read_back(void **state)
 			check_format_float(v);
 		check_format_float((float)(bits >> 8) / 16777216.0f); /* a probability */
 		check_format_float((float)(int32_t)bits / 65536.0f);
+		check_format_float((float)(bits >> 8) * 0x1p-149f); /* too small for all of a float's bits */
 	}
 	number_format_float(text, 0.1f);
 	assert_string_equal(text, "0.1");
