@@ -182,7 +182,7 @@ bench-train bench-scale: bench-%: $(SETUP)
 	$(Q)mkdir -p $(BUILD)/bench && OUT=$(BUILD)/bench $(BUILD)/tests/bench/bench_$*
 
 # How fast it answers, beside FastAPI and scikit-learn: make bench-serve.
-$(BUILD)/tests/bench/bench_serve: %: %.o $(BUILD)/tests/bench/load.o $(BUILD)/tests/support/daemon.o \
+$(BUILD)/tests/bench/bench_serve: %: %.o $(BUILD)/tests/bench/load.o $(BUILD)/tests/bench/requests.o $(BUILD)/tests/support/daemon.o \
 		$(BUILD)/tests/support/http_client.o $(BUILD)/libverad.a
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -31,6 +31,7 @@ api_metrics(void *app, const struct http_request *r, void *state, const struct b
 	if (!statistics)
 		return err_nomem(e);
 	now.connections = http ? http_connections(http) : 0;
+	service_models_loaded(api->service, &now.models_loaded, &now.model_loads);
 	now.ready = api_is_ready(api, &why, &store, &workers);
 	if (store_statistics(service_store(api->service), statistics, &why) == OK)
 		now.store = statistics; /* without them the rest still tells what is wrong */

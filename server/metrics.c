@@ -365,6 +365,9 @@ metrics_write(const struct metrics *m, const struct metrics_state *state, struct
 	buf_puts(out, "verad_build_info{version=\"" VERAD_VERSION "\"} 1\n");
 	gauge(out, "verad_ready", "1: /readyz says ready.", state->ready);
 	gauge(out, "verad_http_connections", "Open connections.", (double)state->connections);
+	gauge(out, "verad_models_loaded", "Models in memory.", (double)state->models_loaded);
+	head(out, "verad_model_loads_total", "counter", "How often a model was read into memory.");
+	buf_printf(out, "verad_model_loads_total %llu\n", (unsigned long long)state->model_loads);
 	gauge(out, "verad_tls_certificate_expires_timestamp_seconds", "When the certificate expires.",
 		state->certificate_expires);
 	write_codes(m, out);

@@ -32,6 +32,8 @@ struct prediction_tally *metrics_tally(struct metrics *m, const char *model);
 struct metrics_state {                        /* what is so now; numbers not finite are left out */
 	const struct store_statistics *store; /* NULL: the store could not be read, and its metrics are left out */
 	size_t connections;
+	size_t models_loaded; /* in memory */
+	uint64_t model_loads; /* so far */
 	bool ready;
 	double certificate_expires; /* seconds since the epoch; NaN: there is no TLS */
 };

@@ -29,6 +29,7 @@ struct model_cache {
 	pthread_cond_t settled; /* some entry is no longer loading */
 	struct loaded_model *first;
 	size_t n_listed;
+	uint64_t n_loads;
 	size_t max_models;
 	struct model_loader loader;
 };
@@ -179,6 +180,7 @@ model_cache_acquire(struct model_cache *c, const char *id, struct loaded_model *
 		;
 	if (!m) {
 		mine->n_users = 1;
+		c->n_loads++;
 		list_first(c, mine);
 		pthread_mutex_unlock(&c->mutex);
 		if ((s = load(c, mine, e)))
@@ -223,6 +225,17 @@ const struct bundle *
 model_cache_bundle(const struct loaded_model *m)
 {
 	return m->bundle;
+}
+
+struct model_cache_counts
+model_cache_counts(struct model_cache *c)
+{
+	struct model_cache_counts counts;
+
+	pthread_mutex_lock(&c->mutex);
+	counts = (struct model_cache_counts){.n_models = c->n_listed, .n_loads = c->n_loads};
+	pthread_mutex_unlock(&c->mutex);
+	return counts;
 }
 
 void

@@ -26,6 +26,12 @@ enum status model_cache_acquire(struct model_cache *c, const char *id, struct lo
 void model_cache_release(struct model_cache *c, struct loaded_model *m);
 const struct bundle *model_cache_bundle(const struct loaded_model *m);
 
+struct model_cache_counts {
+	size_t n_models;  /* in memory now */
+	uint64_t n_loads; /* since the start: how often one had to be made */
+};
+struct model_cache_counts model_cache_counts(struct model_cache *c);
+
 /* The model is no more: later calls ask the loader again. */
 void model_cache_forget(struct model_cache *c, const char *id);
 

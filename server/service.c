@@ -629,6 +629,15 @@ out:
 }
 
 void
+service_models_loaded(struct service *v, size_t *n_models, uint64_t *n_loads)
+{
+	struct model_cache_counts counts = model_cache_counts(v->models);
+
+	*n_models = counts.n_models;
+	*n_loads = counts.n_loads;
+}
+
+void
 service_slot_take(struct service *v, enum slot kind)
 {
 	pthread_mutex_lock(&v->slot_mutex);

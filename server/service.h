@@ -155,6 +155,9 @@ enum status service_model_import(
 enum status service_model_export(
 	struct service *v, const char *ref, enum export_format format, struct buf *out, struct err *e);
 
+/* How many models are in memory, and how often one was read since the start. */
+void service_models_loaded(struct service *v, size_t *n_models, uint64_t *n_loads);
+
 /* A slot to compute in: call around predictor, CSV and JSON predictions; holds the thread until one is free. What takes
  * little time has slots of its own, more than there are processors: a row does not wait for somebody's ten thousand. */
 enum slot { SLOT_LONG, SLOT_SHORT, N_SLOTS };

@@ -630,6 +630,8 @@ the_least_recently_used_model_goes_first(void **state)
 	model_cache_release(c, acquire(c, "b"));
 	model_cache_release(c, acquire(c, "a"));
 	assert_int_equal(atomic_load(&loads.n), 2);
+	assert_int_equal(model_cache_counts(c).n_models, 2);
+	assert_int_equal(model_cache_counts(c).n_loads, 2);
 	model_cache_release(c, acquire(c, "c")); /* b goes */
 	model_cache_release(c, acquire(c, "a"));
 	assert_int_equal(atomic_load(&loads.n), 3);
