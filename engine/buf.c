@@ -1,7 +1,6 @@
 /* buf: see buf.h. */
 #include "engine/buf.h"
 
-#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,8 +187,8 @@ take_le(struct reader *r, size_t n)
 	uint64_t v = 0;
 
 	if (at)
-		memcpy(&v, at, n); /* the low bytes, wherever they lie */
-	return le64toh(v);
+		memcpy(&v, at, n); /* the low bytes, where those lie first */
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v : __builtin_bswap64(v);
 }
 
 uint8_t
