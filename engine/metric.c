@@ -116,10 +116,6 @@ metrics_release(struct metrics *m)
 	memset(m, 0, sizeof *m);
 }
 
-struct ece_bin {
-	double confidence, right;
-};
-
 /* Bin b takes (b / BINS, (b + 1) / BINS]. */
 static size_t
 bin_of(double confidence)
@@ -127,6 +123,20 @@ bin_of(double confidence)
 	double at = ceil(confidence * METRIC_ECE_BINS) - 1;
 
 	return at < 0 ? 0 : at >= METRIC_ECE_BINS ? METRIC_ECE_BINS - 1 : (size_t)at;
+}
+
+/* From sums to means. */
+static void
+summarise_bins(struct metrics *m)
+{
+	for (size_t b = 0; b < METRIC_ECE_BINS; b++) {
+		struct metric_bin *bin = &m->bin[b];
+
+		m->ece += fabs(bin->confidence - bin->accuracy);
+		bin->confidence = bin->n ? bin->confidence / (double)bin->n : NAN;
+		bin->accuracy = bin->n ? bin->accuracy / (double)bin->n : NAN;
+	}
+	m->ece /= (double)m->n;
 }
 
 static void
@@ -162,7 +172,6 @@ enum status
 metrics_compute(const float *p, const int32_t *y, size_t n, size_t n_classes, struct metrics *out, struct err *e)
 {
 	struct metrics m = {.n = n, .n_classes = n_classes};
-	struct ece_bin bins[METRIC_ECE_BINS] = {{0}};
 	unsigned char *positive = malloc(n ? n : 1);
 	double *score = malloc((n ? n : 1) * sizeof *score);
 	size_t n_right = 0;
@@ -178,6 +187,7 @@ metrics_compute(const float *p, const int32_t *y, size_t n, size_t n_classes, st
 		const float *row = p + i * n_classes;
 		size_t truth = (size_t)y[i], top = 0;
 		double of_truth = (double)row[truth];
+		struct metric_bin *bin;
 
 		for (size_t c = 0; c < n_classes; c++) {
 			double d = (double)row[c] - (c == truth ? 1 : 0);
@@ -190,11 +200,11 @@ metrics_compute(const float *p, const int32_t *y, size_t n, size_t n_classes, st
 		m.per_class[truth].support++;
 		m.log_loss -= log(of_truth > 1e-15 ? of_truth : 1e-15);
 		n_right += top == truth;
-		bins[bin_of((double)row[top])].confidence += (double)row[top];
-		bins[bin_of((double)row[top])].right += top == truth ? 1 : 0;
+		bin = &m.bin[bin_of((double)row[top])];
+		bin->n++;
+		bin->confidence += (double)row[top];
+		bin->accuracy += top == truth ? 1 : 0;
 	}
-	for (size_t b = 0; b < METRIC_ECE_BINS; b++)
-		m.ece += fabs(bins[b].confidence - bins[b].right);
 	for (size_t c = 0; c < n_classes && !s; c++) {
 		for (size_t i = 0; i < n; i++) {
 			score[i] = (double)p[i * n_classes + c];
@@ -205,7 +215,7 @@ metrics_compute(const float *p, const int32_t *y, size_t n, size_t n_classes, st
 	m.accuracy = (double)n_right / (double)n;
 	m.log_loss /= (double)n;
 	m.brier /= (double)n;
-	m.ece /= (double)n;
+	summarise_bins(&m);
 	summarise_classes(&m);
 out:
 	free(positive);

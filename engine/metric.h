@@ -18,11 +18,17 @@ struct metric_class {
 	double auroc;                 /* one against the rest */
 };
 
+struct metric_bin {
+	size_t n;
+	double confidence, accuracy; /* means over its rows; NaN where it has none */
+};
+
 struct metrics {
 	size_t n, n_classes;
 	double accuracy, balanced_accuracy, macro_f1, log_loss, brier, ece, macro_auroc;
-	struct metric_class *per_class; /* [n_classes], owned */
-	size_t *confusion;              /* [true][predicted], owned */
+	struct metric_bin bin[METRIC_ECE_BINS]; /* that ece is made of, by rising top probability */
+	struct metric_class *per_class;         /* [n_classes], owned */
+	size_t *confusion;                      /* [true][predicted], owned */
 };
 
 /*

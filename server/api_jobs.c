@@ -58,6 +58,7 @@ put_job(struct json_build *b, cJSON *to, const struct job *j)
 	json_put_text(b, to, "id", j->id);
 	json_put_text(b, to, "type", j->type);
 	json_put_text(b, to, "dataset", j->dataset);
+	json_put_text(b, to, "test_dataset", j->test_dataset);
 	json_put_text(b, to, "model", j->model);
 	json_put_text(b, to, "model_name", j->model_name);
 	api_put_progress(b, to, j);
@@ -217,20 +218,22 @@ read_type(const cJSON *object, enum job_type *out, struct err *e)
 static enum status
 read_job(const cJSON *object, struct job_request *q, struct err *e)
 {
-	static const char *const of_all[] = {"type", "dataset", "priority", "max_seconds", "model", "params"};
-	static const char *const of_evaluate[] = {"type", "dataset", "priority", "max_seconds", "model"};
+	static const char *const of_all[] = {
+		"type", "dataset", "priority", "max_seconds", "model", "params", "test_dataset"};
+	enum { N_OF_ALL = sizeof of_all / sizeof *of_all };
+	/* a batch prediction has the first of them, an evaluation one fewer */
+	const size_t n_of[N_JOB_TYPES] = {
+		[JOB_TRAIN] = N_OF_ALL, [JOB_BATCH_PREDICT] = N_OF_ALL - 1, [JOB_EVALUATE] = N_OF_ALL - 2};
 	char what[40];
 	const cJSON *given;
 	double priority;
 	enum status s;
 
-	if ((s = json_only(object, "a job", of_all, sizeof of_all / sizeof *of_all, e)) ||
-		(s = read_type(object, &q->type, e)))
+	if ((s = json_only(object, "a job", of_all, N_OF_ALL, e)) || (s = read_type(object, &q->type, e)))
 		return s;
 	snprintf(what, sizeof what, "a job of type %s", job_type_names[q->type]);
-	if (q->type == JOB_EVALUATE)
-		s = json_only(object, what, of_evaluate, sizeof of_evaluate / sizeof *of_evaluate, e);
-	if (s || (s = text_field(object, "dataset", &q->dataset, e)) ||
+	if ((s = json_only(object, what, of_all, n_of[q->type], e)) ||
+		(s = text_field(object, "dataset", &q->dataset, e)) ||
 		(s = number_field(object, "priority", 0, -MAX_PRIORITY, MAX_PRIORITY, &priority, e)) ||
 		(s = number_field(object, "max_seconds", 0, 1, MAX_MAX_SECONDS, &q->max_seconds, e)))
 		return s;
@@ -240,6 +243,9 @@ read_job(const cJSON *object, struct job_request *q, struct err *e)
 	given = json_member(object, "model");
 	if ((q->type != JOB_TRAIN || (given && !cJSON_IsNull(given))) &&
 		(s = text_field(object, "model", &q->model, e)))
+		return s;
+	given = json_member(object, "test_dataset");
+	if (given && !cJSON_IsNull(given) && (s = text_field(object, "test_dataset", &q->test_dataset, e)))
 		return s;
 	given = json_member(object, "params");
 	if (given && !cJSON_IsNull(given) && !cJSON_IsObject(given))
@@ -262,6 +268,7 @@ reply_with_estimate(const struct api *api, const struct job_request *q, struct h
 	root = json_object(&b);
 	json_put_text(&b, root, "type", job_type_names[q->type]);
 	json_put_text(&b, root, "dataset", q->dataset);
+	json_put_text(&b, root, "test_dataset", q->test_dataset);
 	json_put_text(&b, root, "model", q->model);
 	json_put(&b, root, "params", service_job_params(q, &estimate.params));
 	json_put_number(&b, root, "priority", q->priority);

@@ -24,7 +24,7 @@
 
 struct fit {
 	/* what was asked for */
-	const char *input, *output;
+	const char *input, *output, *test;
 	struct ingest_options reading;
 	uint64_t threads; /* 0: as many as processors */
 	bool quiet;
@@ -121,6 +121,12 @@ static const struct option options[] = {
 		.type = OPTION_TEXT,
 		.at = AT(output),
 		.doc = "where the model goes"},
+	{.name = "test",
+		.value = "FILE",
+		.type = OPTION_TEXT,
+		.at = AT(test),
+		.doc = "another CSV file with labels, read as TRAIN.CSV is, to measure the model on; it is not learned "
+		       "from"},
 	{.name = "set",
 		.value = "NAME=VALUE",
 		.type = OPTION_CALL,
@@ -325,14 +331,14 @@ feed_all(struct fit *f, struct source *in, bool again, struct ingest *g, struct 
 }
 
 static enum status
-read_table(struct fit *f, struct ingest *g, struct err *e)
+read_table(struct fit *f, const char *path, struct ingest *g, struct err *e)
 {
 	struct source in = {.fd = -1};
 	bool again = false;
 	enum status s;
 
 	spool_init(&in.spool, NULL);
-	if ((s = file_open_input(f->input, &in.fd, e)))
+	if ((s = file_open_input(path, &in.fd, e)))
 		goto out;
 	in.start = lseek(in.fd, 0, SEEK_CUR);
 	in.seekable = in.start >= 0;
@@ -355,10 +361,10 @@ out:
 }
 
 static void
-show_warnings(struct fit *f, const struct ingest *g)
+show_warnings(struct fit *f, const char *path, const struct ingest *g)
 {
 	const struct dataset_summary *s = ingest_summary(g);
-	const char *name = file_input_name(f->input);
+	const char *name = file_input_name(path);
 	char message[DATASET_WARNING_SIZE];
 	const struct err *bad;
 
@@ -396,13 +402,27 @@ train(struct fit *f, struct training *t, int threads, struct err *e)
 	return OK;
 }
 
+/* A CSV file to chunks; *g is to be freed in any case. */
+static enum status
+read_chunks(struct fit *f, const char *path, struct chunks *chunks, struct ingest **g, struct err *e)
+{
+	const struct ingest_sink sink = chunks_sink(chunks);
+	enum status s;
+
+	if ((s = ingest_new(&f->reading, NULL, &sink, g, e)) || (s = read_table(f, path, *g, e)))
+		return s;
+	if (!f->quiet)
+		show_warnings(f, path, *g);
+	return OK;
+}
+
 static enum status
 fit(struct fit *f, const char **blame, struct err *e)
 {
-	struct chunks chunks = {0};
-	const struct ingest_sink sink = chunks_sink(&chunks);
+	struct chunks chunks = {0}, test_chunks = {0};
 	const struct chunk_source source = chunks_source(&chunks);
-	struct ingest *g = NULL;
+	struct training_test test = {.source = chunks_source(&test_chunks)};
+	struct ingest *g = NULL, *g_test = NULL;
 	struct training *t = NULL;
 	struct bundle *b = NULL;
 	struct buf bytes = {0};
@@ -413,12 +433,17 @@ fit(struct fit *f, const char **blame, struct err *e)
 	*blame = f->output;
 	if ((s = file_check_output(f->output, e)))
 		goto out;
+	if (f->test) { /* first: what is wrong with it is known before anything is learned */
+		*blame = file_input_name(f->test);
+		if ((s = read_chunks(f, f->test, &test_chunks, &g_test, e)))
+			goto out;
+		test.summary = ingest_summary(g_test);
+	}
 	*blame = file_input_name(f->input);
-	if ((s = ingest_new(&f->reading, NULL, &sink, &g, e)) || (s = read_table(f, g, e)))
+	if ((s = read_chunks(f, f->input, &chunks, &g, e)))
 		goto out;
-	if (!f->quiet)
-		show_warnings(f, g);
-	if ((s = training_new(ingest_summary(g), &source, &f->params, &f->classes, threads, &t, e)))
+	if ((s = training_new(ingest_summary(g), &source, &f->params, &f->classes, threads, &t, e)) ||
+		(f->test && (s = training_test(t, &test, e))))
 		goto out;
 	chunks_release(&chunks); /* the encoded rows are there now */
 	if ((s = train(f, t, threads, e)) || (s = training_finish(t, &b, e)) || (s = bundle_write(b, &bytes, e)))
@@ -435,7 +460,9 @@ out:
 	bundle_free(b);
 	training_free(t);
 	ingest_free(g);
+	ingest_free(g_test);
 	chunks_release(&chunks);
+	chunks_release(&test_chunks);
 	return s;
 }
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/metric.h"
+#include "server/evaluation.h"
 #include "server/jobs_private.h"
 #include "server/json.h"
 #include "server/log.h"
@@ -36,6 +36,7 @@ struct work {
 	/* What becomes of the answers to the rows that wait in the predictor; then of those before `next`. */
 	enum status (*take)(struct work *w, const struct answers *a, struct err *e);
 	bool (*wants)(const struct work *w, size_t row); /* of the chunk; NULL: all */
+	void (*added)(struct work *w, size_t row);       /* it waits in the predictor now; NULL: of no interest */
 
 	/* batch_predict */
 	struct buf out;              /* answered, and not stored yet */
@@ -43,19 +44,8 @@ struct work {
 	size_t n_flagged;
 	cJSON *before; /* the warnings of earlier runs of this job, as the checkpoint has them */
 
-	/* evaluate */
-	uint32_t *class_of; /* by the chunk's code of a label: the model's class, or FOREIGN */
-	size_t cap_class_of;
-	uint32_t *waiting; /* [PREDICTOR_BATCH]: the class of each row that waits in the predictor */
-	size_t n_waiting;
-	size_t label_column, n_in, n_out, n_flagged_in, n_flagged_out;
-	struct dictionary classes;
-	float *p;   /* [n_labelled][n_classes] */
-	int32_t *y; /* [n_labelled] */
-	double *in, *outside;
+	struct evaluation evaluation; /* evaluate */
 };
-
-#define FOREIGN TABLE_MISSING
 
 static void
 release(struct work *w)
@@ -65,13 +55,7 @@ release(struct work *w)
 	table_release(&w->chunk);
 	buf_release(&w->out);
 	cJSON_Delete(w->before);
-	free(w->class_of);
-	free(w->waiting);
-	dictionary_release(&w->classes);
-	free(w->p);
-	free(w->y);
-	free(w->in);
-	free(w->outside);
+	evaluation_release(&w->evaluation);
 	w->run->work = NULL;
 	w->run->put_metrics = NULL;
 }
@@ -159,8 +143,8 @@ walk(struct work *w, enum status (*at_chunk)(struct work *w, struct err *e), str
 				err_prefix(e, "row %zu", r->step + 1);
 				break;
 			}
-			if (w->waiting)
-				w->waiting[w->n_waiting++] = w->class_of[w->chunk.column[w->label_column].code[row]];
+			if (w->added)
+				w->added(w, row);
 		}
 		if (!s)
 			s = settle(w, i + 1, 0, e);
@@ -426,96 +410,25 @@ out:
 static bool
 is_labelled(const struct work *w, size_t row)
 {
-	return w->chunk.column[w->label_column].code[row] != TABLE_MISSING;
+	return evaluation_wants(&w->evaluation, row);
 }
 
-/* The chunk's own codes of labels as the model's classes. */
+static void
+note_label(struct work *w, size_t row)
+{
+	evaluation_added(&w->evaluation, row);
+}
+
 static enum status
 translate_labels(struct work *w, struct err *e)
 {
-	const struct dictionary *labels = &w->chunk.column[w->label_column].dictionary;
-
-	if (labels->n > w->cap_class_of) {
-		uint32_t *larger = realloc(w->class_of, labels->n * sizeof *larger);
-
-		if (!larger)
-			return err_nomem(e);
-		w->class_of = larger;
-		w->cap_class_of = labels->n;
-	}
-	for (size_t i = 0; i < labels->n; i++)
-		w->class_of[i] = dictionary_find(&w->classes, labels->text[i], labels->len[i]);
-	return OK;
+	return evaluation_begin_chunk(&w->evaluation, &w->chunk, e);
 }
 
 static enum status
 take_measured(struct work *w, const struct answers *a, struct err *e)
 {
-	if (w->n_in + w->n_out + a->n > w->run->dataset.summary.n_labelled)
-		return err_set(e, ERR_CORRUPT, "damaged_dataset",
-			"the data set has more labelled rows stored than the %zu of its summary",
-			w->run->dataset.summary.n_labelled);
-	for (size_t i = 0; i < a->n; i++) {
-		if (w->waiting[i] == FOREIGN) {
-			w->outside[w->n_out++] = a->score[i];
-			w->n_flagged_out += a->is_ood[i];
-			continue;
-		}
-		memcpy(w->p + w->n_in * a->n_classes, a->probability + i * a->n_classes, a->n_classes * sizeof *w->p);
-		w->y[w->n_in] = (int32_t)w->waiting[i];
-		w->in[w->n_in++] = a->score[i];
-		w->n_flagged_in += a->is_ood[i];
-	}
-	w->n_waiting = 0;
-	return OK;
-}
-
-static enum status
-open_measures(struct work *w, struct err *e)
-{
-	const struct dataset_summary *s = &w->run->dataset.summary;
-	const size_t n = s->n_labelled + 1;
-	size_t n_p;
-	uint32_t code;
-	enum status status;
-
-	if ((status = service_check_evaluation(s, w->bundle, e)) ||
-		(status = size_mul(n, w->bundle->n_classes, &n_p, e)))
-		return status;
-	w->label_column = s->label_column;
-	w->p = malloc(n_p * sizeof *w->p);
-	w->y = malloc(n * sizeof *w->y);
-	w->in = malloc(n * sizeof *w->in);
-	w->outside = malloc(n * sizeof *w->outside);
-	w->waiting = malloc(PREDICTOR_BATCH * sizeof *w->waiting);
-	if (!w->p || !w->y || !w->in || !w->outside || !w->waiting)
-		return err_nomem(e);
-	for (size_t k = 0; k < w->bundle->n_classes; k++)
-		if ((status = dictionary_add(&w->classes, w->bundle->label[k], strlen(w->bundle->label[k]), &code, e)))
-			return status;
-	return OK;
-}
-
-static enum status
-put_ood(const struct work *w, struct json_build *b, cJSON *to, struct err *e)
-{
-	const struct model *m = w->bundle->model;
-	struct metric_ood ood = {
-		.auroc = NAN, .average_precision = NAN, .average_precision_in = NAN, .fpr_at_95_tpr = NAN};
-	enum status s;
-
-	if (w->n_in && w->n_out && (s = metric_ood(w->in, w->n_in, w->outside, w->n_out, &ood, e)))
-		return s;
-	json_put_count(b, to, "n_in", w->n_in);
-	json_put_count(b, to, "n_out", w->n_out);
-	json_put_number(b, to, "auroc", ood.auroc);
-	json_put_number(b, to, "average_precision", ood.average_precision);
-	json_put_number(b, to, "average_precision_in", ood.average_precision_in);
-	json_put_number(b, to, "fpr_at_95_tpr", ood.fpr_at_95_tpr);
-	json_put_number(b, to, "flagged_in", w->n_in ? (double)w->n_flagged_in / (double)w->n_in : NAN);
-	json_put_number(b, to, "flagged_out", w->n_out ? (double)w->n_flagged_out / (double)w->n_out : NAN);
-	json_put_number(b, to, "target_fpr", m->target_fpr);
-	return OK;
+	return evaluation_take(&w->evaluation, a, e);
 }
 
 /* The result, and the figures of it that the job's resource shows. */
@@ -523,24 +436,19 @@ static enum status
 measure(const struct work *w, char **report, char **headline, struct err *e)
 {
 	const struct run *r = w->run;
+	const struct evaluation *v = &w->evaluation;
 	struct json_build b = {0};
-	struct metrics m = {0};
-	cJSON *root = NULL, *metrics = json_object(&b);
+	cJSON *root = json_object(&b), *metrics = json_object(&b);
 	enum status s;
 
-	if ((s = metrics_compute(w->p, w->y, w->n_in, w->bundle->n_classes, &m, e)))
-		goto out;
-	root = json_object(&b);
 	json_put_text(&b, root, "model", r->job->model);
 	json_put_text(&b, root, "dataset", r->job->dataset);
-	json_put_count(&b, root, "rows", r->steps);
-	json_put_count(&b, root, "labelled", w->n_in + w->n_out);
-	json_put_count(&b, root, "unlabelled", r->steps - w->n_in - w->n_out);
-	report_measures(&b, json_put_object(&b, root, "measures"), &m, (const char *const *)w->bundle->label);
-	if ((s = put_ood(w, &b, json_put_object(&b, root, "ood"), e)) ||
+	evaluation_put_counts(v, &b, root);
+	if ((s = evaluation_put_measures(v, &b, json_put_object(&b, root, "measures"), e)) ||
+		(s = evaluation_put_ood(v, &b, json_put_object(&b, root, "ood"), e)) ||
 		(s = put_warnings(w, &b, json_put_array(&b, root, "warnings"), e)))
 		goto out;
-	json_put_count(&b, metrics, "rows", w->n_in + w->n_out);
+	json_put_count(&b, metrics, "rows", v->n_in + v->n_out);
 	report_headline(&b, metrics, root);
 	s = json_finish(&b, root, report, e);
 	root = NULL;
@@ -551,21 +459,21 @@ measure(const struct work *w, char **report, char **headline, struct err *e)
 out:
 	cJSON_Delete(root);
 	cJSON_Delete(metrics);
-	metrics_release(&m);
 	return s;
 }
 
 enum status
 run_evaluate(struct run *r, struct err *e)
 {
-	struct work w = {.run = r, .take = take_measured, .wants = is_labelled};
+	struct work w = {.run = r, .take = take_measured, .wants = is_labelled, .added = note_label};
 	char *report = NULL, *headline = NULL;
 	enum status s;
 
 	r->work = &w;
 	r->step = 0;
 	r->steps = r->dataset.summary.n_rows;
-	if ((s = run_look_around(r, e)) || (s = open_rows(&w, e)) || (s = open_measures(&w, e)))
+	if ((s = run_look_around(r, e)) || (s = open_rows(&w, e)) ||
+		(s = evaluation_init(&w.evaluation, w.bundle, &r->dataset.summary, e)))
 		goto out;
 	r->phase = "predicting";
 	run_report(r);

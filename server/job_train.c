@@ -25,6 +25,9 @@ struct work {
 	struct params params;
 	struct class_params classes;
 	struct training *training;
+	struct dataset test_dataset; /* zeroed where none is to be measured on */
+	struct training_test test;
+	bool finishing; /* the trainer's state was saved, and is no longer what it was */
 	struct train_progress at;
 	double last_checkpoint;
 	struct pace pace;
@@ -163,9 +166,43 @@ prepare(struct work *w, struct err *e)
 	enum status s = training_new(&w->run->dataset.summary, &source, &w->params, &w->classes,
 		w->run->jobs->threads_per_worker, &w->training, e);
 
-	if (!s)
-		trainer_ask(training_trainer(w->training), stop, w);
-	return s;
+	if (s || (w->test.summary && (s = training_test(w->training, &w->test, e))))
+		return s;
+	trainer_ask(training_trainer(w->training), stop, w);
+	return OK;
+}
+
+static enum status
+look_around(void *ctx, struct err *e)
+{
+	return run_look_around(ctx, e);
+}
+
+static enum status
+read_test_chunk(void *ctx, size_t i, struct table *t, struct err *e)
+{
+	struct run *r = ctx;
+	enum status s = run_look_around(r, e);
+
+	return s ? s : store_dataset_chunk(r->jobs->store, r->job->test_dataset, i, t, e);
+}
+
+/* The set to measure the model on, where the job names one. */
+static enum status
+open_test(struct work *w, struct err *e)
+{
+	struct run *r = w->run;
+	enum status s;
+
+	if (!r->job->test_dataset)
+		return OK;
+	if ((s = store_test_of_job(r->jobs->store, r->job->id, &w->test_dataset, e)))
+		return s;
+	w->test = (struct training_test){.summary = &w->test_dataset.summary,
+		.source = {.read = read_test_chunk, .ctx = r},
+		.ask = look_around,
+		.ctx = r};
+	return OK;
 }
 
 /* Goes on from the checkpoint, where there is one that can be used. */
@@ -272,20 +309,24 @@ static void
 note_measures(const struct run *r, const char *report)
 {
 	struct json_build b = {0};
-	cJSON *tree = cJSON_Parse(report), *data = json_object(&b), *accuracy, *baseline;
-	char message[160];
+	cJSON *tree = cJSON_Parse(report), *data = json_object(&b), *accuracy, *baseline, *test;
+	char message[200];
+	int n;
 
 	report_headline(&b, data, tree);
 	cJSON_Delete(tree);
 	accuracy = cJSON_GetObjectItemCaseSensitive(data, "accuracy");
 	baseline = cJSON_GetObjectItemCaseSensitive(data, "baseline_accuracy");
 	if (cJSON_IsNumber(accuracy) && cJSON_IsNumber(baseline))
-		snprintf(message, sizeof message, "cross-fitted accuracy %.4f, supervised baseline %.4f",
+		n = snprintf(message, sizeof message, "cross-fitted accuracy %.4f, supervised baseline %.4f",
 			accuracy->valuedouble, baseline->valuedouble);
 	else if (cJSON_IsNumber(accuracy))
-		snprintf(message, sizeof message, "cross-fitted accuracy %.4f", accuracy->valuedouble);
+		n = snprintf(message, sizeof message, "cross-fitted accuracy %.4f", accuracy->valuedouble);
 	else
-		snprintf(message, sizeof message, "the model was not measured");
+		n = snprintf(message, sizeof message, "the model was not measured by cross-fitting");
+	test = cJSON_GetObjectItemCaseSensitive(data, "test_accuracy");
+	if (cJSON_IsNumber(test))
+		snprintf(message + n, sizeof message - (size_t)n, "; on the test set accuracy %.4f", test->valuedouble);
 	run_event(r, "info", "measured", message, &b, data);
 }
 
@@ -299,6 +340,10 @@ succeed(struct work *w, struct err *e)
 	char model[STORE_ID_SIZE];
 	enum status s;
 
+	if (w->test.summary) { /* another set to read: whatever comes between, the training is done */
+		save_checkpoint(w);
+		w->finishing = true;
+	}
 	if ((s = training_finish(w->training, &bundle, e)) || (s = bundle_write(bundle, &bytes, e)) ||
 		(s = final_metrics(w, bundle->report, &metrics, e)))
 		goto out;
@@ -325,16 +370,18 @@ run_train(struct run *r, struct err *e)
 	enum status s;
 
 	r->work = &w;
-	if (!(s = read_params(&w, e)) && !(s = prepare(&w, e)) && !(s = resume(&w, e)) && !(s = train(&w, e)))
+	if (!(s = read_params(&w, e)) && !(s = open_test(&w, e)) && !(s = prepare(&w, e)) && !(s = resume(&w, e)) &&
+		!(s = train(&w, e)))
 		s = succeed(&w, e);
 	if (s == ERR_CANCELLED && w.stopped.status) { /* asked within a call: the reason was given then */
 		*e = w.stopped;
 		s = w.stopped.status;
 	}
-	if (s == ERR_CANCELLED && r->stop != STOP_CANCELLED && w.training)
+	if (s == ERR_CANCELLED && r->stop != STOP_CANCELLED && w.training && !w.finishing)
 		save_checkpoint(&w);
 	training_free(w.training);
 	class_params_release(&w.classes);
+	dataset_release(&w.test_dataset);
 	r->put_metrics = NULL;
 	r->work = NULL;
 	return s;

@@ -10,60 +10,6 @@
 #include "schema/params_json.h"
 #include "server/version.h"
 
-/* A confusion matrix of more classes than this is larger than all the rest of the report and read by nobody. */
-enum { REPORT_MAX_CONFUSION = 200 };
-
-static const char *const plain_measures[] = {
-	"accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier", "ece", "macro_auroc"};
-enum { N_PLAIN_MEASURES = sizeof plain_measures / sizeof plain_measures[0] };
-
-static void
-put_confusion(struct json_build *b, cJSON *to, const struct metrics *m, const char *const *label)
-{
-	cJSON *confusion, *labels, *matrix;
-
-	if (m->n_classes > REPORT_MAX_CONFUSION) {
-		json_put_null(b, to, "confusion");
-		return;
-	}
-	confusion = json_put_object(b, to, "confusion");
-	labels = json_put_array(b, confusion, "labels");
-	for (size_t k = 0; k < m->n_classes; k++)
-		json_add_text(b, labels, label[k]);
-	matrix = json_put_array(b, confusion, "matrix"); /* rows: true class; columns: predicted class */
-	for (size_t k = 0; k < m->n_classes; k++) {
-		cJSON *row = json_add_array(b, matrix);
-
-		for (size_t j = 0; j < m->n_classes; j++)
-			json_add_number(b, row, (double)m->confusion[k * m->n_classes + j]);
-	}
-}
-
-void
-report_measures(struct json_build *b, struct cJSON *to, const struct metrics *m, const char *const *label)
-{
-	const double value[N_PLAIN_MEASURES] = {
-		m->accuracy, m->balanced_accuracy, m->macro_f1, m->log_loss, m->brier, m->ece, m->macro_auroc};
-	cJSON *classes;
-
-	json_put_count(b, to, "n", m->n);
-	for (size_t i = 0; i < N_PLAIN_MEASURES; i++)
-		json_put_number(b, to, plain_measures[i], value[i]);
-	classes = json_put_array(b, to, "per_class");
-	for (size_t k = 0; k < m->n_classes; k++) {
-		const struct metric_class *c = &m->per_class[k];
-		cJSON *item = json_add_object(b, classes);
-
-		json_put_text(b, item, "label", label[k]);
-		json_put_count(b, item, "support", c->support);
-		json_put_number(b, item, "precision", c->precision);
-		json_put_number(b, item, "recall", c->recall);
-		json_put_number(b, item, "f1", c->f1);
-		json_put_number(b, item, "auroc", c->auroc);
-	}
-	put_confusion(b, to, m, label);
-}
-
 /* The name of a choice, from the one table that has them. */
 static const char *
 choice_name(const char *parameter, size_t index)
@@ -108,11 +54,7 @@ put_evaluation(struct json_build *b, cJSON *to, const struct report_facts *f, co
 	else
 		snprintf(text, sizeof text, "too few labels to set some aside for a test");
 	json_put_text(b, to, "reason", text);
-	json_put_count(b, to, "n", 0);
-	for (size_t i = 0; i < N_PLAIN_MEASURES; i++)
-		json_put_null(b, to, plain_measures[i]);
-	json_put_array(b, to, "per_class");
-	json_put_null(b, to, "confusion");
+	report_no_measures(b, to);
 }
 
 static void
@@ -280,7 +222,7 @@ put_calibration(struct json_build *b, cJSON *to, const struct report_facts *f)
 }
 
 enum status
-report_build(const struct report_facts *f, char **json, struct err *e)
+report_build(struct report_facts *f, char **json, struct err *e)
 {
 	const struct dataset_summary *s = f->summary;
 	struct json_build b = {0};
@@ -308,6 +250,11 @@ report_build(const struct report_facts *f, char **json, struct err *e)
 	} else {
 		json_put_null(&b, root, "baseline"); /* the method is the baseline, or there is nothing to measure by */
 	}
+	if (f->test)
+		json_put(&b, root, "test", f->test);
+	else
+		json_put_null(&b, root, "test");
+	f->test = NULL;
 	json_put_count(&b, root, "recoveries", f->n_recoveries);
 	report_thresholds(&b, json_put_object(&b, root, "thresholds"), f->result->model);
 	put_calibration(&b, json_put_object(&b, root, "calibration"), f);
@@ -318,24 +265,4 @@ report_build(const struct report_facts *f, char **json, struct err *e)
 	status = json_finish(&b, root, json, e);
 	free(label);
 	return status;
-}
-
-void
-report_headline(struct json_build *b, struct cJSON *to, const struct cJSON *report)
-{
-	const cJSON *method = cJSON_GetObjectItemCaseSensitive(report, "method");
-	const cJSON *measures = cJSON_GetObjectItemCaseSensitive(report, "measures");
-	const cJSON *baseline = cJSON_GetObjectItemCaseSensitive(report, "baseline");
-	const cJSON *item;
-
-	if (cJSON_IsString(method))
-		json_put_text(b, to, "method", method->valuestring);
-	for (size_t i = 0; i < N_PLAIN_MEASURES; i++) {
-		item = cJSON_GetObjectItemCaseSensitive(measures, plain_measures[i]);
-		if (cJSON_IsNumber(item))
-			json_put_number(b, to, plain_measures[i], item->valuedouble);
-	}
-	item = cJSON_GetObjectItemCaseSensitive(baseline, "accuracy");
-	if (cJSON_IsNumber(item))
-		json_put_number(b, to, "baseline_accuracy", item->valuedouble);
 }

@@ -22,19 +22,22 @@ struct report_facts {                       /* all borrowed */
 	const struct dataset_summary *summary;
 	const struct encoder *encoder;
 	const struct train_result *result;
+	struct cJSON *test;  /* the section of the test set, taken over by report_build; NULL: none was named */
 	size_t n_held_out;   /* rows kept out of training */
 	size_t n_folds;      /* of the evaluation that was run */
 	size_t n_recoveries; /* from divergence, as struct train_progress counts them */
 };
 
 /* The report as text into *json (owned, free()). */
-enum status report_build(const struct report_facts *f, char **json, struct err *e);
+enum status report_build(struct report_facts *f, char **json, struct err *e);
 
-/* Puts the members of the measures (accuracy … per_class, confusion, n) into `to`. label[k] names class k. */
+/* report_measures.c: the members of the measures (n, accuracy … per_class, confusion, reliability) into `to`, label[k]
+ * being the name of class k; the same where nothing was measured. */
 void report_measures(struct json_build *b, struct cJSON *to, const struct metrics *m, const char *const *label);
+void report_no_measures(struct json_build *b, struct cJSON *to);
 
-/* The figures worth a line when a run has ended: method, accuracy and the baseline's, where there are any, into `to`.
- */
+/* The figures worth a line when a run has ended: method, accuracy and the baseline's, where there are any, and those on
+ * the test set, into `to`. */
 void report_headline(struct json_build *b, struct cJSON *to, const struct cJSON *report);
 
 /* report_choices.c: what the model is made of, into `to`; and sentences on what the program chose, into a list. */

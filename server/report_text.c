@@ -127,7 +127,7 @@ print_measures(const char *title, const char *method, const cJSON *measures, FIL
 	if (!cJSON_IsObject(measures))
 		return;
 	put_word(&p, method);
-	if (!cJSON_IsString(member(measures, "how"))) {
+	if (cJSON_IsString(member(measures, "reason"))) {
 		snprintf(word, sizeof word, "not measured: %s", text_of(measures, "reason"));
 		put_word(&p, word);
 	}
@@ -141,6 +141,25 @@ print_measures(const char *title, const char *method, const cJSON *measures, FIL
 	fputc('\n', out);
 	if (cJSON_IsString(member(measures, "how")))
 		fprintf(out, "%-*sby %s\n", LABEL_WIDTH, "", text_of(measures, "how"));
+}
+
+static void
+print_test(const cJSON *report, FILE *out)
+{
+	const cJSON *test = member(report, "test"), *item, *ood = member(test, "ood");
+
+	if (!cJSON_IsObject(test))
+		return;
+	print_measures("test", text_of(report, "method"), member(test, "measures"), out);
+	print_measures("", "baseline", member(test, "baseline"), out);
+	fprintf(out, "%-*son %.0f labelled rows of another table", LABEL_WIDTH, "",
+		number_of(member(test, "measures"), "n"));
+	if (number_of(ood, "n_out") > 0)
+		fprintf(out, "; %.0f of other labels, out-of-distribution AUROC %.4f", number_of(ood, "n_out"),
+			number_of(ood, "auroc"));
+	fputc('\n', out);
+	cJSON_ArrayForEach(item, member(test, "warnings")) fprintf(out, "%-*scolumn \"%s\": %s, %.0f\n", LABEL_WIDTH,
+		"", text_of(item, "column"), text_of(item, "code"), number_of(item, "count"));
 }
 
 static void
@@ -219,6 +238,7 @@ report_print(const char *report, FILE *out)
 	print_measures("measures", text_of(root, "method"), member(root, "measures"), out);
 	if (cJSON_IsObject(member(root, "baseline")))
 		print_measures("baseline", text_of(member(root, "baseline"), "method"), member(root, "baseline"), out);
+	print_test(root, out);
 	print_per_class(root, out);
 	print_thresholds(root, out);
 	print_calibration(root, out);
@@ -237,6 +257,7 @@ report_print_brief(const char *report, FILE *out)
 	print_measures("measures", text_of(root, "method"), member(root, "measures"), out);
 	if (cJSON_IsObject(member(root, "baseline")))
 		print_measures("baseline", text_of(member(root, "baseline"), "method"), member(root, "baseline"), out);
+	print_test(root, out);
 	print_warnings(root, out);
 	cJSON_Delete(root);
 }

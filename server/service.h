@@ -73,9 +73,10 @@ extern const char *const job_type_names[N_JOB_TYPES + 1]; /* "train", …; NULL-
 
 struct job_request { /* texts are borrowed */
 	enum job_type type;
-	const char *dataset; /* id */
-	const char *model;   /* that is used, its id or name; of train: the name that the model becomes a version of, or
-				NULL */
+	const char *dataset;      /* id */
+	const char *test_dataset; /* of train: id of the labelled set to measure the model on, or NULL */
+	const char *model; /* that is used, its id or name; of train: the name that the model becomes a version of, or
+			      NULL */
 	struct params params; /* of train */
 	struct class_params classes;
 	unsigned include; /* of batch_predict: what answers have beside labels and scores, a sum of enum include */
@@ -87,7 +88,7 @@ struct job_request { /* texts are borrowed */
 /*
  * Checks what can be known before the job is run, then queues it and wakes a worker. train: the parameters fit together
  * (params_check), and can train on the data set, whose classes they name (training_check), the name is one
- * (ERR_INVALID "bad_model_name").
+ * (ERR_INVALID "bad_model_name"); the set to test on is another one, and has what it takes (training_test_check).
  * Others: the model is there and finds its columns in the data set (ERR_DATA "missing_column", "not_a_number");
  * evaluate: the model has classes (ERR_CONFLICT "no_classes"), there are labels, and not more than memory holds
  * (ERR_DATA "evaluation_too_large").
@@ -113,8 +114,6 @@ enum status service_job_pause(
 enum status service_job_resume(
 	struct service *v, const char *id, enum job_state *was, enum job_state *is, struct err *e);
 enum status service_job_delete(struct service *v, const char *id, struct err *e);
-
-enum status service_check_evaluation(const struct dataset_summary *s, const struct bundle *b, struct err *e);
 
 /* Requests that wait for jobs, and who tells them that something has changed. */
 struct watches *service_watches(struct service *v);

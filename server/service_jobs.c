@@ -9,6 +9,7 @@
 
 #include "schema/params_json.h"
 #include "server/estimate.h"
+#include "server/evaluation.h"
 #include "server/jobs.h"
 #include "server/json.h"
 #include "server/json_build.h"
@@ -16,15 +17,12 @@
 #include "server/service.h"
 #include "server/training.h"
 
-/* Probabilities of an evaluation, all in memory at its end: 1 GiB. */
-#define MAX_EVALUATED ((size_t)1 << 28)
-
 const char *const job_type_names[N_JOB_TYPES + 1] = {"train", "evaluate", "batch_predict", NULL};
 
 /* What a request is checked with, and its estimate made of. */
 struct checked {
-	struct dataset dataset;
-	struct loaded_model *model; /* NULL for train */
+	struct dataset dataset, test; /* test: zeroed where there is none */
+	struct loaded_model *model;   /* NULL for train */
 	char model_id[STORE_ID_SIZE];
 };
 
@@ -33,53 +31,10 @@ checked_release(struct service *v, struct checked *c)
 {
 	service_model_release(v, c->model);
 	dataset_release(&c->dataset);
+	dataset_release(&c->test);
 }
 
-enum status
-service_check_evaluation(const struct dataset_summary *s, const struct bundle *b, struct err *e)
-{
-	enum status status = bundle_check_classes(b, true, e);
-
-	if (status)
-		return status;
-	if (s->label_column == SIZE_MAX)
-		return err_set(
-			e, ERR_DATA, "no_label_column", "the data set was uploaded without naming its label column");
-	if (!s->n_labelled)
-		return err_set(e, ERR_DATA, "no_labels", "column \"%.90s\" has no label in any of the %zu rows",
-			s->column[s->label_column].name, s->n_rows);
-	if (s->n_labelled > MAX_EVALUATED / b->n_classes)
-		return err_set(e, ERR_DATA, "evaluation_too_large",
-			"the probabilities of %zu labelled rows for %zu classes do not fit into the memory of a job",
-			s->n_labelled, b->n_classes);
-	return OK;
-}
-
-/* A text in a column of numbers is known from the upload: better said now than by the job. */
-static enum status
-check_numbers(const struct dataset_summary *s, const struct encoder *c, struct err *e)
-{
-	for (size_t j = 0; j < encoder_n_columns(c); j++) {
-		const char *name = encoder_column_name(c, j);
-
-		if (!encoder_column_wanted(c, j) || encoder_column_type(c, j) != COLUMN_NUMBER)
-			continue;
-		for (size_t i = 0; i < s->n_columns; i++) {
-			const struct column_summary *column = &s->column[i];
-
-			if (strcmp(column->name, name) || column->type != COLUMN_TEXT || !column->text_line)
-				continue;
-			err_set(e, ERR_DATA, "not_a_number",
-				"column \"%.60s\" is one of numbers for the model, and has \"%.60s\" in line %llu of "
-				"the "
-				"data set",
-				name, column->text_cell, (unsigned long long)column->text_line);
-			return err_at(e, column->text_line, name);
-		}
-	}
-	return OK;
-}
-
+/* The predictor's own errors say more of a name that is missing. */
 static enum status
 check_columns(const struct dataset_summary *s, const struct bundle *b, struct err *e)
 {
@@ -92,10 +47,23 @@ check_columns(const struct dataset_summary *s, const struct bundle *b, struct er
 	for (size_t i = 0; i < s->n_columns; i++)
 		names[i] = s->column[i].name;
 	if (!(status = predictor_new(b, &p, e)) && !(status = predictor_columns(p, names, s->n_columns, e)))
-		status = check_numbers(s, b->encoder, e);
+		status = evaluation_check_columns(s, b->encoder, e);
 	predictor_free(p);
 	free(names);
 	return status;
+}
+
+static enum status
+check_test(struct service *v, const struct job_request *q, struct checked *c, struct err *e)
+{
+	enum status s;
+
+	if (!strcmp(q->test_dataset, q->dataset))
+		return err_set(e, ERR_INVALID, "test_is_training_set",
+			"test_dataset is the data set to train on: a model is not tested on what it learned from");
+	if ((s = store_dataset_get(service_store(v), q->test_dataset, &c->test, e)))
+		return s;
+	return training_test_check(&c->dataset.summary, &c->test.summary, e);
 }
 
 static enum status
@@ -108,14 +76,16 @@ check(struct service *v, const struct job_request *q, struct checked *c, struct 
 		(q->type == JOB_TRAIN && (s = params_check(&q->params, e))) ||
 		(s = store_dataset_get(service_store(v), q->dataset, &c->dataset, e)))
 		return s;
-	if (q->type == JOB_TRAIN)
-		return training_check(summary, &q->params, &q->classes, e);
+	if (q->type == JOB_TRAIN) {
+		s = training_check(summary, &q->params, &q->classes, e);
+		return s || !q->test_dataset ? s : check_test(v, q, c, e);
+	}
 	/* The job is about one model, whatever its name comes to mean. */
 	if ((s = store_model_resolve(service_store(v), q->model, c->model_id, e)) ||
 		(s = service_model_acquire(v, c->model_id, &c->model, e)) ||
 		(s = check_columns(summary, loaded_bundle(c->model), e)))
 		return s;
-	return q->type == JOB_EVALUATE ? service_check_evaluation(summary, loaded_bundle(c->model), e) : OK;
+	return q->type == JOB_EVALUATE ? evaluation_check(summary, loaded_bundle(c->model), e) : OK;
 }
 
 cJSON *
@@ -169,6 +139,7 @@ service_job_create(struct service *v, const struct job_request *q, char id[STORE
 	struct new_job job = {.type = job_type_names[q->type],
 		.dataset = q->dataset,
 		.model_name = q->type == JOB_TRAIN ? q->model : NULL,
+		.test_dataset = q->type == JOB_TRAIN ? q->test_dataset : NULL,
 		.priority = q->priority,
 		.max_seconds = q->max_seconds,
 		.key = q->key};

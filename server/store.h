@@ -81,6 +81,8 @@ void store_upload_free(struct store_upload *u); /* not finished: everything of i
 enum status store_dataset_get(struct store *s, const char *id, struct dataset *out, struct err *e);
 /* As it was when the job was queued: the job sees no rows that came later. */
 enum status store_dataset_of_job(struct store *s, const char *job, struct dataset *out, struct err *e);
+/* The same of the set that the job's model is measured on. */
+enum status store_test_of_job(struct store *s, const char *job, struct dataset *out, struct err *e);
 /* Newest first, after the id `after` (NULL: from the start), at most `limit`. *out is an array of *n, each to be
  * released, then free(). Lists of data sets carry no columns and classes: the counts alone. */
 enum status store_dataset_list(
@@ -139,6 +141,7 @@ struct job {
 	char *metrics;                    /* JSON object, "{}" at first */
 	char *error_code, *error_message; /* NULL unless failed */
 	char *model;                      /* id: that a train job made (NULL until it has succeeded), that others use */
+	char *test_dataset;               /* id of the set that its model is measured on; NULL: none */
 	char *model_name;                 /* that its model becomes a version of; NULL: of none */
 	int priority;                     /* the higher the earlier */
 	double max_seconds, worked;       /* at work: at most (0: no limit), and so far, over all attempts */
@@ -158,14 +161,15 @@ struct request_key {
 
 struct new_job { /* texts are borrowed; zeroed but for the first three is fine */
 	const char *type, *dataset, *params;
-	const char *model;      /* id; NULL for train */
-	const char *model_name; /* that the model to be made becomes a version of; NULL: of none */
+	const char *model;        /* id; NULL for train */
+	const char *model_name;   /* that the model to be made becomes a version of; NULL: of none */
+	const char *test_dataset; /* id of the set that the model is to be measured on; NULL: none */
 	int priority;
 	double max_seconds;
 	struct request_key key; /* kept in the same transaction */
 };
 
-/* ERR_NOT_FOUND when the data set is not there, ERR_BUSY "queue_full" when max_queued jobs are queued or paused. */
+/* ERR_NOT_FOUND when a data set is not there, ERR_BUSY "queue_full" when max_queued jobs are queued or paused. */
 enum status store_job_add(
 	struct store *s, const struct new_job *job, size_t max_queued, char id[STORE_ID_SIZE], struct err *e);
 

@@ -176,8 +176,8 @@ store_dataset_get(struct store *s, const char *id, struct dataset *out, struct e
 	return read_end(s, c, status);
 }
 
-enum status
-store_dataset_of_job(struct store *s, const char *job, struct dataset *out, struct err *e)
+static enum status
+get_of_job(struct store *s, const char *sql, const char *job, struct dataset *out, struct err *e)
 {
 	bool found;
 	struct conn *c;
@@ -185,13 +185,28 @@ store_dataset_of_job(struct store *s, const char *job, struct dataset *out, stru
 
 	if (status)
 		return status;
-	status = get_dataset(c,
-		"SELECT " DATASET_FIELDS " FROM job j JOIN dataset d ON d.id = j.dataset JOIN dataset_part p "
-		"ON p.dataset = d.seq AND p.version = j.dataset_version WHERE j.id = ?1 AND d.state = 'ready'",
-		job, out, &found, e);
+	status = get_dataset(c, sql, job, out, &found, e);
 	if (!status && !found)
 		status = err_set(e, ERR_NOT_FOUND, "dataset_not_found", "the data set of job %.40s is gone", job);
 	return read_end(s, c, status);
+}
+
+enum status
+store_dataset_of_job(struct store *s, const char *job, struct dataset *out, struct err *e)
+{
+	return get_of_job(s,
+		"SELECT " DATASET_FIELDS " FROM job j JOIN dataset d ON d.id = j.dataset JOIN dataset_part p "
+		"ON p.dataset = d.seq AND p.version = j.dataset_version WHERE j.id = ?1 AND d.state = 'ready'",
+		job, out, e);
+}
+
+enum status
+store_test_of_job(struct store *s, const char *job, struct dataset *out, struct err *e)
+{
+	return get_of_job(s,
+		"SELECT " DATASET_FIELDS " FROM job j JOIN dataset d ON d.id = j.test_dataset JOIN dataset_part p "
+		"ON p.dataset = d.seq AND p.version = j.test_version WHERE j.id = ?1 AND d.state = 'ready'",
+		job, out, e);
 }
 
 static void
@@ -234,7 +249,8 @@ store_dataset_delete(struct store *s, const char *id, struct err *e)
 		return status;
 	q = query_new(c,
 		"SELECT 1 FROM job WHERE dataset = ?1 AND state IN ('queued', 'validating', 'running', 'pausing', "
-		"'paused', 'cancelling') LIMIT 1");
+		"'paused', 'cancelling') UNION ALL SELECT 1 FROM job WHERE test_dataset = ?1 AND state IN ('queued', "
+		"'validating', 'running', 'pausing', 'paused', 'cancelling') LIMIT 1");
 	query_text(&q, id);
 	in_use = query_row(&q);
 	status = query_end(&q, e);

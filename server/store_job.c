@@ -58,6 +58,7 @@ job_release(struct job *j)
 	free(j->error_message);
 	free(j->model);
 	free(j->model_name);
+	free(j->test_dataset);
 	free(j->recoveries);
 	memset(j, 0, sizeof *j);
 }
@@ -69,7 +70,7 @@ job_release(struct job *j)
 	"coalesce((SELECT n_bytes FROM result r WHERE r.seq = job.result), 0), "                                       \
 	"(SELECT json_group_array(json_object('at', strftime('%Y-%m-%dT%H:%M:%fZ', v.time, 'unixepoch'), "             \
 	"'step', json_extract(v.data, '$.step'), 'message', v.message)) FROM job_event v "                             \
-	"WHERE v.job = job.seq AND v.code = 'recovered')"
+	"WHERE v.job = job.seq AND v.code = 'recovered'), test_dataset"
 
 static enum job_state
 row_state(struct query *q, int i)
@@ -113,6 +114,7 @@ job_fields(struct query *q, struct job *j)
 	j->has_result = row_int(q, 21) && j->state == JOB_SUCCEEDED;
 	j->n_result_bytes = row_size(q, 22);
 	j->recoveries = row_text(q, 23);
+	j->test_dataset = row_text(q, 24);
 }
 
 static enum status
@@ -153,18 +155,27 @@ job_find_at_work(struct conn *c, const char *id, int64_t *seq, enum job_state *s
 /* Jobs ----------------------------------------------------------------------------------------------------------- */
 
 static enum status
-check_queue(struct conn *c, const char *dataset, size_t max_queued, struct err *e)
+check_dataset(struct conn *c, const char *id, struct err *e)
 {
 	struct query q = query_new(c, "SELECT 1 FROM dataset WHERE id = ?1 AND state = 'ready'");
-	size_t n_queued = 0;
 	enum status status;
 	bool found;
 
-	query_text(&q, dataset);
+	query_text(&q, id);
 	found = query_row(&q);
 	status = query_end(&q, e);
-	if (!status && !found)
-		status = err_set(e, ERR_NOT_FOUND, "dataset_not_found", "no data set \"%.40s\"", dataset);
+	return status || found ? status : err_set(e, ERR_NOT_FOUND, "dataset_not_found", "no data set \"%.40s\"", id);
+}
+
+static enum status
+check_queue(struct conn *c, const struct new_job *job, size_t max_queued, struct err *e)
+{
+	struct query q;
+	size_t n_queued = 0;
+	enum status status = check_dataset(c, job->dataset, e);
+
+	if (!status && job->test_dataset)
+		status = check_dataset(c, job->test_dataset, e);
 	if (status)
 		return status;
 	/* Paused ones count: they may come back at any time. */
@@ -183,9 +194,10 @@ insert_job(struct conn *c, const char *id, const struct new_job *job, struct err
 {
 	struct query q = query_new(c,
 		"INSERT INTO job (id, state, type, dataset, params, created, model, priority, max_seconds, "
-		"model_name, dataset_version) "
+		"model_name, dataset_version, test_dataset, test_version) "
 		"VALUES (?1, 'queued', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-		"(SELECT version FROM dataset WHERE id = ?3)) RETURNING seq");
+		"(SELECT version FROM dataset WHERE id = ?3), ?10, (SELECT version FROM dataset WHERE id = ?10)) "
+		"RETURNING seq");
 	int64_t seq = 0;
 	enum status status;
 
@@ -198,6 +210,7 @@ insert_job(struct conn *c, const char *id, const struct new_job *job, struct err
 	query_int(&q, job->priority);
 	query_real(&q, job->max_seconds);
 	query_text(&q, job->model_name);
+	query_text(&q, job->test_dataset);
 	while (query_row(&q))
 		seq = row_int(&q, 0);
 	status = query_end(&q, e);
@@ -215,7 +228,7 @@ store_job_add(struct store *s, const struct new_job *job, size_t max_queued, cha
 
 	if (status || (status = write_begin(s, &c, e)))
 		return status;
-	status = check_queue(c, job->dataset, max_queued, e);
+	status = check_queue(c, job, max_queued, e);
 	if (!status)
 		status = insert_job(c, fresh, job, e);
 	status = write_end(s, status, e);

@@ -385,10 +385,12 @@ forget_summaries(struct conn *c, int64_t dataset, struct err *e)
 	static const char *const forget[] = {
 		"DELETE FROM dataset_column WHERE part IN (SELECT p.seq FROM dataset_part p JOIN dataset d "
 		"ON d.seq = p.dataset WHERE d.seq = ?1 AND p.version < d.version AND p.version NOT IN "
-		"(SELECT dataset_version FROM job WHERE dataset = d.id AND state NOT IN " JOB_STATES_ENDED "))",
+		"(SELECT dataset_version FROM job WHERE dataset = d.id AND state NOT IN " JOB_STATES_ENDED
+		" UNION SELECT test_version FROM job WHERE test_dataset = d.id AND state NOT IN " JOB_STATES_ENDED "))",
 		"DELETE FROM dataset_class WHERE part IN (SELECT p.seq FROM dataset_part p JOIN dataset d "
 		"ON d.seq = p.dataset WHERE d.seq = ?1 AND p.version < d.version AND p.version NOT IN "
-		"(SELECT dataset_version FROM job WHERE dataset = d.id AND state NOT IN " JOB_STATES_ENDED "))",
+		"(SELECT dataset_version FROM job WHERE dataset = d.id AND state NOT IN " JOB_STATES_ENDED
+		" UNION SELECT test_version FROM job WHERE test_dataset = d.id AND state NOT IN " JOB_STATES_ENDED "))",
 		"DELETE FROM dataset_profile WHERE part IN (SELECT p.seq FROM dataset_part p JOIN dataset d "
 		"ON d.seq = p.dataset WHERE d.seq = ?1 AND p.version < d.version)",
 	};

@@ -7,9 +7,11 @@
  */
 #include "server/training.h"
 
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/evaluation.h"
 #include "server/report.h"
 
 enum { TRAINING_MIN_ROWS = 4 };
@@ -26,7 +28,8 @@ struct training {
 	size_t n_held_out;
 	struct train_data data; /* what the trainer looks at: the arrays above */
 	struct trainer *trainer;
-	struct model *baseline; /* owned, from finish until it is taken */
+	struct model *baseline;           /* owned, from finish until it is taken */
+	const struct training_test *test; /* borrowed; NULL: none */
 };
 
 static enum status
@@ -330,14 +333,41 @@ training_params(const struct training *t)
 }
 
 enum status
+training_test(struct training *t, const struct training_test *test, struct err *e)
+{
+	enum status s = training_test_check(t->summary, test->summary, e);
+
+	if (s)
+		return s;
+	if ((s = evaluation_check_columns(test->summary, t->encoder, e))) {
+		err_prefix(e, "test set");
+		return s;
+	}
+	t->test = test;
+	return OK;
+}
+
+/* What the model's rows are called, into a bundle that has none of it yet. */
+static enum status
+name_classes(struct bundle *b, const struct dataset_summary *s, struct err *e)
+{
+	if (!(b->label = calloc(s->n_classes + 1, sizeof *b->label)) ||
+		(s->label_column != SIZE_MAX && !(b->label_column = strdup(s->column[s->label_column].name))))
+		return err_nomem(e);
+	for (; b->n_classes < s->n_classes; b->n_classes++)
+		if (!(b->label[b->n_classes] = strdup(s->classes[b->n_classes].label)))
+			return err_nomem(e);
+	return OK;
+}
+
+enum status
 training_finish(struct training *t, struct bundle **out, struct err *e)
 {
-	const struct dataset_summary *s = t->summary;
 	struct report_facts facts = {.params = &t->params,
 		.asked = &t->asked,
 		.classes = t->classes,
 		.prior_stated = t->class_prior != NULL,
-		.summary = s,
+		.summary = t->summary,
 		.encoder = t->encoder,
 		.n_held_out = t->n_held_out};
 	struct train_result result = {0};
@@ -351,27 +381,28 @@ training_finish(struct training *t, struct bundle **out, struct err *e)
 	facts.result = &result;
 	facts.n_folds = progress.folds;
 	facts.n_recoveries = progress.recoveries;
-	if (!(b = calloc(1, sizeof *b)) || !(b->label = calloc(s->n_classes + 1, sizeof *b->label)) ||
-		(s->label_column != SIZE_MAX && !(b->label_column = strdup(s->column[s->label_column].name)))) {
+	if (!(b = calloc(1, sizeof *b))) {
 		status = err_nomem(e);
 		goto out;
 	}
-	for (; b->n_classes < s->n_classes; b->n_classes++)
-		if (!(b->label[b->n_classes] = strdup(s->classes[b->n_classes].label))) {
-			status = err_nomem(e);
-			goto out;
-		}
-	if ((status = report_build(&facts, &b->report, e)))
+	if ((status = name_classes(b, t->summary, e)))
 		goto out;
-	b->encoder = t->encoder;
-	t->encoder = NULL;
+	b->encoder = t->encoder; /* still the training's and the result's, which the report looks at */
 	b->model = result.model;
+	if ((t->test && (status = training_test_measure(t->test, b, result.baseline, &facts.test, e))) ||
+		(status = report_build(&facts, &b->report, e))) {
+		b->encoder = NULL;
+		b->model = NULL;
+		goto out;
+	}
+	t->encoder = NULL;
 	result.model = NULL;
 	t->baseline = result.baseline;
 	result.baseline = NULL;
 	*out = b;
 	b = NULL;
 out:
+	cJSON_Delete(facts.test);
 	bundle_free(b);
 	train_result_release(&result);
 	return status;

@@ -9,16 +9,7 @@
 #include "schema/bundle.h"
 #include "schema/class_params.h"
 #include "schema/ingest.h"
-
-/*
- * Where the rows come from: chunk `i` into the table (table_init'ed with the summary's columns); ERR_NOT_FOUND past
- * the last. Chunks are read in order, in up to three passes (labels, to choose the rows held out; then the encoder's
- * fit; then the rows), and only before training_new returns. A single chunk is read once.
- */
-struct chunk_source {
-	enum status (*read)(void *ctx, size_t i, struct table *t, struct err *e);
-	void *ctx;
-};
+#include "server/chunk_source.h"
 
 struct training; /* encoder, encoded rows, labels, trainer */
 
@@ -30,14 +21,37 @@ struct training; /* encoder, encoded rows, labels, trainer */
 enum status training_check(
 	const struct dataset_summary *s, const struct params *p, const struct class_params *c, struct err *e);
 
-/* The summary and c are borrowed until training_free. A status of the source's other than ERR_NOT_FOUND comes through.
- */
+/* The summary and c are borrowed until training_free. Chunks are read in order, in up to three passes (labels, to
+ * choose the rows held out; then the encoder's fit; then the rows), and only before this returns. A single chunk is
+ * read once. A status of the source's other than ERR_NOT_FOUND comes through. */
 enum status training_new(const struct dataset_summary *s, const struct chunk_source *source, const struct params *p,
 	const struct class_params *c, int n_threads, struct training **out, struct err *e);
 void training_free(struct training *t);                         /* accepts NULL */
 struct trainer *training_trainer(struct training *t);           /* to step, watch, save, restore */
 const struct params *training_params(const struct training *t); /* resolved */
 void training_progress(const struct training *t, struct train_progress *p);
+/*
+ * A labelled set that the finished model and its baseline are measured on, for a section `test` of the report. Before
+ * the first step. The set has labels, some of them of classes that the model will know, and the columns that the
+ * encoder wants: what training_test_check says, exactly now that the encoder is fitted. Borrowed until training_free;
+ * `ask` (may be NULL) is called now and then while training_finish measures, and a status other than OK ends it.
+ */
+struct training_test {
+	const struct dataset_summary *summary;
+	struct chunk_source source;
+	enum status (*ask)(void *ctx, struct err *e);
+	void *ctx;
+};
+enum status training_test(struct training *t, const struct training_test *test, struct err *e);
+/* What can be said of it before, from the summaries of both sets: ERR_DATA "no_label_column", "no_labels",
+ * "no_known_classes", "missing_column", "not_a_number", "evaluation_too_large". */
+enum status training_test_check(const struct dataset_summary *s, const struct dataset_summary *test, struct err *e);
+/* The report's section (owned, cJSON_Delete) of answers to the test set by the bundle, and by the baseline (NULL: there
+ * is none) in its place. */
+struct cJSON;
+enum status training_test_measure(const struct training_test *test, const struct bundle *b, struct model *baseline,
+	struct cJSON **out, struct err *e);
+
 /* When the trainer is done: the artefact, its report included. Once only. */
 enum status training_finish(struct training *t, struct bundle **out, struct err *e);
 /* The supervised network that the run made to be compared with, over the same encoder as the artefact's. The caller's

@@ -313,6 +313,30 @@ a_model_predicts_and_measure_says_how_well(void **state)
 }
 
 static void
+a_test_set_is_measured_and_not_learned_from(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		sh("paste -d, rows.csv truth.csv >test.csv && $V fit train.csv --test test.csv -o tested.vera " QUICK),
+		0);
+	says(err_text, "on 40 labelled rows of another table");
+	assert_int_equal(sh("$V inspect tested.vera --json"), 0);
+	says(out, "\"test\":{\"rows\":40,\"labelled\":40,\"unlabelled\":0,\"measures\":{\"n\":40,");
+	assert_int_equal(sh("$V inspect tested.vera"), 0);
+	says(out, "on 40 labelled rows of another table");
+	/* the answers are those of a model trained without */
+	assert_int_equal(
+		sh("$V predict tested.vera rows.csv >with.csv && $V predict model.vera rows.csv | cmp - with.csv"), 0);
+	assert_int_equal(sh("$V fit train.csv --test rows.csv -o none.vera " QUICK), 1);
+	says(err_text, "rows.csv");
+	says(err_text, "kind");
+	assert_int_equal(
+		sh("cut -d, -f2- test.csv >narrow.csv; $V fit train.csv --test narrow.csv -o none.vera " QUICK), 1);
+	says(err_text, "test set");
+	assert_int_equal(sh("test ! -e none.vera"), 0);
+}
+
+static void
 warnings_and_errors_of_rows_name_the_column(void **state)
 {
 	(void)state;
@@ -762,6 +786,7 @@ main(void)
 		cmocka_unit_test(a_column_that_turns_to_text_late_is_read_again),
 		cmocka_unit_test(a_bad_file_is_named_with_its_line_and_nothing_is_written),
 		cmocka_unit_test(a_model_predicts_and_measure_says_how_well),
+		cmocka_unit_test(a_test_set_is_measured_and_not_learned_from),
 		cmocka_unit_test(warnings_and_errors_of_rows_name_the_column),
 		cmocka_unit_test(a_damaged_model_is_refused),
 		cmocka_unit_test(a_model_of_another_format_is_refused_by_every_command),

@@ -413,7 +413,8 @@ every_measure_agrees(void **state)
 	static float p[MAX];
 	static int32_t y[MAX];
 	static double in[MAX], out[MAX];
-	size_t n, n_in, n_out;
+	size_t n, n_in, n_out, binned = 0;
+	double ece = 0, right = 0;
 	struct metrics m = {0};
 	struct metric_ood ood;
 	struct err e;
@@ -436,6 +437,23 @@ every_measure_agrees(void **state)
 	flatten(at(golden, "confusion_true_by_predicted"), v, 0);
 	for (size_t i = 0; i < 9; i++)
 		assert_int_equal(m.confusion[i], (size_t)v[i]);
+	/* The bins are what the calibration error is made of. */
+	for (size_t i = 0; i < METRIC_ECE_BINS; i++) {
+		const struct metric_bin *bin = &m.bin[i];
+
+		binned += bin->n;
+		if (!bin->n) {
+			assert_true(isnan(bin->confidence) && isnan(bin->accuracy));
+			continue;
+		}
+		assert_true(bin->confidence > (double)i / METRIC_ECE_BINS);
+		assert_true(bin->confidence <= (double)(i + 1) / METRIC_ECE_BINS + 1e-6);
+		ece += fabs(bin->confidence - bin->accuracy) * (double)bin->n / (double)m.n;
+		right += bin->accuracy * (double)bin->n;
+	}
+	assert_int_equal(binned, m.n);
+	assert_true(fabs(ece - m.ece) < 1e-12);
+	assert_true(fabs(right / (double)m.n - m.accuracy) < 1e-12);
 	metrics_release(&m);
 
 	n_in = flatten(at(golden, "score_in"), in, 0);

@@ -1,0 +1,280 @@
+/* Reports over a real socket: what a model's says of test sets, calibration and the way there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+#include <cmocka.h>
+
+#include "tests/support/api_client.h"
+#include "tests/support/contract.h"
+
+static cJSON *document; /* of the API */
+static struct daemon d; /* that all tests share */
+static char dataset[API_ID_SIZE], labelled[API_ID_SIZE];
+
+/* Of the same classes as `labelled`, in other columns' order; one row of a class that is none of theirs. */
+static const char other_rows[] =
+	"kind,colour,y,x\na,red,0,0\nb,green,0,6\nc,blue,6,0\nc,red,0.1,5.9\nz,red,50,50\n,red,0,0\n";
+
+static const cJSON *
+get(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static void
+upload(const char *text, const char *label, char id[API_ID_SIZE])
+{
+	struct buf csv = {0};
+
+	buf_puts(&csv, text);
+	api_upload(&d, &csv, label, id);
+	buf_release(&csv);
+}
+
+static cJSON *
+start_tested(const char *test, const char *params)
+{
+	char body[1024];
+
+	snprintf(body, sizeof body,
+		"{\"type\":\"train\",\"dataset\":\"%s\",\"test_dataset\":\"%s\",\"params\":{" API_SMALL_NET ",%s}}",
+		dataset, test, params);
+	return api_call(&d, "POST", "/v1/jobs", body, 202);
+}
+
+/* The finished job's report, held against the contract. */
+static cJSON *
+report_of(const cJSON *job)
+{
+	char target[128], why[512];
+	cJSON *report;
+
+	snprintf(target, sizeof target, "/v1/models/%s/report", api_text(job, "model"));
+	report = api_call(&d, "GET", target, NULL, 200);
+	if (!contract_fits_named(document, "Report", report, why, sizeof why))
+		fail_msg("not a report as described: %s", why);
+	return report;
+}
+
+static void
+assert_same(const cJSON *a, const cJSON *b)
+{
+	char *x = cJSON_PrintUnformatted(a), *y = cJSON_PrintUnformatted(b);
+
+	assert_string_equal(x, y);
+	free(x);
+	free(y);
+}
+
+static void
+a_test_set_is_measured_as_an_evaluation_measures_it(void **state)
+{
+	char test[API_ID_SIZE], body[256], target[128], why[512];
+	cJSON *job, *done, *report, *result, *evaluation;
+	const cJSON *section;
+
+	(void)state;
+	upload(other_rows, "kind", test);
+	job = start_tested(test, "\"steps\":200,\"evaluation_folds\":2");
+	assert_string_equal(api_text(job, "test_dataset"), test);
+	done = api_wait(&d, api_text(job, "id"), "succeeded");
+	report = report_of(done);
+	section = get(report, "test");
+	assert_int_equal(api_number(section, "rows"), 6);
+	assert_int_equal(api_number(section, "labelled"), 5);
+	assert_int_equal(api_number(section, "unlabelled"), 1);
+	assert_int_equal(api_number(get(section, "measures"), "n"), 4);
+	assert_int_equal(api_number(get(section, "baseline"), "n"), 4);
+	assert_int_equal(api_number(get(section, "ood"), "n_out"), 1);
+	assert_true(
+		api_number(get(done, "metrics"), "test_accuracy") == api_number(get(section, "measures"), "accuracy"));
+	assert_true(api_number(get(done, "metrics"), "test_baseline_accuracy") ==
+		    api_number(get(section, "baseline"), "accuracy"));
+	assert_int_equal(cJSON_GetArraySize(get(get(section, "measures"), "reliability")), 15);
+	assert_int_equal(cJSON_GetArraySize(get(get(report, "measures"), "reliability")), 15);
+
+	snprintf(body, sizeof body, "{\"type\":\"evaluate\",\"dataset\":\"%s\",\"model\":\"%s\"}", test,
+		api_text(done, "model"));
+	evaluation = api_call(&d, "POST", "/v1/jobs", body, 202);
+	snprintf(target, sizeof target, "/v1/jobs/%s/result", api_text(evaluation, "id"));
+	cJSON_Delete(api_wait(&d, api_text(evaluation, "id"), "succeeded"));
+	result = api_call(&d, "GET", target, NULL, 200);
+	if (!contract_fits_named(document, "Evaluation", result, why, sizeof why))
+		fail_msg("not an evaluation as described: %s", why);
+	assert_same(get(section, "measures"), get(result, "measures"));
+	assert_same(get(section, "ood"), get(result, "ood"));
+	assert_same(get(section, "warnings"), get(result, "warnings"));
+	cJSON_Delete(job);
+	cJSON_Delete(done);
+	cJSON_Delete(report);
+	cJSON_Delete(evaluation);
+	cJSON_Delete(result);
+}
+
+static void
+a_test_set_is_kept_while_a_job_needs_it_and_survives_a_crash(void **state)
+{
+	static const char *const params[] = {"\"steps\":6000,\"evaluation_folds\":0"};
+	char test[API_ID_SIZE], target[128];
+	cJSON *reports[2] = {NULL};
+
+	(void)state;
+	upload(other_rows, "kind", test);
+	snprintf(target, sizeof target, "/v1/datasets/%s", test);
+	for (size_t i = 0; i < 2; i++) { /* undisturbed, killed */
+		cJSON *job = start_tested(test, params[0]), *done, *problem;
+
+		api_wait_for_steps(&d, api_text(job, "id"));
+		problem = api_call(&d, "DELETE", target, NULL, 409);
+		assert_string_equal(api_text(problem, "code"), "dataset_in_use");
+		cJSON_Delete(problem);
+		if (i) {
+			daemon_kill(&d);
+			assert_true(daemon_start(&d));
+		}
+		done = api_wait(&d, api_text(job, "id"), "succeeded");
+		reports[i] = report_of(done);
+		cJSON_Delete(job);
+		cJSON_Delete(done);
+	}
+	assert_same(reports[0], reports[1]);
+	cJSON_Delete(reports[0]);
+	cJSON_Delete(reports[1]);
+	assert_null(api_call(&d, "DELETE", target, NULL, 204));
+}
+
+static void
+rows_that_come_to_a_test_set_later_do_not_enter(void **state)
+{
+	static const char more[] = "kind,colour,y,x\na,red,0,0\n";
+	char test[API_ID_SIZE], target[128];
+	cJSON *job, *done, *report;
+	struct http_answer a;
+
+	(void)state;
+	upload(other_rows, "kind", test);
+	job = start_tested(test, "\"steps\":4000,\"evaluation_folds\":0");
+	snprintf(target, sizeof target, "/v1/datasets/%s/rows", test);
+	a = http_call(d.port, "POST", target, "text/csv", more, strlen(more));
+	assert_int_equal(a.status, 200);
+	http_answer_release(&a);
+	done = api_wait(&d, api_text(job, "id"), "succeeded");
+	report = report_of(done);
+	assert_int_equal(api_number(get(report, "test"), "rows"), 6);
+	cJSON_Delete(job);
+	cJSON_Delete(done);
+	cJSON_Delete(report);
+}
+
+static void
+what_cannot_test_is_refused_at_once(void **state)
+{
+	static const struct {
+		const char *csv, *label;
+		const char *code, *part;
+	} cases[] = {
+		{"x,y,colour\n1,2,red\n", NULL, "no_label_column", "test set"},
+		{"x,y,colour,label\n1,2,red,\n", "label", "no_labels", "test set"},
+		{"x,y,colour,label\n1,2,red,q\n", "label", "no_known_classes", "\"q\""},
+		{"x,colour,label\n1,red,a\n", "label", "missing_column", "\"y\""},
+		{"x,y,label\n1,2,a\n", "label", "missing_column", "\"colour\""},
+		{"x,y,colour,label\n1,2,red,a\n1,far,red,b\n", "label", "not_a_number", "line 3"},
+	};
+	static const char *const routes[] = {"/v1/jobs", "/v1/jobs?dry_run=1"};
+	char test[API_ID_SIZE], body[512];
+
+	(void)state;
+	for (size_t r = 0; r < 2; r++) {
+		cJSON *problem;
+
+		for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+			upload(cases[i].csv, cases[i].label, test);
+			snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\",\"test_dataset\":\"%s\"}",
+				dataset, test);
+			problem = api_call(&d, "POST", routes[r], body, 422);
+			assert_string_equal(api_text(problem, "code"), cases[i].code);
+			if (!strstr(api_text(problem, "detail"), cases[i].part))
+				fail_msg("no %s in: %s", cases[i].part, api_text(problem, "detail"));
+			cJSON_Delete(problem);
+		}
+		snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\",\"test_dataset\":\"ds_nobody\"}",
+			dataset);
+		problem = api_call(&d, "POST", routes[r], body, 404);
+		assert_string_equal(api_text(problem, "code"), "dataset_not_found");
+		cJSON_Delete(problem);
+		snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\",\"test_dataset\":\"%s\"}", dataset,
+			dataset);
+		problem = api_call(&d, "POST", routes[r], body, 422);
+		assert_string_equal(api_text(problem, "code"), "test_is_training_set");
+		cJSON_Delete(problem);
+		snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\",\"test_dataset\":7}", dataset);
+		problem = api_call(&d, "POST", routes[r], body, 422);
+		assert_string_equal(api_text(problem, "code"), "wrong_type");
+		cJSON_Delete(problem);
+		/* a table without labels to train on knows no classes */
+		upload("x,y,colour\n1,2,red\n3,4,blue\n5,6,red\n7,8,red\n", NULL, test);
+		snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\",\"test_dataset\":\"%s\"}", test,
+			labelled);
+		problem = api_call(&d, "POST", routes[r], body, 422);
+		assert_string_equal(api_text(problem, "code"), "no_labels");
+		cJSON_Delete(problem);
+	}
+	/* an evaluation has one data set */
+	snprintf(body, sizeof body,
+		"{\"type\":\"evaluate\",\"dataset\":\"%s\",\"model\":\"m\",\"test_dataset\":\"%s\"}", dataset,
+		labelled);
+	cJSON_Delete(api_call(&d, "POST", "/v1/jobs", body, 422));
+	/* and a dry run shows the set it would test on */
+	snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\",\"test_dataset\":\"%s\",\"params\":{%s}}",
+		dataset, labelled, API_SMALL_NET ",\"steps\":50");
+	{
+		cJSON *dry = api_call(&d, "POST", "/v1/jobs?dry_run=1", body, 200);
+
+		assert_string_equal(api_text(dry, "test_dataset"), labelled);
+		cJSON_Delete(dry);
+	}
+}
+
+static int
+set_up(void **state)
+{
+	struct buf csv = {0};
+
+	(void)state;
+	document = contract_load();
+	if (!document || !daemon_make(&d) || !daemon_start(&d)) {
+		daemon_show_log(&d);
+		return 1;
+	}
+	blobs_csv(&csv, 60, 10, true);
+	api_upload(&d, &csv, "label", dataset);
+	api_upload(&d, &csv, "label", labelled);
+	buf_release(&csv);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	daemon_remove(&d);
+	cJSON_Delete(document);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_test_set_is_measured_as_an_evaluation_measures_it),
+		cmocka_unit_test(a_test_set_is_kept_while_a_job_needs_it_and_survives_a_crash),
+		cmocka_unit_test(rows_that_come_to_a_test_set_later_do_not_enter),
+		cmocka_unit_test(what_cannot_test_is_refused_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
