@@ -6,7 +6,8 @@
 #   make asan tsan  every test under sanitizers      make check-format     is there anything to format?
 #   make fuzz       every parser, FUZZ_SECONDS each  make bench-…          see tests/bench/README.md
 #   make thorough   all of these
-#   make install    PREFIX=/usr/local, DESTDIR=      make V=1 …            with the commands
+#   make paper      the paper's experiments           make V=1 …            with the commands
+#   make install    PREFIX=/usr/local, DESTDIR=
 
 ifeq ($(origin CC),default)
 CC       := gcc
@@ -78,9 +79,12 @@ $(BUILD)/double/%.o: %.c
 
 $(TESTS): %: %.o $(SUPPORT) $(BUILD)/libverad.a
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) -lcmocka
 
 $(BUILD)/tests/unit/test_allocation: $(BUILD)/tests/bench/allocations.o
+
+$(BUILD)/tests/unit/test_paper: $(patsubst %,$(BUILD)/tests/bench/%.o,dataset gz originals page pixels plot) \
+	| $(BUILD)/tests/bench/bench_paper
 
 $(TESTS64): $(BUILD)/tests/double/%: $(BUILD)/double/tests/unit/%.o $(BUILD)/libengine64.a
 	@mkdir -p $(@D)
@@ -157,10 +161,10 @@ check-format:
 
 # How well it learns, on a folder of real tables: make bench-accuracy DATA=FOLDER; see tests/bench/README.md. Without a
 # build id, equal code is an equal program, whose results are kept.
-BENCH_ROOMS := $(patsubst %,$(BUILD)/tests/bench/%.o,dataset protocol runs)
+BENCH_ROOMS := $(patsubst %,$(BUILD)/tests/bench/%.o,dataset gz protocol runs)
 $(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(BENCH_ROOMS) $(BUILD)/libverad.a
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(LDFLAGS) -Wl,--build-id=none -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -Wl,--build-id=none -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
 $(BUILD)/.setup-bench: deploy/setup.sh
 	$(Q)deploy/setup.sh build bench
@@ -169,6 +173,16 @@ $(BUILD)/.setup-bench: deploy/setup.sh
 bench-accuracy bench-ood: bench-%: $(BUILD)/.setup-bench
 	$(Q)$(MAKE) --no-print-directory $(BUILD)/tests/bench/bench_$*
 	$(Q)mkdir -p $(BUILD)/bench && OUT=$(BUILD)/bench $(BUILD)/tests/bench/bench_$*
+
+# The experiments of the paper: make paper, make paper PROFILE=full; a report in build/paper.
+PAPER_ROOMS := $(patsubst %,$(BUILD)/tests/bench/%.o,originals page paper_estimator paper_jem paper_modes paper_tables \
+	pixels plot stepper)
+$(BUILD)/tests/bench/bench_paper: $(PAPER_ROOMS)
+
+paper: $(SETUP)
+	$(Q)deploy/setup.sh paper || echo "  without Fashion-MNIST"
+	$(Q)$(MAKE) --no-print-directory $(BUILD)/tests/bench/bench_paper
+	$(Q)mkdir -p $(BUILD)/paper && OUT=$(BUILD)/paper $(BUILD)/tests/bench/bench_paper
 
 # How fast it learns, beside PyTorch, and what size costs: make bench-train bench-scale.
 TIMING_ROOMS := $(patsubst %,$(BUILD)/tests/bench/%.o,allocations stepper plot)
@@ -214,6 +228,6 @@ install: all
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-analysis
 
-.PHONY: bench-ingest bench-serve bench-accuracy bench-ood bench-train bench-scale all tests demo test check thorough asan tsan layers analysis format check-format install clean
+.PHONY: paper bench-ingest bench-serve bench-accuracy bench-ood bench-train bench-scale all tests demo test check thorough asan tsan layers analysis format check-format install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -451,7 +451,7 @@ main(void)
 	struct err e = {0};
 	enum status s;
 
-	if ((s = runs_open(&b.runs, "accuracy", &e)) || (s = read_peers(&b, &e)) || (s = plan(&b, &e)))
+	if ((s = runs_open(&b.runs, "accuracy", true, &e)) || (s = read_peers(&b, &e)) || (s = plan(&b, &e)))
 		goto out;
 	printf("%zu runs, build %s, defaults%s%s\n\n", b.n_runs, b.runs.build, *b.runs.changed ? " but for " : "",
 		b.runs.changed);

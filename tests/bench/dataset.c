@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "schema/csv.h"
 #include "server/files.h"
 #include "server/json.h"
+#include "tests/bench/gz.h"
 
 enum { PATH_SIZE = 1024 };
 
@@ -69,63 +69,56 @@ take_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e)
 	return OK;
 }
 
+enum status
+dataset_put(struct dataset *d, const void *cells, size_t n, size_t label_at, struct err *e)
+{
+	if (d->n_rows == d->cap) {
+		size_t cap = d->cap ? 2 * d->cap : 1024;
+		size_t *row_at = realloc(d->row_at, cap * sizeof *row_at), *at;
+
+		if (!row_at)
+			return err_nomem(e);
+		d->row_at = row_at;
+		if (!(at = realloc(d->label_at, cap * sizeof *at)))
+			return err_nomem(e);
+		d->label_at = at;
+		d->cap = cap;
+	}
+	d->row_at[d->n_rows] = d->cells.len;
+	d->label_at[d->n_rows++] = d->cells.len + label_at;
+	buf_put(&d->cells, cells, n);
+	return buf_status(&d->cells, e);
+}
+
 static enum status
 take_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct err *e)
 {
 	struct dataset *d = ctx;
 
 	(void)line;
-	if (d->n_rows == d->cap) {
-		size_t cap = d->cap ? 2 * d->cap : 1024;
-		size_t *row_at = realloc(d->row_at, cap * sizeof *row_at), *label_at;
-
-		if (!row_at)
-			return err_nomem(e);
-		d->row_at = row_at;
-		if (!(label_at = realloc(d->label_at, cap * sizeof *label_at)))
-			return err_nomem(e);
-		d->label_at = label_at;
-		d->cap = cap;
-	}
-	d->row_at[d->n_rows] = d->cells.len;
-	d->label_at[d->n_rows++] = d->cells.len + (size_t)(cell[d->label_column].text - cell[0].text);
 	/* The cells of a record lie one behind the other, each with its NUL. */
-	buf_put(&d->cells, cell[0].text, (size_t)(cell[n - 1].text - cell[0].text) + cell[n - 1].len + 1);
-	return buf_status(&d->cells, e);
+	return dataset_put(d, cell[0].text, (size_t)(cell[n - 1].text - cell[0].text) + cell[n - 1].len + 1,
+		(size_t)(cell[d->label_column].text - cell[0].text), e);
+}
+
+static enum status
+feed(void *csv, const void *bytes, size_t n, struct err *e)
+{
+	return csv_feed(csv, bytes, n, e);
 }
 
 static enum status
 read_file(const char *path, struct dataset *d, struct err *e)
 {
-	enum { PIECE = 1 << 17 };
 	const struct csv_handler handler = {.header = take_header, .row = take_row, .ctx = d};
-	unsigned char *piece = malloc(PIECE);
 	struct csv *csv = NULL;
-	gzFile gz = NULL;
-	int got;
 	enum status s;
 
-	if (!piece) {
-		s = err_nomem(e);
-		goto out;
-	}
 	if ((s = csv_new(&handler, NULL, &csv, e)))
-		goto out;
-	if (!(gz = gzopen(path, "rb"))) {
-		s = err_set(e, ERR_IO, "io_error", "cannot be opened: %s", strerror(errno));
-		goto out;
-	}
-	while ((got = gzread(gz, piece, PIECE)) > 0)
-		if ((s = csv_feed(csv, piece, (size_t)got, e)))
-			goto out;
-	s = got < 0 ? err_set(e, ERR_IO, "io_error", "is no readable gzip file") : csv_finish(csv, e);
-out:
-	if (s)
+		return s;
+	if (!(s = gz_feed(path, feed, csv, e)) && (s = csv_finish(csv, e)))
 		err_prefix(e, "%s", path);
-	if (gz)
-		gzclose(gz);
 	csv_reader_free(csv);
-	free(piece);
 	return s;
 }
 
@@ -138,8 +131,10 @@ dataset_read(const char *folder, const char *set, struct dataset *d, struct err 
 	memset(d, 0, sizeof *d);
 	if (exists(folder, set, FILE_ALL))
 		s = read_file(path_of(path, folder, set, FILE_ALL), d, e);
-	else if (!(s = read_file(path_of(path, folder, set, FILE_TRAIN), d, e)))
+	else if (!(s = read_file(path_of(path, folder, set, FILE_TRAIN), d, e))) {
+		d->n_train = d->n_rows;
 		s = read_file(path_of(path, folder, set, FILE_TEST), d, e);
+	}
 	if (s)
 		dataset_release(d);
 	return s;

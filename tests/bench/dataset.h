@@ -1,5 +1,5 @@
 /*
- * dataset: a real table on disk, as the benchmarks read it. The only <zlib.h>.
+ * dataset: a real table on disk, as the benchmarks read it.
  *
  * A folder per data set: all.csv.gz, or train.csv.gz and then test.csv.gz; a column "label", "" = none; for
  * classification a splits.json, which says for each split which rows have a label, which are to be scored and which are
@@ -14,6 +14,7 @@ struct dataset {
 	size_t n_columns, label_column;
 	char **name; /* [n_columns], owned */
 	size_t n_rows, cap;
+	size_t n_train;   /* rows of train.csv.gz; 0 where all are in one file */
 	struct buf cells; /* every cell with its NUL, row after row */
 	size_t *row_at;   /* [n_rows], where a row's first cell lies in `cells`; owned */
 	size_t *label_at; /* [n_rows], where its label lies; owned */
@@ -24,6 +25,8 @@ enum role { ROLE_UNLABELLED, ROLE_LABELLED, ROLE_TEST, ROLE_EXCLUDED };
 /* `folder` holds the data sets, `set` names one of them. */
 enum status dataset_read(const char *folder, const char *set, struct dataset *d, struct err *e);
 void dataset_release(struct dataset *d); /* accepts a zeroed struct */
+/* For readers of other forms: one more row, its cells each with its NUL, n bytes in all, the label from label_at on. */
+enum status dataset_put(struct dataset *d, const void *cells, size_t n, size_t label_at, struct err *e);
 const char *dataset_label(const struct dataset *d, size_t row);
 
 enum status dataset_n_splits(const char *folder, const char *set, size_t *n, struct err *e);

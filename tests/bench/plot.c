@@ -2,12 +2,14 @@
 #include "tests/bench/plot.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { WIDTH = 460, HEIGHT = 330, LEFT = 70, RIGHT = 16, TOP = 40, BOTTOM = 54, HEAD = 44 };
 
-static const char *const colours[PLOT_MAX_SERIES] = {"#1f5fa8", "#c8501e", "#2e8540", "#7a3e9d"};
+static const char *const colours[PLOT_MAX_SERIES] = {"#2f74c0", "#d0592a", "#2e8f4a", "#8d52b3", "#b8860b", "#7d8590"};
 
 struct axis {
+	bool linear;
 	double low, high;   /* what is shown, powers of ten or points between */
 	double first, last; /* where, in pixels */
 };
@@ -15,6 +17,8 @@ struct axis {
 static double
 place(const struct axis *a, double v)
 {
+	if (a->linear)
+		return a->first + (a->last - a->first) * (v - a->low) / (a->high - a->low);
 	return a->first + (a->last - a->first) * (log10(v) - log10(a->low)) / (log10(a->high) - log10(a->low));
 }
 
@@ -38,11 +42,34 @@ axis_over(double low, double high, double first, double last)
 	return a;
 }
 
+/* The distance of a handful of round numbers over so long a stretch. */
+static double
+round_step(double length)
+{
+	double power = pow(10, floor(log10(length)));
+
+	return length / power > 5 ? power : length / power > 2 ? power / 2 : power / 5;
+}
+
+static struct axis
+linear_axis(double low, double high, double first, double last)
+{
+	struct axis a = {.linear = true, .first = first, .last = last};
+	double step;
+
+	if (!(high > low))
+		high = low + (low > 0 ? low : 1);
+	step = round_step(high - low);
+	a.low = floor(low / step + 1e-6) * step;
+	a.high = ceil(high / step - 1e-6) * step;
+	return a;
+}
+
 static void
 range(const struct plot_panel *p, double *x_low, double *x_high, double *y_low, double *y_high)
 {
 	*x_low = *y_low = (double)INFINITY;
-	*x_high = *y_high = 0;
+	*x_high = *y_high = -(double)INFINITY;
 	for (size_t s = 0; s < p->n_series; s++)
 		for (size_t i = 0; i < p->series[s].n; i++) {
 			const struct plot_point *at = &p->series[s].point[i];
@@ -66,6 +93,21 @@ tick_text(char *buf, size_t n, double v)
 		snprintf(buf, n, "%g", v);
 }
 
+static void
+write_linear_ticks(FILE *out, const struct axis *a, bool vertical, double from, double to)
+{
+	const double step = round_step(a->high - a->low);
+
+	for (double k = ceil(a->low / step - 1e-6); k * step <= a->high + step * 1e-6; k++) {
+		double at = place(a, k * step);
+
+		fprintf(out, "<path class=\"fine\" d=\"M%.1f %.1f%s%.1f\"/>\n", vertical ? from : at,
+			vertical ? at : from, vertical ? "H" : "V", to);
+		fprintf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%.6g</text>\n", vertical ? from - 6 : at,
+			vertical ? at + 4 : from + 16, vertical ? "end" : "middle", fabs(k) < 0.5 ? 0 : k * step);
+	}
+}
+
 /* A line at every 1, 2, 5; a number at all of them on short axes, at powers of ten on long ones. */
 static void
 write_ticks(FILE *out, const struct axis *a, bool vertical, double from, double to)
@@ -73,6 +115,10 @@ write_ticks(FILE *out, const struct axis *a, bool vertical, double from, double 
 	static const double steps[] = {1, 2, 5};
 	bool all = log10(a->high / a->low) < 2.5;
 
+	if (a->linear) {
+		write_linear_ticks(out, a, vertical, from, to);
+		return;
+	}
 	for (double power = pow(10, floor(log10(a->low))); power <= a->high * 1.0001; power *= 10)
 		for (size_t i = 0; i < 3; i++) {
 			double v = steps[i] * power, at = place(a, v);
@@ -116,8 +162,8 @@ write_panel(FILE *out, const struct plot_panel *p)
 	struct axis x, y;
 
 	range(p, &x_low, &x_high, &y_low, &y_high);
-	x = axis_over(x_low, x_high, left, right);
-	y = axis_over(y_low, y_high, bottom, top);
+	x = p->linear_x ? linear_axis(x_low, x_high, left, right) : axis_over(x_low, x_high, left, right);
+	y = p->linear_y ? linear_axis(y_low, y_high, bottom, top) : axis_over(y_low, y_high, bottom, top);
 	fprintf(out, "<text class=\"title\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", left, top - 12, p->title);
 	write_ticks(out, &x, false, bottom, top);
 	write_ticks(out, &y, true, left, right);
@@ -130,8 +176,8 @@ write_panel(FILE *out, const struct plot_panel *p)
 		double at = top + 16 + 18 * (double)s;
 
 		write_series(out, &p->series[s], colours[s], &x, &y);
-		fprintf(out, "<rect class=\"paper\" x=\"%.1f\" y=\"%.1f\" width=\"92\" height=\"18\"/>\n", left + 8,
-			at - 13);
+		fprintf(out, "<rect class=\"paper\" x=\"%.1f\" y=\"%.1f\" width=\"%.0f\" height=\"18\"/>\n", left + 8,
+			at - 13, 40 + 6.8 * (double)strlen(p->series[s].name));
 		fprintf(out, "<path stroke=\"%s\" class=\"curve\" d=\"M%.1f %.1fh20\"/>\n", colours[s], left + 14,
 			at - 4);
 		fprintf(out, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", left + 40, at, p->series[s].name);
@@ -158,6 +204,105 @@ plot_write(FILE *out, const char *title, const struct plot_panel *panel, size_t 
 			i / columns * HEIGHT + HEAD);
 		write_panel(out, &panel[i]);
 		fputs("</g>\n", out);
+	}
+	fputs("</svg>\n", out);
+}
+
+/* ---- Within a page ------------------------------------------------------------------------------------------ */
+
+static bool
+has_points(const struct plot_panel *p)
+{
+	for (size_t s = 0; s < p->n_series; s++)
+		if (p->series[s].n)
+			return true;
+	return false;
+}
+
+void
+plot_style(FILE *out)
+{
+	fputs("svg.plot{width:100%;height:auto;font:12px sans-serif;fill:currentColor}"
+	      ".plot .paper{fill:var(--paper);fill-opacity:.8}.plot .title{font-size:14px;font-weight:bold}"
+	      ".plot .grid{stroke:#8886}.plot .fine{stroke:#8883}.plot .frame{stroke:currentColor;fill:none}"
+	      ".plot .curve{stroke-width:1.8}.plot .span{stroke-width:5;stroke-opacity:.28}"
+	      ".plot .dots{stroke:var(--ink);stroke-width:2.2;stroke-linecap:round;stroke-opacity:.45;fill:none}"
+	      ".plot .cells{fill:var(--ink)}\n",
+		out);
+}
+
+void
+plot_inline(FILE *out, const struct plot_panel *panel)
+{
+	if (!has_points(panel)) {
+		fprintf(out, "<p>%s: no results.</p>\n", panel->title);
+		return;
+	}
+	fprintf(out, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH, HEIGHT,
+		panel->title);
+	write_panel(out, panel);
+	fputs("</svg>\n", out);
+}
+
+enum { SQUARE = 240, CAPTION = 20 };
+
+static void
+open_square(FILE *out, const char *title)
+{
+	fprintf(out,
+		"<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">"
+		"<text x=\"2\" y=\"14\">%s</text>"
+		"<path class=\"frame\" stroke-opacity=\".3\" d=\"M.5 %d.5h%dv%dh-%dz\"/>\n",
+		SQUARE, SQUARE + CAPTION, title, title, CAPTION, SQUARE - 1, SQUARE - 1, SQUARE - 1);
+}
+
+void
+plot_points(FILE *out, const char *title, const double *xy, size_t n, double low, double high)
+{
+	const double scale = SQUARE / (high - low);
+
+	open_square(out, title);
+	fputs("<path class=\"dots\" d=\"", out);
+	for (size_t i = 0; i < n; i++)
+		if (xy[2 * i] >= low && xy[2 * i] <= high && xy[2 * i + 1] >= low && xy[2 * i + 1] <= high)
+			fprintf(out, "M%.1f %.1fh0", (xy[2 * i] - low) * scale,
+				CAPTION + SQUARE - (xy[2 * i + 1] - low) * scale);
+	fputs("\"/></svg>\n", out);
+}
+
+/* A path for each shade, of runs of squares that have it, row by row. */
+void
+plot_density(FILE *out, const char *title, const double *value, size_t n)
+{
+	enum { SHADES = 12 };
+	const double side = SQUARE / (double)n;
+	double most = 0;
+
+	for (size_t i = 0; i < n * n; i++)
+		most = fmax(most, value[i]);
+	open_square(out, title);
+	for (int shade = 1; most > 0 && shade <= SHADES; shade++) {
+		bool begun = false;
+
+		for (size_t r = 0; r < n; r++)
+			for (size_t c = 0, to; c < n; c = to) {
+				const double *row = value + r * n;
+				int own = (int)lround(sqrt(row[c] / most) * SHADES);
+
+				for (to = c + 1; to < n && (int)lround(sqrt(row[to] / most) * SHADES) == own; to++)
+					;
+				if (own != shade)
+					continue;
+				if (!begun)
+					fprintf(out, "<path class=\"cells\" fill-opacity=\"%.2f\" d=\"",
+						(double)shade / SHADES);
+				begun = true;
+				fprintf(out, "M%.1f %.1fh%.1fv%.1fh-%.1fz", (double)c * side,
+					CAPTION + SQUARE - (double)(r + 1) * side, (double)(to - c) * side, side,
+					(double)(to - c) * side);
+			}
+		if (begun)
+			fputs("\"/>\n", out);
 	}
 	fputs("</svg>\n", out);
 }

@@ -181,6 +181,12 @@ find_known(const struct runs *r, const struct run *run)
 	return json_member(found, "result");
 }
 
+bool
+runs_known(const struct runs *r, const struct run *run)
+{
+	return find_known(r, run) != NULL;
+}
+
 static enum status
 append(const struct runs *r, const struct buf *record, struct err *e)
 {
@@ -203,7 +209,7 @@ append(const struct runs *r, const struct buf *record, struct err *e)
 }
 
 enum status
-runs_open(struct runs *r, const char *name, struct err *e)
+runs_open(struct runs *r, const char *name, bool needs_data, struct err *e)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	struct buf changed = {0};
@@ -211,7 +217,7 @@ runs_open(struct runs *r, const char *name, struct err *e)
 	enum status s;
 
 	memset(r, 0, sizeof *r);
-	if (!(r->data = setting("DATA")))
+	if (!(r->data = setting("DATA")) && needs_data)
 		return err_set(e, ERR_INVALID, "usage", "DATA=FOLDER is needed: where the data sets are");
 	if (!(r->out = setting("OUT")))
 		return err_set(e, ERR_INVALID, "usage", "OUT=FOLDER is needed: where the results go");

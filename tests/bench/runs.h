@@ -25,7 +25,7 @@
 struct cJSON;
 
 struct runs {
-	const char *data, *out; /* borrowed from the environment */
+	const char *data, *out; /* borrowed from the environment; data NULL: not set */
 	size_t n_splits;        /* SIZE_MAX: all */
 	struct params params;
 	char *changed; /* the parameters that are not at their defaults; owned */
@@ -36,8 +36,8 @@ struct runs {
 	struct cJSON *known; /* array of the ledger's records that may be taken; owned */
 };
 
-/* Reads the settings and the ledger OUT/NAME.jsonl. */
-enum status runs_open(struct runs *r, const char *name, struct err *e);
+/* Reads the settings and the ledger OUT/NAME.jsonl. needs_data: it is an error when DATA is not set. */
+enum status runs_open(struct runs *r, const char *name, bool needs_data, struct err *e);
 void runs_close(struct runs *r); /* accepts a zeroed struct */
 /* The names in SETS, owned (dataset_names_free); NULL without it. */
 enum status runs_sets(char ***names, struct err *e);
@@ -55,6 +55,7 @@ struct runs_handler {
 	void (*done)(void *ctx, size_t i, const struct cJSON *result, const char *code, const char *message);
 	void *ctx;
 };
+bool runs_known(const struct runs *r, const struct run *run); /* is it in the ledger? */
 enum status runs_do(struct runs *r, const struct run *run, size_t n, const struct runs_handler *h, struct err *e);
 
 /* Members that say what a result file belongs to: version, build, parameters. */

@@ -76,29 +76,36 @@ enum status
 stepper_init(struct stepper *s, const struct params *p, const struct train_data *data, size_t n_rows, struct err *e)
 {
 	struct arena state = {0}, scratch = {0};
+	size_t n_labelled = 0;
 	enum status status;
 
 	*s = (struct stepper){.params = *p, .data = *data};
-	if ((status = params_resolve(&s->params, n_rows, n_rows, data->rows->d, data->n_classes, e)))
+	for (size_t i = 0; i < n_rows; i++)
+		n_labelled += data->label[i] >= 0;
+	if ((status = params_resolve(&s->params, n_rows, n_labelled, data->rows->d, data->n_classes, e)))
 		return status;
 	s->fit = (struct fit){
 		.params = &s->params,
 		.data = &s->data,
 		.method = method_of((enum method)s->params.method),
 		.n_data = n_rows,
-		.n_labelled = n_rows,
+		.n_labelled = n_labelled,
 		.rate = 1,
 		.shape = net_shape_of(data->rows->d, &s->params.hidden_layers, data->n_classes, s->params.weight_norm),
 	};
 	s->fit.own = calloc(1, s->fit.method->own_size ? s->fit.method->own_size : 1);
-	s->index = malloc(n_rows * sizeof *s->index);
+	s->index = malloc((n_rows + n_labelled) * sizeof *s->index);
 	if (!s->fit.own || !s->index) {
 		status = err_nomem(e);
 		goto out;
 	}
-	for (size_t i = 0; i < n_rows; i++)
+	for (size_t i = 0, l = n_rows; i < n_rows; i++) {
 		s->index[i] = (uint32_t)i;
-	s->fit.data_index = s->fit.labelled_index = s->index;
+		if (data->label[i] >= 0)
+			s->index[l++] = (uint32_t)i;
+	}
+	s->fit.data_index = s->index;
+	s->fit.labelled_index = s->index + n_rows;
 	fit_layout(&s->fit, &state, &scratch);
 	s->state = aligned_alloc(64, state.used * sizeof *s->state);
 	s->scratch = aligned_alloc(64, scratch.used * sizeof *s->scratch);

@@ -35,7 +35,8 @@ struct stepper {
 	real *state, *scratch;
 };
 
-/* The first n_rows of the table take part; what is `by the table` in the parameters is chosen for that many. */
+/* The first n_rows of the table take part, those with a label (data->label >= 0) as labelled ones; what is `by the
+ * table` in the parameters is chosen for that many. */
 enum status stepper_init(
 	struct stepper *s, const struct params *p, const struct train_data *data, size_t n_rows, struct err *e);
 void stepper_release(struct stepper *s); /* accepts a zeroed struct */
