@@ -46,14 +46,12 @@ adversary_gradient(struct adversary *a, struct fit *f, double entropy, struct tr
 	const size_t n = p->batch_size, d = a->shape.n_out;
 	const real lambda = (real)p->lambda;
 	const real *grad_log_p;
-	double log_p = 0;
+	double log_p;
 
-	memcpy(jem_input(&f->jem, 0), a->generator.x, n * d * sizeof(real));
-	grad_log_p = jem_input_gradient(&f->jem, fit_weights(f), n, f->threads);
+	memcpy(fit_rows(f), a->generator.x, n * d * sizeof(real));
+	grad_log_p = fit_input_gradient(f, fit_weights(f), n, &log_p);
 	for (size_t i = 0; i < n * d; i++)
 		a->dx[i] = -(grad_log_p[i] + lambda * a->generator.score[i]) / (real)n;
-	for (size_t i = 0; i < n; i++)
-		log_p += (double)f->jem.log_p[i] / (double)n;
 	terms->entropy_objective = entropy;
 	terms->generator_loss = -(log_p + p->lambda * entropy);
 	generator_gradient(&a->generator, a->w, a->dx, a->gradient, f->threads);

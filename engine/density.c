@@ -11,6 +11,18 @@
 static const struct density_ops *const families[N_FAMILIES] = {
 	[FAMILY_PPCA] = &density_ppca, [FAMILY_MIXTURE] = &density_mixture, [FAMILY_NICE] = &density_nice};
 
+struct density_shape
+density_shape_of(const struct params *p, size_t d)
+{
+	struct density_shape s = {.family = p->family, .d = d, .n_parts = p->components};
+
+	if (p->family == FAMILY_NICE) {
+		s.n_parts = DENSITY_COUPLINGS;
+		s.hidden = p->hidden_layers;
+	}
+	return s;
+}
+
 size_t
 density_size(const struct density_shape *s)
 {

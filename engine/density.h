@@ -20,6 +20,7 @@
 #define VERAD_ENGINE_DENSITY_H
 
 #include "engine/arena.h"
+#include "engine/net.h"
 #include "engine/params.h"
 #include "engine/real.h"
 #include "engine/rng.h"
@@ -36,6 +37,9 @@ enum { DENSITY_COUPLINGS = 4, DENSITY_MAX_PARTS = 1024, DENSITY_MAX_COUPLINGS = 
 /* No direction has a smaller standard deviation, whatever the data: a likelihood without bound is no goal. */
 #define DENSITY_MIN_SCALE 1e-4
 
+struct density_shape density_shape_of(const struct params *p, size_t d); /* resolved parameters, of d features */
+/* The network of coupling c of a nice: from the first half to the second for even c, else the other way. */
+struct net_shape density_coupling(const struct density_shape *s, size_t c);
 size_t density_size(const struct density_shape *s); /* numbers in the parameter block */
 
 struct density_ppca_pieces {

@@ -32,8 +32,8 @@ half_size(const struct density_shape *s, size_t half)
 	return half ? s->d / 2 : (s->d + 1) / 2;
 }
 
-static struct net_shape
-net_of(const struct density_shape *s, size_t c)
+struct net_shape
+density_coupling(const struct density_shape *s, size_t c)
 {
 	return net_shape_of(half_size(s, source_of(c)), &s->hidden, half_size(s, 1 - source_of(c)), false);
 }
@@ -44,7 +44,7 @@ coupling_at(const struct density_shape *s, size_t c)
 	size_t at = 0;
 
 	for (size_t i = 0; i < c; i++) {
-		struct net_shape net = net_of(s, i);
+		struct net_shape net = density_coupling(s, i);
 
 		at += net_size(&net);
 	}
@@ -171,7 +171,7 @@ static void
 network_forward(struct density *k, const real *w, size_t c, size_t n, size_t order, int threads)
 {
 	struct density_nice_pieces *p = &k->own.nice;
-	const struct net_shape net = net_of(&k->shape, c);
+	const struct net_shape net = density_coupling(&k->shape, c);
 	const real *own = w + coupling_at(&k->shape, c), *in = p->in[c];
 	size_t last = net.n_layers - 1;
 
@@ -192,7 +192,7 @@ static void
 network_backward(struct density *k, const real *w, size_t c, size_t n, size_t order, real *gradient, int threads)
 {
 	struct density_nice_pieces *p = &k->own.nice;
-	const struct net_shape net = net_of(&k->shape, c);
+	const struct net_shape net = density_coupling(&k->shape, c);
 	const size_t at = coupling_at(&k->shape, c), from = source_of(c), rows = (order + 1) * n;
 	const real *delta = p->adjoint[1 - from];
 
@@ -395,12 +395,12 @@ nice_init(struct density *k, real *w, size_t n, const double *mean, const double
 	(void)mean;
 	(void)sd;
 	for (size_t c = 0; c < s->n_parts; c++) {
-		struct net_shape net = net_of(s, c);
+		struct net_shape net = density_coupling(s, c);
 
 		net_init(&net, w + coupling_at(s, c), rng);
 	}
 	for (size_t c = s->n_parts < 2 ? 0 : s->n_parts - 2; c <= s->n_parts; c++) {
-		struct net_shape net = net_of(s, c);
+		struct net_shape net = density_coupling(s, c);
 		const size_t half = 1 - source_of(c), size = p->half[half];
 
 		part_columns(k, p->h, k->x, n, 0);

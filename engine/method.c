@@ -13,6 +13,7 @@ static const struct method_ops *const fit_methods[N_METHODS] = {
 	[METHOD_JEM] = &method_jem,
 	[METHOD_VERA_HMC] = &method_vera_hmc,
 	[METHOD_MEG] = &method_meg,
+	[METHOD_DENSITY] = &method_density_likelihood,
 };
 
 const struct method_ops *
@@ -21,34 +22,67 @@ method_of(enum method m)
 	return fit_methods[m];
 }
 
+const struct method_ops *
+method_for(const struct params *p, enum method m)
+{
+	static const struct method_ops *const by_objective[N_OBJECTIVES] = {
+		[OBJECTIVE_MAXIMUM_LIKELIHOOD] = &method_density_likelihood,
+		[OBJECTIVE_VERA] = &method_vera,
+		[OBJECTIVE_VERA_HMC] = &method_vera_hmc,
+		[OBJECTIVE_SCORE_MATCHING] = &method_density_score_matching,
+		[OBJECTIVE_SGLD] = &method_jem,
+	};
+
+	return m == METHOD_DENSITY ? by_objective[p->objective] : method_of(m);
+}
+
+size_t
+fit_size(const struct fit *f)
+{
+	return f->family ? density_size(f->family) : net_trained_size(&f->shape);
+}
+
 void
 fit_layout(struct fit *f, struct arena *state, struct arena *scratch)
 {
 	const struct params *p = f->params;
-	size_t n = net_trained_size(&f->shape), n_draw;
+	size_t n = fit_size(f), n_draw;
 
 	f->trained = arena_take(state, n);
 	f->moment = arena_take(state, n);
 	f->average = arena_take(state, n);
-	f->plain = arena_take(scratch, net_size(&f->shape));
+	f->plain = arena_take(scratch, f->family ? n : net_size(&f->shape));
 	f->gradient = arena_take(scratch, n);
 	n_draw = p->batch_size > p->labelled_batch_size ? p->batch_size : p->labelled_batch_size;
+	n_draw = f->family ? 2 * p->batch_size : n_draw;   /* to begin with, see fit_start */
 	f->draw = (uint32_t *)arena_take(scratch, n_draw); /* a real is at least as wide and as aligned */
 	f->y = (int32_t *)arena_take(scratch, n_draw);
-	jem_workspace(&f->jem, &f->shape, f->method->uses_unlabelled ? p->batch_size : 0,
-		f->method->contrasts ? p->batch_size : 0, p->labelled_batch_size, scratch);
+	if (f->family) {
+		size_t order = f->method->contrasts ? p->gamma > 0 : f->method->jet_order;
+
+		density_workspace(&f->density, f->family, 2 * p->batch_size, order, scratch);
+	} else {
+		jem_workspace(&f->jem, &f->shape, f->method->uses_unlabelled ? p->batch_size : 0,
+			f->method->contrasts ? p->batch_size : 0, p->labelled_batch_size, scratch);
+	}
+	f->spare = f->family ? f->density.gradient : f->jem.delta[0];
 	f->method->layout(f, state, scratch);
 }
 
 void
 fit_start(struct fit *f, uint64_t stream)
 {
-	size_t n = net_trained_size(&f->shape);
+	size_t n = fit_size(f);
 
 	f->step = 0;
 	f->rate = 1;
 	rng_init(&f->rng, f->params->seed, stream);
-	net_init(&f->shape, f->trained, &f->rng);
+	if (f->family) {
+		fit_draw_data(f, f->density.x, f->density.n);
+		density_init(&f->density, f->trained, f->density.n, &f->rng);
+	} else {
+		net_init(&f->shape, f->trained, &f->rng);
+	}
 	memset(f->moment, 0, n * sizeof *f->moment);
 	memcpy(f->average, f->trained, n * sizeof *f->average);
 	f->method->init(f);
@@ -64,7 +98,7 @@ fit_step(struct fit *f, struct train_terms *terms)
 const real *
 fit_weights(struct fit *f)
 {
-	return net_effective(&f->shape, f->trained, f->plain);
+	return f->family ? f->trained : net_effective(&f->shape, f->trained, f->plain);
 }
 
 /* The row whose part of the weights `u` of 0 .. 2^32 - 2 falls into. */
@@ -96,9 +130,8 @@ draw(struct fit *f, const uint32_t *index, const double *up_to, size_t n_index, 
 		f->draw[i] = index[up_to ? at_weight(up_to, n_index, f->draw[i]) : f->draw[i]];
 	rows_expand(f->data->rows, f->draw, 0, n, x);
 	if (noise > 0) {
-		/* The noise borrows the deltas' place, which holds nothing between steps. */
-		rng_normal(&f->rng, f->jem.delta[0], n_cells);
-		kernel_add_scaled(x, noise, f->jem.delta[0], n_cells);
+		rng_normal(&f->rng, f->spare, n_cells);
+		kernel_add_scaled(x, noise, f->spare, n_cells);
 	}
 }
 
@@ -129,6 +162,59 @@ fit_terms(const struct jem_terms *t)
 	};
 }
 
+real *
+fit_rows(struct fit *f)
+{
+	return f->family ? f->density.x : jem_input(&f->jem, 0);
+}
+
+const real *
+fit_input_gradient(struct fit *f, const real *w, size_t n, double *log_p)
+{
+	const real *gradient;
+
+	if (f->family) {
+		density_log_density(&f->density, w, n, true, f->threads);
+		gradient = f->density.gradient;
+	} else {
+		gradient = jem_input_gradient(&f->jem, w, n, f->threads);
+	}
+	if (log_p)
+		*log_p = 0;
+	for (size_t i = 0; log_p && i < n; i++)
+		*log_p += (f->family ? f->density.log_p[i] : (double)f->jem.log_p[i]) / (double)n;
+	return gradient;
+}
+
+/*
+ * The contrast of a density. Its normaliser is known and yet of no use: it is the same number for data and generated
+ * rows, whose seeds add up to 0, so that its gradient cancels. What is learned is what an energy learns that is
+ * log p up to a constant; a family that normalises itself just has no parameter for that constant.
+ */
+static void
+contrast_density(struct fit *f, const real *generated, struct train_terms *terms)
+{
+	const size_t n = f->params->batch_size, n_cells = n * f->family->d;
+	const double gamma = f->params->gamma;
+	struct density *k = &f->density;
+	double difference = 0, penalty = 0;
+
+	fit_draw_data(f, k->x, n);
+	memcpy(k->x + n_cells, generated, n_cells * sizeof *generated);
+	for (size_t i = 0; i < 2 * n; i++)
+		k->seed[i] = (i < n ? -1 : 1) / (real)n;
+	density_gradient(k, f->trained, 2 * n, k->seed, f->gradient, f->threads);
+	for (size_t i = 0; i < 2 * n; i++)
+		difference += (i < n ? 1 : -1) * k->log_p[i] / (double)n;
+	if (gamma > 0) {
+		penalty = density_penalty(k, f->trained, n, (real)gamma, f->plain, f->threads);
+		kernel_add_scaled(f->gradient, 1, f->plain, fit_size(f));
+	}
+	fit_update(f);
+	*terms = (struct train_terms){
+		.loss = -difference + gamma * penalty, .log_p_difference = difference, .gradient_penalty = penalty};
+}
+
 void
 fit_contrast(struct fit *f, const real *generated, struct train_terms *terms)
 {
@@ -138,6 +224,10 @@ fit_contrast(struct fit *f, const real *generated, struct train_terms *terms)
 		.contrast = 1, .gamma = (real)p->gamma, .beta = (real)p->beta, .alpha = (real)p->alpha};
 	struct jem_terms t;
 
+	if (f->family) {
+		contrast_density(f, generated, terms);
+		return;
+	}
 	fit_draw_data(f, jem_input(&f->jem, 0), n);
 	memcpy(jem_input(&f->jem, n), generated, n * f->shape.size[0] * sizeof *generated);
 	if (n_labelled)
@@ -166,8 +256,11 @@ fit_update(struct fit *f)
 	double young = (1 + (double)f->step) / (10 + (double)f->step);
 	double decay = f->params->ema_decay < young ? f->params->ema_decay : young;
 
-	net_effective_backward(&f->shape, f->trained, f->gradient, f->gradient);
-	kernel_adam(f->trained, f->moment, f->average, f->gradient, net_trained_size(&f->shape),
-		fit_rate(f, f->params->learning_rate), (real)f->method->beta2,
-		adam_correction(f->method->beta2, f->step), ADAM_EPSILON, (real)decay, f->threads);
+	if (!f->family)
+		net_effective_backward(&f->shape, f->trained, f->gradient, f->gradient);
+	kernel_adam(f->trained, f->moment, f->average, f->gradient, fit_size(f), fit_rate(f, f->params->learning_rate),
+		(real)f->method->beta2, adam_correction(f->method->beta2, f->step), ADAM_EPSILON, (real)decay,
+		f->threads);
+	if (f->family)
+		density_clamp(f->family, f->trained);
 }

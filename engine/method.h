@@ -8,6 +8,7 @@
 #ifndef VERAD_ENGINE_METHOD_H
 #define VERAD_ENGINE_METHOD_H
 
+#include "engine/density.h"
 #include "engine/jem.h"
 #include "engine/rows.h"
 #include "engine/train.h"
@@ -28,13 +29,16 @@ struct fit {
 	double rate; /* factor of every learning rate: 1, and less after a recovery (train.c) */
 
 	struct net_shape shape;
+	const struct density_shape *family; /* borrowed: the fit is of a density, not of a network; else NULL */
 	struct jem jem;
-	size_t step; /* steps made; state, as is rng */
+	struct density density; /* in the place of jem where there is a family */
+	real *spare;            /* scratch: [batch][d], holds nothing between steps */
+	size_t step;            /* steps made; state, as is rng */
 	struct rng rng;
-	real *trained; /* the trained block, its second moments and its moving average: state */
+	real *trained; /* the trained block or the density's, its second moments and its moving average: state */
 	real *moment;
 	real *average;
-	real *plain; /* scratch: the plain block, and gradients */
+	real *plain; /* scratch: the plain block, of a density a second gradient; and gradients */
 	real *gradient;
 	uint32_t *draw; /* scratch: row numbers of a batch */
 	int32_t *y;     /* scratch: labels of a batch */
@@ -46,15 +50,20 @@ struct method_ops {
 	size_t own_size;
 	bool uses_unlabelled; /* its steps have data rows */
 	bool contrasts;       /* and as many generated ones against them */
-	double beta2;         /* of Adam, for the energy network */
+	size_t jet_order; /* of a density's jets, see density.h; of those that contrast the gradient penalty decides */
+	double beta2;     /* of Adam, for the energy network */
 	/* Lays out the method's state and scratch; called twice, first with arenas that count. */
 	void (*layout)(struct fit *f, struct arena *state, struct arena *scratch);
 	void (*init)(struct fit *f); /* starting values of its own state */
 	void (*step)(struct fit *f, struct train_terms *terms);
 };
 
+extern const struct method_ops method_density_likelihood, method_density_score_matching;
 extern const struct method_ops method_vera, method_supervised, method_vat, method_jem, method_vera_hmc, method_meg;
 const struct method_ops *method_of(enum method m);
+/* The same, where METHOD_DENSITY is what its objective says: vera, vera_hmc and jem train a density as they do a
+ * network. */
+const struct method_ops *method_for(const struct params *p, enum method m);
 
 /* Fills `own`, the pointers and the index fields stay the caller's. */
 void fit_layout(struct fit *f, struct arena *state, struct arena *scratch);
@@ -62,12 +71,19 @@ void fit_layout(struct fit *f, struct arena *state, struct arena *scratch);
 void fit_start(struct fit *f, uint64_t stream);
 void fit_step(struct fit *f, struct train_terms *terms);
 
+/* Numbers in the trained block. */
+size_t fit_size(const struct fit *f);
+
 /* For methods: the plain weights of the present trained block. */
 const real *fit_weights(struct fit *f);
 /* Batches, drawn with replacement, labelled rows in proportion to their weights, input noise added: [n][d] into x,
  * labels into f->y. */
 void fit_draw_data(struct fit *f, real *x, size_t n);
 void fit_draw_labelled(struct fit *f, real *x, size_t n);
+/* The gradient of log p in the rows of fit_rows(0 .. n - 1), n <= batch_size, under weights w, [n][d] in the workspace;
+ * log_p (NULL: not wanted) their mean log-density. Of a network or a density alike. */
+real *fit_rows(struct fit *f);
+const real *fit_input_gradient(struct fit *f, const real *w, size_t n, double *log_p);
 /* Adam on the trained block with f->gradient (in the plain block), and the moving average. */
 void fit_update(struct fit *f);
 /*

@@ -68,12 +68,12 @@ jem_sgld_step(struct fit *f, struct train_terms *terms)
 	const size_t n = p->batch_size, n_cells = n * f->shape.size[0];
 	const real step = (real)p->sgld_step_size, noise_std = (real)p->sgld_noise_std;
 	const real *w = fit_weights(f);
-	real *x = jem_input(&f->jem, 0);
+	real *x = fit_rows(f);
 
 	replay_draw(&m->replay, x, m->place, m->coin, n, p->replay_restart, &f->rng);
 	for (size_t k = 0; k < p->sgld_steps; k++) {
 		rng_normal(&f->rng, m->noise, n_cells);
-		sgld_step(&f->jem, w, n, step, noise_std, m->noise, f->threads);
+		sgld_step(x, fit_input_gradient(f, w, n, NULL), n_cells, step, noise_std, m->noise);
 	}
 	memcpy(m->x, x, n_cells * sizeof *x);
 	replay_put(&m->replay, m->x, m->place, n);

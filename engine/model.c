@@ -16,16 +16,43 @@ enum { THREADS = 1 };
 /* A score that absurd weights make infinite is reported as this; NaN never leaves. */
 #define SCORE_LIMIT 1e30
 
-enum status
-model_new(const struct net_shape *shape, const real *weights, struct model **out, struct err *e)
+static struct model *
+model_blank(void)
 {
 	struct model *m = calloc(1, sizeof *m);
 
 	if (!m)
-		return err_nomem(e);
+		return NULL;
 	m->target_fpr = 0.05;
 	for (size_t k = 0; k < N_OOD_SCORES; k++)
 		m->reference[k].threshold = DBL_MAX;
+	return m;
+}
+
+enum status
+model_new_density(const struct density_shape *shape, const real *weights, struct model **out, struct err *e)
+{
+	const size_t n = density_size(shape);
+	struct model *m = model_blank();
+
+	if (!m || !(m->density_weights = malloc(n * sizeof *m->density_weights))) {
+		model_free(m);
+		return err_nomem(e);
+	}
+	memcpy(m->density_weights, weights, n * sizeof *weights);
+	density_clamp(shape, m->density_weights);
+	m->density = *shape;
+	*out = m;
+	return OK;
+}
+
+enum status
+model_new(const struct net_shape *shape, const real *weights, struct model **out, struct err *e)
+{
+	struct model *m = model_blank();
+
+	if (!m)
+		return err_nomem(e);
 	if (model_add_member(m, shape, weights, 1, e)) {
 		model_free(m);
 		return e->status;
@@ -75,6 +102,7 @@ model_free(struct model *m)
 	for (size_t i = 0; i < m->n_members; i++)
 		free(m->member[i].weights);
 	free(m->bias);
+	free(m->density_weights);
 	mixture_free(m->base);
 	for (size_t k = 0; k < N_OOD_SCORES; k++)
 		free(m->reference[k].score);
@@ -86,19 +114,19 @@ model_n_classes(const struct model *m)
 {
 	const struct net_shape *s = &m->member[0].shape;
 
-	return s->size[s->n_layers];
+	return m->density_weights ? 1 : s->size[s->n_layers];
 }
 
 size_t
 model_n_features(const struct model *m)
 {
-	return m->member[0].shape.size[0];
+	return m->density_weights ? m->density.d : m->member[0].shape.size[0];
 }
 
 size_t
 model_bytes(const struct model *m)
 {
-	size_t n = 0;
+	size_t n = m->density_weights ? density_size(&m->density) : 0;
 
 	for (size_t i = 0; i < m->n_members; i++)
 		n += net_size(&m->member[i].shape);
@@ -200,6 +228,7 @@ struct model_workspace {
 	double *typical, *score; /* of attributions: the row that a path starts from, scores of where it leads */
 	double *log_base;
 	struct mixture_workspace base;
+	struct density density; /* its rows are x, its gradient is delta[0][0] */
 };
 
 /* Lays it out in an arena, or counts what it takes. */
@@ -208,7 +237,13 @@ layout_workspace(struct model_workspace *w, const struct model *m, struct arena 
 {
 	const size_t tile = w->tile, n_classes = model_n_classes(m);
 
-	w->x = arena_take(arena, tile * model_n_features(m));
+	if (m->density_weights) {
+		density_workspace(&w->density, &m->density, tile, 0, arena);
+		w->x = w->density.x;
+		w->delta[0][0] = w->density.gradient;
+	} else {
+		w->x = arena_take(arena, tile * model_n_features(m));
+	}
 	for (size_t i = 0; i < m->n_members; i++) {
 		const struct net_shape *s = &m->member[i].shape;
 
@@ -236,6 +271,14 @@ row_width(const struct model *m)
 {
 	size_t width = 0;
 
+	if (m->density_weights) {
+		struct arena one = {0}, more = {0};
+		struct density k;
+
+		density_workspace(&k, &m->density, 1, 0, &one);
+		density_workspace(&k, &m->density, 17, 0, &more);
+		width = (more.used - one.used) / 16;
+	}
 	for (size_t i = 0; i < m->n_members; i++)
 		for (size_t l = 0; l <= m->member[i].shape.n_layers; l++)
 			width += 2 * m->member[i].shape.size[l];
@@ -344,6 +387,12 @@ input_gradient(const struct model *m, struct model_workspace *w, size_t n, enum 
 	const size_t n_classes = model_n_classes(m), d = model_n_features(m);
 	real *sum = w->delta[0][0];
 
+	if (m->density_weights) {
+		density_log_density(&w->density, m->density_weights, n, true, THREADS);
+		for (size_t j = 0; j < n * d && kind == OOD_MAX_PROBABILITY; j++)
+			sum[j] = 0; /* always 1 */
+		return sum;
+	}
 	kernel_softmax(w->p, NULL, w->logits, 1, n, n_classes);
 	gradient_in_logits(kind, w->p, n, n_classes);
 	for (size_t i = 0; i < m->n_members; i++) {
@@ -377,6 +426,12 @@ gradient_norms(const struct model *m, struct model_workspace *w, size_t n, doubl
 static void
 energies(const struct model *m, struct model_workspace *w, size_t n, double *score)
 {
+	if (m->density_weights) {
+		density_log_density(&w->density, m->density_weights, n, false, THREADS);
+		for (size_t i = 0; i < n; i++)
+			score[i] = -w->density.log_p[i];
+		return;
+	}
 	if (m->base)
 		mixture_log_density(m->base, w->x, n, &w->base, w->log_base, NULL, THREADS);
 	for (size_t i = 0; i < n; i++)
@@ -388,7 +443,10 @@ predict_tile(const struct model *m, size_t n, enum ood_score kind, struct model_
 {
 	const size_t n_classes = model_n_classes(m);
 
-	blend_logits(m, w, n);
+	if (m->density_weights)
+		memset(w->logits, 0, n * n_classes * sizeof *w->logits);
+	else
+		blend_logits(m, w, n);
 	kernel_softmax(w->p, w->log_p, w->logits, 1, n, n_classes);
 	if (p)
 		copy_probabilities(p, w->p, n, n_classes);
@@ -538,169 +596,4 @@ model_attribute(const struct model *m, const struct rows *rows, size_t first, si
 		for (size_t j = 0; j < take * d; j++)
 			of_tile[j] = isnan(of_tile[j]) ? 0 : finite_score(of_tile[j]);
 	}
-}
-
-/* ---- Bytes -------------------------------------------------------------------------------------------------- */
-
-enum { MAX_UNITS = 1 << 20 }; /* of a layer in untrusted bytes: above any table or parameter */
-#define MAX_MEMBER_WEIGHT 1e3
-#define MAX_BIAS 1e3
-
-static void
-write_member(const struct model_member *member, struct buf *out)
-{
-	buf_put_u32(out, (uint32_t)member->shape.n_layers);
-	for (size_t l = 0; l <= member->shape.n_layers; l++)
-		buf_put_u32(out, (uint32_t)member->shape.size[l]);
-	for (size_t i = 0, n = net_size(&member->shape); i < n; i++)
-		buf_put_f32(out, (float)member->weights[i]);
-	buf_put_f64(out, member->weight);
-}
-
-void
-model_write(const struct model *m, struct buf *out)
-{
-	buf_put_u32(out, (uint32_t)m->n_members);
-	for (size_t i = 0; i < m->n_members; i++)
-		write_member(&m->member[i], out);
-	buf_put_u8(out, m->bias != NULL);
-	if (m->bias)
-		buf_put_f64s(out, m->bias, model_n_classes(m));
-	buf_put_u8(out, m->base != NULL);
-	if (m->base)
-		mixture_write(m->base, out);
-	buf_put_u32(out, (uint32_t)m->ood_score);
-	buf_put_f64(out, m->target_fpr);
-	for (size_t k = 0; k < N_OOD_SCORES; k++) {
-		buf_put_u64(out, m->reference[k].n);
-		buf_put_f64s(out, m->reference[k].score, m->reference[k].n);
-		buf_put_f64(out, m->reference[k].threshold);
-	}
-}
-
-static enum status
-corrupt(const char *what, struct err *e)
-{
-	return err_set(e, ERR_CORRUPT, "corrupt_model", "the model's bytes are damaged: %s", what);
-}
-
-static bool
-read_shape(struct reader *in, struct net_shape *s)
-{
-	size_t n_weights = 0;
-
-	s->n_layers = reader_u32(in);
-	if (in->failed || s->n_layers < 1 || s->n_layers > NET_MAX_LAYERS)
-		return false;
-	for (size_t l = 0; l <= s->n_layers; l++) {
-		s->size[l] = reader_u32(in);
-		if (s->size[l] < 1 || s->size[l] > MAX_UNITS)
-			return false;
-		if (l) /* at most 2^40 a layer: the sum cannot overflow */
-			n_weights += s->size[l] * (s->size[l - 1] + 1);
-	}
-	return !in->failed && n_weights <= reader_max_items(in, sizeof(float));
-}
-
-static bool
-read_reference(struct reader *in, struct ood_reference *r)
-{
-	size_t n = reader_u64(in);
-
-	if (in->failed || n > reader_max_items(in, sizeof(double)))
-		return false;
-	r->score = malloc((n ? n : 1) * sizeof *r->score);
-	if (!r->score)
-		return false;
-	r->n = n;
-	reader_f64s(in, r->score, n);
-	for (size_t i = 0; i < n; i++)
-		if (!isfinite(r->score[i]) || (i && r->score[i] < r->score[i - 1]))
-			return false;
-	r->threshold = reader_f64(in);
-	return !in->failed && isfinite(r->threshold);
-}
-
-/* The member is the model's to free from the moment it has weights. */
-static enum status
-read_member(struct reader *in, struct model *m, struct err *e)
-{
-	struct model_member *member = &m->member[m->n_members];
-	const struct net_shape *s = &member->shape;
-	size_t n;
-
-	if (!read_shape(in, &member->shape))
-		return corrupt("impossible layer sizes", e);
-	if (m->n_members && (s->size[0] != model_n_features(m) || s->size[s->n_layers] != model_n_classes(m)))
-		return corrupt("networks that do not fit together", e);
-	n = net_size(s);
-	if (!(member->weights = malloc(n * sizeof *member->weights)))
-		return err_nomem(e);
-	m->n_members++;
-	for (size_t i = 0; i < n; i++)
-		member->weights[i] = (real)reader_f32(in);
-	member->weight = reader_f64(in);
-	if (in->failed || !kernel_finite(member->weights, n))
-		return corrupt("weights that are no numbers", e);
-	return member->weight > 0 && member->weight < MAX_MEMBER_WEIGHT ? OK : corrupt("a setting out of range", e);
-}
-
-static enum status
-read_bias(struct reader *in, struct model *m, struct err *e)
-{
-	size_t n = model_n_classes(m);
-
-	if (n > reader_max_items(in, sizeof(double)))
-		return corrupt("they were cut short", e);
-	if (!(m->bias = malloc(n * sizeof *m->bias)))
-		return err_nomem(e);
-	reader_f64s(in, m->bias, n);
-	for (size_t k = 0; k < n; k++)
-		if (!(fabs(m->bias[k]) < MAX_BIAS))
-			return corrupt("a setting out of range", e);
-	return OK;
-}
-
-static enum status
-read_networks(struct reader *in, struct model *m, struct err *e)
-{
-	size_t n = reader_u32(in);
-	enum status s = OK;
-
-	if (in->failed || n < 1 || n > BLEND_MAX)
-		return corrupt("an impossible number of networks", e);
-	for (size_t i = 0; i < n && !s; i++)
-		s = read_member(in, m, e);
-	if (!s && reader_u8(in))
-		s = read_bias(in, m, e);
-	if (!s && reader_u8(in))
-		s = mixture_read(in, &m->base, e);
-	if (!s && m->base && mixture_n_features(m->base) != model_n_features(m))
-		s = corrupt("a base measure of other features than the network's", e);
-	return s;
-}
-
-enum status
-model_read(struct reader *in, struct model **out, struct err *e)
-{
-	struct model *m = calloc(1, sizeof *m);
-	enum status s;
-
-	if (!m)
-		return err_nomem(e);
-	if ((s = read_networks(in, m, e)))
-		goto out;
-	m->ood_score = reader_u32(in);
-	m->target_fpr = reader_f64(in);
-	if (in->failed || m->ood_score >= N_OOD_SCORES || !(m->target_fpr >= 0 && m->target_fpr <= 1))
-		s = corrupt("a setting out of range", e);
-	for (size_t k = 0; k < N_OOD_SCORES && !s; k++)
-		if (!read_reference(in, &m->reference[k]))
-			s = corrupt("reference scores out of order", e);
-out:
-	if (s)
-		model_free(m);
-	else
-		*out = m;
-	return s;
 }

@@ -8,6 +8,9 @@
  * So p(y|x) = softmax f(x) whatever q0 is, and the energy is -logsumexp f(x) - log q0(x). A network of one output knows
  * no classes: that output is its part of log p(x).
  *
+ * Or a density of a family whose normaliser is known (density.h), in the place of networks and base measure: then the
+ * energy is -log p(x) itself, in nats of the encoded columns.
+ *
  * With reference scores of held-out in-distribution rows, from which p-values and the threshold follow. Const once
  * built: any number of threads may use one at a time, each with a workspace of its own. Inputs are encoded rows, so it
  * knows nothing of columns or text.
@@ -17,6 +20,7 @@
 
 #include "engine/blend.h"
 #include "engine/buf.h"
+#include "engine/density.h"
 #include "engine/mixture.h"
 #include "engine/net.h"
 #include "engine/params.h"
@@ -36,11 +40,13 @@ struct model_member {
 };
 
 struct model {
-	size_t n_members; /* 1 .. BLEND_MAX */
+	size_t n_members; /* 1 .. BLEND_MAX; 0: a density */
 	struct model_member member[BLEND_MAX];
 	double *bias;         /* [n_classes], added to the blended logits; owned; NULL: none */
 	struct mixture *base; /* log q0; owned; NULL: none */
-	size_t ood_score;     /* enum ood_score: the kind that answers carry */
+	struct density_shape density;
+	real *density_weights; /* [density_size(&density)], owned; NULL: networks */
+	size_t ood_score;      /* enum ood_score: the kind that answers carry */
 	double target_fpr;
 	struct ood_reference reference[N_OOD_SCORES];
 };
@@ -50,6 +56,9 @@ struct model_workspace; /* buffers for a tile of rows; one per thread */
 /* One member of weight 1. Takes over nothing: shape and weights are copied. The references start empty (threshold
  * +infinity inside). */
 enum status model_new(const struct net_shape *shape, const real *weights, struct model **out, struct err *e);
+/* A density alone, of parameters that are copied; no members are to be added. */
+enum status model_new_density(
+	const struct density_shape *shape, const real *weights, struct model **out, struct err *e);
 /* For its maker, before it is shared: one more member, of equal inputs and outputs. */
 enum status model_add_member(
 	struct model *m, const struct net_shape *shape, const real *weights, double weight, struct err *e);

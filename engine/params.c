@@ -18,11 +18,14 @@
 #define AT(field) offsetof(struct params, field)
 #define MAX_EXACT_COUNT 9007199254740992.0 /* 2^53: the largest count that JSON numbers carry without loss */
 
-static const char *const method_names[] = {"auto", "vera", "supervised", "vat", "jem", "vera_hmc", "meg", NULL};
+static const char *const method_names[] = {
+	"auto", "vera", "supervised", "vat", "jem", "vera_hmc", "meg", "density", NULL};
 static const char *const posterior_names[] = {"importance", "gauss_newton", NULL};
 static const char *const scaling_names[] = {"by_column", "minmax", "standard", "quantile", NULL};
 static const char *const class_prior_names[] = {"estimated", "labelled", NULL};
 static const char *const base_measure_names[] = {"mixture", "none", NULL};
+static const char *const family_names[] = {"ppca", "mixture", "nice", NULL};
+static const char *const objective_names[] = {"maximum_likelihood", "vera", "vera_hmc", "score_matching", "sgld", NULL};
 static const char *const ood_score_names[] = {"energy", "max_probability", "gradient_norm", NULL};
 
 _Static_assert(sizeof method_names / sizeof *method_names == N_METHODS + 1, "a name for every method");
@@ -30,6 +33,8 @@ _Static_assert(sizeof posterior_names / sizeof *posterior_names == N_POSTERIORS 
 _Static_assert(sizeof scaling_names / sizeof *scaling_names == N_SCALINGS + 1, "a name for every scaling");
 _Static_assert(sizeof class_prior_names / sizeof *class_prior_names == N_CLASS_PRIORS + 1, "a name for each");
 _Static_assert(sizeof base_measure_names / sizeof *base_measure_names == N_BASE_MEASURES + 1, "a name for each");
+_Static_assert(sizeof family_names / sizeof *family_names == N_FAMILIES + 1, "a name for each");
+_Static_assert(sizeof objective_names / sizeof *objective_names == N_OBJECTIVES + 1, "a name for each");
 _Static_assert(sizeof ood_score_names / sizeof *ood_score_names == N_OOD_SCORES + 1, "a name for every score");
 
 /* clang-format off */
@@ -37,7 +42,7 @@ const struct param params_table[] = {
 	{"method", PARAM_CHOICE, AT(method), METHOD_AUTO, 0, N_METHODS - 1, method_names,
 		"Training method: auto blends vera, which learns from labelled and unlabelled rows, with supervised, which learns "
 		"from the labelled rows alone, as far as each proves right; vat, jem, vera_hmc and meg are other ways to learn "
-		"from both, to compare with."},
+		"from both, to compare with; density learns no classes, but a density of a family whose log-density is exact."},
 	{"seed", PARAM_COUNT, AT(seed), 1, 0, MAX_EXACT_COUNT, NULL,
 		"Seed of every random choice: the same table, parameters and seed give the same model."},
 	{"steps", PARAM_COUNT, AT(steps), 0, 1, 10000000, NULL,
@@ -101,6 +106,14 @@ const struct param params_table[] = {
 		"Hamiltonian transitions of a chain before its first sample."},
 	{"hmc_samples", PARAM_COUNT, AT(hmc_samples), 2, 1, 100, NULL,
 		"Hamiltonian samples of the generator's noise behind each estimate of its entropy's gradient."},
+	{"family", PARAM_CHOICE, AT(family), FAMILY_MIXTURE, 0, N_FAMILIES - 1, family_names,
+		"Family of method density: probabilistic principal components, a mixture of diagonal Gaussians, or a coupling flow "
+		"(NICE) whose networks have hidden_layers."},
+	{"objective", PARAM_CHOICE, AT(objective), OBJECTIVE_MAXIMUM_LIKELIHOOD, 0, N_OBJECTIVES - 1, objective_names,
+		"What method density learns by: exact likelihood; or, as if its normaliser were unknown, vera, vera_hmc, sliced "
+		"score matching or persistent Langevin chains."},
+	{"components", PARAM_COUNT, AT(components), 0, 1, 1024, NULL,
+		"Components of a mixture, directions of ppca; 0 chooses by the table."},
 	{"scaling", PARAM_CHOICE, AT(scaling), SCALING_QUANTILE, 0, N_SCALINGS - 1, scaling_names,
 		"How numbers are scaled: minmax to [-1, 1], standard by mean and deviation, quantile to normal scores; by_column takes "
 		"quantile for columns with heavy tails, minmax for the others."},
@@ -121,6 +134,14 @@ const struct param params_table[] = {
 };
 /* clang-format on */
 const size_t params_count = sizeof params_table / sizeof *params_table;
+
+_Static_assert(sizeof params_table / sizeof *params_table <= 64, "a bit for each");
+
+uint64_t
+params_bit(const struct param *d)
+{
+	return (uint64_t)1 << (d - params_table);
+}
 
 static size_t *
 count_at(struct params *p, const struct param *d)
@@ -305,13 +326,12 @@ params_set_number(struct params *p, const struct param *d, double value, struct 
 		return wrong_type(d, e);
 	if (!(value >= d->min && value <= d->max) && !(by_the_table(d) && value == d->def))
 		return out_of_range(d, value, e);
-	if (d->type == PARAM_REAL) {
-		*(double *)(void *)((char *)p + d->at) = value + 0.0; /* -0 becomes 0 */
-		return OK;
-	}
-	if (value != floor(value))
+	if (d->type == PARAM_COUNT && value != floor(value))
 		return wrong_type(d, e);
-	*count_at(p, d) = (size_t)value;
+	if (d->type == PARAM_REAL)
+		*(double *)(void *)((char *)p + d->at) = value + 0.0; /* -0 becomes 0 */
+	else
+		*count_at(p, d) = (size_t)value;
 	return OK;
 }
 
@@ -477,6 +497,15 @@ steps_by_table(size_t n_rows, size_t d)
 	return (size_t)(4000 * (larger < 1 ? 1 : larger > 3 ? 3 : larger));
 }
 
+/* Directions: half of the features. Components: one for some fifty rows. */
+static size_t
+components_by_table(size_t family, size_t n_rows, size_t d)
+{
+	size_t n = family == FAMILY_PPCA ? d / 2 : n_rows / 50;
+
+	return n < 1 ? 1 : family == FAMILY_PPCA ? (n > 32 ? 32 : n) : (n > 20 ? 20 : n);
+}
+
 static void
 set_equal_layers(struct layer_sizes *layers, size_t n, size_t size)
 {
@@ -510,9 +539,12 @@ n_units(size_t n_in, const struct layer_sizes *hidden, size_t n_out)
 
 /* Whether a method trains a generator. */
 static bool
-generates(size_t method)
+generates(const struct params *p)
 {
-	return method == METHOD_AUTO || method == METHOD_VERA || method == METHOD_VERA_HMC || method == METHOD_MEG;
+	if (p->method == METHOD_DENSITY)
+		return p->objective == OBJECTIVE_VERA || p->objective == OBJECTIVE_VERA_HMC;
+	return p->method == METHOD_AUTO || p->method == METHOD_VERA || p->method == METHOD_VERA_HMC ||
+	       p->method == METHOD_MEG;
 }
 
 /*
@@ -529,6 +561,43 @@ vat_epsilon_by_table(size_t d, size_t scaling)
 	return epsilon < 3 ? epsilon : 3;
 }
 
+/* Whether Langevin chains live on between steps. */
+static bool
+keeps_chains(const struct params *p)
+{
+	return p->method == METHOD_JEM || (p->method == METHOD_DENSITY && p->objective == OBJECTIVE_SGLD);
+}
+
+/* Of a density that is no network; of a flow, each of its four networks, between the halves of the columns. */
+static enum status
+check_density_memory(const struct params *p, size_t d, struct err *e)
+{
+	const size_t max_weights = (size_t)1 << 26, max_activations = (size_t)1 << 29, rows = 2 * 3 * p->batch_size;
+	const bool flow = p->family == FAMILY_NICE;
+	size_t weights = flow ? 4 * n_weights(d / 2 + 1, &p->hidden_layers, d / 2 + 1) : 2 * p->components * d;
+
+	if (flow && d < 2)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"family nice couples columns with each other, and the table makes a single feature");
+	if (p->family == FAMILY_PPCA && p->components > d)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"components must be at most the number of features, %zu, for family ppca, not %zu", d,
+			p->components);
+	if (weights > max_weights)
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"the density has %zu parameters for %zu features, more than %zu: choose fewer components or "
+			"smaller "
+			"hidden_layers",
+			weights, d, max_weights);
+	if (rows > max_activations / (flow ? 4 * 3 * n_units(d, &p->hidden_layers, d) : 4 * (d + p->components)))
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"a batch of %zu rows of %zu features does not fit into the memory of a run: lower batch_size, "
+			"or "
+			"choose fewer components or smaller hidden_layers",
+			p->batch_size, d);
+	return OK;
+}
+
 /*
  * A run holds each weight five times (weights, gradients, two moments, average) for two networks, and the activations
  * of every row of the largest batch: the S * B rows behind the generator's entropy gradient. Both are bounded here,
@@ -541,6 +610,7 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 	const size_t max_replay = (size_t)1 << 25; /* kept three times: in the state, to go back to, in checkpoints */
 	size_t rows = p->batch_size > p->labelled_batch_size ? p->batch_size : p->labelled_batch_size;
 	size_t weights;
+	enum status s;
 
 	if (d > max_features)
 		return err_set(e, ERR_TOO_LARGE, "too_many_features",
@@ -557,11 +627,13 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 			"a batch of %zu rows of %zu features does not fit into the memory of a run: "
 			"lower batch_size and labelled_batch_size, or choose smaller hidden_layers",
 			rows, d);
-	if (p->method == METHOD_JEM && p->replay_buffer > max_replay / d)
+	if (keeps_chains(p) && p->replay_buffer > max_replay / d)
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"a replay_buffer of %zu rows of %zu features does not fit into the memory of a run: lower it",
 			p->replay_buffer, d);
-	if (!generates(p->method))
+	if (p->method == METHOD_DENSITY && (s = check_density_memory(p, d, e)))
+		return s;
+	if (!generates(p))
 		return OK;
 	weights = n_weights(p->noise_dim, &p->generator_layers, d);
 	if (weights > max_weights)
@@ -570,7 +642,7 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 			"choose smaller layers or a lower max_categories",
 			weights, d, max_weights);
 	rows = p->batch_size *
-	       ((p->method == METHOD_AUTO || p->method == METHOD_VERA) && p->posterior == POSTERIOR_IMPORTANCE
+	       (p->method != METHOD_MEG && p->method != METHOD_VERA_HMC && p->posterior == POSTERIOR_IMPORTANCE
 			       ? p->importance_samples
 			       : 2); /* meg: true and broken pairs; gauss_newton: a step's activations */
 	if (rows > max_activations / n_units(p->noise_dim, &p->generator_layers, d))
@@ -579,6 +651,37 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 			"importance_samples, or choose smaller generator_layers",
 			rows, d);
 	return OK;
+}
+
+/* Of an energy that is to be a log-density everything but a constant must be right: the entropy has its full weight and
+ * the paper's number of samples, its generator as much noise as the rows may have, Langevin steps have the noise that
+ * goes with their length, and no penalty pulls at gradients. */
+void
+params_settle(struct params *p, uint64_t given)
+{
+	const struct {
+		size_t at;
+		double value;
+	} own[] = {{AT(lambda), 1}, {AT(gamma), 0}, {AT(importance_samples), 20}, {AT(max_sigma), 1},
+		{AT(sgld_step_size), 0.005}, {AT(sgld_noise_std), 0.1}, {AT(replay_restart), 0}};
+
+	for (size_t i = 0; i < params_count && p->method == METHOD_DENSITY; i++)
+		for (size_t j = 0; j < sizeof own / sizeof *own; j++) {
+			const struct param *d = &params_table[i];
+
+			if (own[j].at != d->at || given & params_bit(d))
+				continue;
+			if (d->type == PARAM_REAL)
+				*(double *)(void *)((char *)p + d->at) = own[j].value;
+			else
+				*count_at(p, d) = (size_t)own[j].value;
+		}
+}
+
+bool
+params_ignores_labels(const struct params *p)
+{
+	return p->method == METHOD_DENSITY;
 }
 
 bool
@@ -592,20 +695,20 @@ params_check_unlabelled(const struct params *p, struct err *e)
 {
 	if (params_needs_labels(p))
 		return err_set(e, ERR_DATA, "no_labels",
-			"method %s learns classes, and the table has no labels: without them vera, vera_hmc, meg and "
-			"jem learn its density alone",
+			"method %s learns classes, and the table has no labels: without them vera, vera_hmc, meg, "
+			"jem and density learn its density alone",
 			method_names[p->method]);
 	if (p->ood_score == OOD_MAX_PROBABILITY)
 		return err_set(e, ERR_INVALID, "parameter_combination",
-			"ood_score max_probability is one of classes, and the table has no labels: take energy or "
-			"gradient_norm");
+			"ood_score max_probability is one of classes, and %s: take energy or gradient_norm",
+			params_ignores_labels(p) ? "method density learns none" : "the table has no labels");
 	return OK;
 }
 
 enum status
 params_check(const struct params *p, struct err *e)
 {
-	if (generates(p->method) && p->batch_size < 2)
+	if (generates(p) && p->batch_size < 2)
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"batch_size must be at least 2 for method %s, whose generator normalises over the batch",
 			method_names[p->method]);
@@ -623,7 +726,7 @@ params_check(const struct params *p, struct err *e)
 enum status
 params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, size_t n_classes, struct err *e)
 {
-	const bool density_only = n_classes == 1 && !n_labelled;
+	const bool density_only = (n_classes == 1 && !n_labelled) || params_ignores_labels(p);
 	struct params r = *p;
 	size_t width = width_by_table(n_rows, d);
 	enum status s;
@@ -642,8 +745,12 @@ params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, siz
 		return err_set(
 			e, ERR_DATA, "no_features", "no column of the table varies: there is nothing to learn from");
 
-	if (!r.hidden_layers.n)
+	if (!r.hidden_layers.n && r.method != METHOD_DENSITY)
 		set_equal_layers(&r.hidden_layers, 3, width);
+	else if (!r.hidden_layers.n && r.family == FAMILY_NICE)
+		set_equal_layers(&r.hidden_layers, 4, width);
+	if (!r.components)
+		r.components = components_by_table(r.family, n_rows, d);
 	if (!r.generator_layers.n)
 		set_equal_layers(&r.generator_layers, 2, width);
 	if (!r.noise_dim)

@@ -9,6 +9,7 @@
 #define VERAD_ENGINE_PARAMS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "engine/err.h"
 
@@ -22,6 +23,7 @@ enum method {
 	METHOD_JEM,
 	METHOD_VERA_HMC,
 	METHOD_MEG,
+	METHOD_DENSITY, /* of a family with an exact log-density, without classes */
 	N_METHODS
 };
 enum posterior_kind { POSTERIOR_IMPORTANCE, POSTERIOR_GAUSS_NEWTON, N_POSTERIORS };
@@ -72,6 +74,11 @@ struct params {
 	double replay_restart;
 	size_t hmc_leapfrog_steps, hmc_burn_in, hmc_samples;
 
+	/* Of method density. */
+	size_t family;     /* enum density_family */
+	size_t objective;  /* enum density_objective */
+	size_t components; /* of a mixture, or directions of ppca; 0: by the table */
+
 	size_t scaling;        /* enum scaling */
 	size_t max_categories; /* one-hot features of a text column before the rest bucket */
 
@@ -115,9 +122,16 @@ enum status params_unknown(const char *name, struct err *e); /* the refusal, wit
 /* The value as text: "256,256,256", "minmax", "0.001"; for layers and "by the table" 0 as "auto". buf of >= 128. */
 void params_get_text(const struct params *p, const struct param *d, char *buf, size_t n);
 
+/* Methods may have defaults of their own: they take the place of the table's for the parameters whose bits are not in
+ * `given`. To be called once all that was asked for is set. */
+uint64_t params_bit(const struct param *d);
+void params_settle(struct params *p, uint64_t given);
+
 /* Whether the parameters fit together whatever the table: ERR_INVALID "parameter_combination". */
 enum status params_check(const struct params *p, struct err *e);
 
+/* Whether the method has no use for labels: to it every table is one without. */
+bool params_ignores_labels(const struct params *p);
 /* Whether the method learns nothing without labels. */
 bool params_needs_labels(const struct params *p);
 /* Whether they suit a table without labels, of which a model learns the density alone: ERR_DATA "no_labels" where the

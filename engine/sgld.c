@@ -6,12 +6,10 @@
 #include "engine/kernel.h"
 
 void
-sgld_step(struct jem *j, const real *w, size_t m, real step, real noise_std, const real *noise, int threads)
+sgld_step(real *x, const real *gradient, size_t n_cells, real step, real noise_std, const real *noise)
 {
-	const size_t n_cells = m * j->shape.size[0];
-
-	kernel_add_scaled(jem_input(j, 0), step, jem_input_gradient(j, w, m, threads), n_cells);
-	kernel_add_scaled(jem_input(j, 0), noise_std, noise, n_cells);
+	kernel_add_scaled(x, step, gradient, n_cells);
+	kernel_add_scaled(x, noise_std, noise, n_cells);
 }
 
 void

@@ -8,10 +8,11 @@
 #ifndef VERAD_ENGINE_SGLD_H
 #define VERAD_ENGINE_SGLD_H
 
-#include "engine/jem.h"
+#include "engine/arena.h"
+#include "engine/rng.h"
 
-/* One step of the m chains in jem_input(0 .. m - 1): x += step * grad_x log p(x) + noise_std * noise [m][D]. */
-void sgld_step(struct jem *j, const real *w, size_t m, real step, real noise_std, const real *noise, int threads);
+/* One step of chains at x, all of them n_cells numbers: x += step * grad_x log p(x) + noise_std * noise. */
+void sgld_step(real *x, const real *gradient, size_t n_cells, real step, real noise_std, const real *noise);
 
 struct replay {
 	size_t n, d;

@@ -36,6 +36,19 @@ trainer_has_baseline(const struct trainer *t)
 	return t->data.n_classes > 1 && t->params.method != METHOD_SUPERVISED;
 }
 
+bool
+trainer_is_density(const struct trainer *t)
+{
+	return t->params.method == METHOD_DENSITY;
+}
+
+/* Numbers that a finished fit leaves. */
+static size_t
+n_weights(const struct trainer *t)
+{
+	return trainer_is_density(t) ? density_size(&t->density) : net_size(&t->shape);
+}
+
 /* What the run trains beside the baseline. */
 static enum method
 main_method(const struct trainer *t)
@@ -121,7 +134,7 @@ layout_fit(struct trainer *t, enum method method, struct arena *state, struct ar
 {
 	struct fit *f = &t->fit;
 
-	f->method = method_of(method);
+	f->method = method_for(&t->params, method);
 	fit_layout(f, state, scratch);
 }
 
@@ -129,14 +142,16 @@ static enum status
 allocate(struct trainer *t, struct err *e)
 {
 	enum method methods[] = {METHOD_SUPERVISED, main_method(t)};
-	size_t own = 1, n_weights = net_size(&t->shape);
+	size_t own = 1;
 
 	for (size_t i = 0; i < 2; i++)
-		own = method_of(methods[i])->own_size > own ? method_of(methods[i])->own_size : own;
+		own = method_for(&t->params, methods[i])->own_size > own ? method_for(&t->params, methods[i])->own_size
+									 : own;
 	t->fit = (struct fit){.params = &t->params,
 		.data = &t->data,
 		.threads = t->fit.threads,
 		.shape = t->shape,
+		.family = trainer_is_density(t) ? &t->density : NULL,
 		.data_index = t->fit_data,
 		.labelled_index = t->fit_labelled,
 		.labelled_up_to = t->labelled_up_to,
@@ -158,7 +173,7 @@ allocate(struct trainer *t, struct err *e)
 	memset(t->state, 0, t->n_state * sizeof *t->state);
 	memset(t->scratch, 0, t->n_scratch * sizeof *t->scratch);
 	for (size_t i = 0; i < 2; i++) {
-		t->done[i] = calloc(n_weights, sizeof *t->done[i]);
+		t->done[i] = calloc(n_weights(t), sizeof *t->done[i]);
 		t->cross[i] = calloc(n_cross(t) + 1, sizeof *t->cross[i]);
 		if (!t->done[i] || !t->cross[i])
 			return err_nomem(e);
@@ -240,6 +255,7 @@ trainer_new(
 	t->params = *params;
 	t->data = *data;
 	t->fit.threads = n_threads;
+	t->density = density_shape_of(params, data->rows->d);
 	t->shape = net_shape_of(data->rows->d, &params->hidden_layers, data->n_classes, params->weight_norm);
 	if ((s = index_rows(t, e)) || (s = check_cross(t, e)) || (s = make_plan(t, e)) || (s = allocate(t, e))) {
 		trainer_free(t);
@@ -276,7 +292,7 @@ trainer_free(struct trainer *t)
 size_t
 trainer_bytes(const struct trainer *t)
 {
-	return (2 * t->n_state + t->n_scratch + 2 * net_size(&t->shape)) * sizeof(real) +
+	return (2 * t->n_state + t->n_scratch + 2 * n_weights(t)) * sizeof(real) +
 	       2 * (n_cross(t) + 1) * sizeof *t->cross[0] + 2 * t->data.rows->n * sizeof *t->data_index +
 	       3 * t->n_labelled * sizeof *t->labelled_index +
 	       (t->labelled_up_to ? t->n_labelled * sizeof *t->labelled_up_to : 0);
@@ -401,14 +417,14 @@ static enum status
 close_fit(struct trainer *t, struct err *e)
 {
 	const struct planned_fit *p = &t->plan[t->at];
-	const real *w = net_effective(&t->shape, t->fit.average, t->fit.plain);
+	const real *w = trainer_is_density(t) ? t->fit.average : net_effective(&t->shape, t->fit.average, t->fit.plain);
 	enum status s = OK;
 
 	if (p->fold)
 		s = trainer_predict(t, w, t->labelled_index, t->fold_of, (uint32_t)p->fold - 1, t->n_labelled,
 			t->cross[p->baseline ? 0 : 1], e);
 	else
-		memcpy(t->done[p->baseline ? 0 : 1], w, net_size(&t->shape) * sizeof *w);
+		memcpy(t->done[p->baseline ? 0 : 1], w, n_weights(t) * sizeof *w);
 	if (s)
 		return s;
 	if (++t->at < t->n_fits)
@@ -458,7 +474,7 @@ head_of(const struct trainer *t)
 	struct saved_head h = {
 		.magic = "VERADCKP",
 		.n_state = t->n_state,
-		.n_weights = net_size(&t->shape),
+		.n_weights = n_weights(t),
 		.n_cross = n_cross(t),
 		.n_rows = t->data.rows->n,
 		.seed = t->params.seed,

@@ -23,7 +23,8 @@ struct train_data { /* borrowed for the life of the trainer */
 	const struct rows *rows;
 	const int32_t *label;          /* [rows->n]: class 0..n_classes-1, or -1 = unlabelled */
 	size_t n_classes;              /* >= 2, each with at least one labelled row outside `held_out`;
-					  or 1 and no row labelled: the density alone */
+					  or 1 and no row labelled: the density alone, as
+					  method density always has it */
 	const unsigned char *held_out; /* [rows->n], 1 = row kept out of every fit; see split_holdout */
 	const double *class_weight; /* [n_classes], above 0: how much a class's labelled rows count, which are drawn so
 				       much more often; NULL: all alike */
@@ -54,7 +55,8 @@ struct train_result {
 	struct model *model;      /* owned; with references for every kind of score */
 	struct model *baseline;   /* the supervised network alone; NULL where the method is `supervised` or there are no
 				     labels */
-	size_t n_members;         /* networks in the model: of method `auto` the baseline and VERA's, else one */
+	size_t n_members;         /* networks in the model: of method `auto` the baseline and VERA's, of
+				     `density` none, else one */
 	double weight[BLEND_MAX]; /* theirs; zeroed without labels */
 	double agreement;         /* of two networks on unlabelled rows: Cohen's kappa, from 0 */
 	double *share;            /* [n_classes] that probabilities assume: of the unlabelled rows, as estimated, or as

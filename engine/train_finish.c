@@ -328,9 +328,13 @@ train_result_release(struct train_result *r)
 static enum status
 make_model(const struct trainer *t, const struct members *m, struct train_result *r, struct err *e)
 {
-	enum status s = model_new(&t->shape, t->done[m->slot[0]], &r->model, e);
+	enum status s;
 
-	if (s)
+	if (trainer_is_density(t)) {
+		s = model_new_density(&t->density, t->done[m->slot[0]], &r->model, e);
+		return s ? s : set_references(t, r->model, e);
+	}
+	if ((s = model_new(&t->shape, t->done[m->slot[0]], &r->model, e)))
 		return s;
 	if (t->n_labelled)
 		r->model->member[0].weight = r->weight[0];
@@ -354,7 +358,7 @@ trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
 	struct members m;
 	enum status s = find_members(t, &m, e);
 
-	r.n_members = m.n;
+	r.n_members = trainer_is_density(t) ? 0 : m.n;
 	if (!s && t->n_labelled)
 		s = weigh(t, &m, prior, &r, e);
 	if (!s)

@@ -24,6 +24,7 @@ struct trainer {
 	struct params params;
 	struct train_data data;
 	struct net_shape shape;
+	struct density_shape density; /* of method density, in the place of the network's */
 
 	struct planned_fit *plan; /* [n_fits] */
 	size_t n_fits, n_folds;
@@ -51,6 +52,9 @@ struct trainer {
 	bool (*stop)(void *ctx); /* NULL: nobody asks */
 	void *stop_ctx;
 };
+
+/* Of method density: no network, but a family with an exact log-density. */
+bool trainer_is_density(const struct trainer *t);
 
 /* A supervised network beside the method's own, to be compared and blended with. */
 bool trainer_has_baseline(const struct trainer *t);

@@ -56,6 +56,7 @@ params_from_json(struct params *p, struct class_params *c, const struct cJSON *o
 {
 	struct params made;
 	const cJSON *v;
+	uint64_t given = 0;
 	enum status s;
 
 	params_defaults(&made);
@@ -77,9 +78,11 @@ params_from_json(struct params *p, struct class_params *c, const struct cJSON *o
 		}
 		if ((s = set_from_json(&made, d, v, e)))
 			return s;
+		given |= params_bit(d);
 	}
 	if (c && (s = class_params_from_json(c, object, e)))
 		return s;
+	params_settle(&made, given);
 	*p = made;
 	return OK;
 }

@@ -117,7 +117,8 @@ put_model_doubles(struct tensors *t, const struct model *m)
 
 	for (size_t i = 0; i < m->n_members; i++)
 		weight[i] = m->member[i].weight;
-	put_doubles(t, "network.weight", (struct shape){{m->n_members}}, weight);
+	if (m->n_members)
+		put_doubles(t, "network.weight", (struct shape){{m->n_members}}, weight);
 	if (m->bias)
 		put_doubles(t, "bias", (struct shape){{model_n_classes(m)}}, m->bias);
 	if (base) {
@@ -131,6 +132,40 @@ put_model_doubles(struct tensors *t, const struct model *m)
 		if (m->reference[k].n)
 			put_doubles(t, reference[k], (struct shape){{m->reference[k].n}}, m->reference[k].score);
 	put_doubles(t, "threshold", (struct shape){{0}}, &m->reference[m->ood_score].threshold);
+}
+
+/* The parameters of a density, as density.h lays them out. */
+static void
+put_density(struct tensors *t, const struct density_shape *s, const real *w)
+{
+	const size_t d = s->d, n = s->n_parts;
+	char name[64];
+
+	switch (s->family) {
+	case FAMILY_PPCA:
+		put_floats(t, "density.direction", (struct shape){{d, n}}, w);
+		put_floats(t, "density.mean", (struct shape){{d}}, w + d * n);
+		put_floats(t, "density.log_sigma", (struct shape){{0}}, w + d * n + d);
+		return;
+	case FAMILY_MIXTURE:
+		put_floats(t, "density.mean", (struct shape){{n, d}}, w);
+		put_floats(t, "density.log_std", (struct shape){{n, d}}, w + n * d);
+		put_floats(t, "density.logits", (struct shape){{n}}, w + 2 * n * d);
+		return;
+	}
+	for (size_t c = 0; c < n; c++) {
+		const struct net_shape net = density_coupling(s, c);
+
+		for (size_t l = 0; l < net.n_layers; l++) {
+			snprintf(name, sizeof name, "density.coupling.%zu.layer.%zu.weight", c, l);
+			put_floats(
+				t, name, (struct shape){{net.size[l + 1], net.size[l]}}, w + net_weights_at(&net, l));
+			snprintf(name, sizeof name, "density.coupling.%zu.layer.%zu.bias", c, l);
+			put_floats(t, name, (struct shape){{net.size[l + 1]}}, w + net_biases_at(&net, l));
+		}
+		w += net_size(&net);
+	}
+	put_floats(t, "density.log_scale", (struct shape){{d}}, w);
 }
 
 static void
@@ -151,6 +186,8 @@ put_model_floats(struct tensors *t, const struct model *m)
 				t, name, (struct shape){{s->size[l + 1]}}, m->member[i].weights + net_biases_at(s, l));
 		}
 	}
+	if (m->density_weights)
+		put_density(t, &m->density, m->density_weights);
 	if (!base)
 		return;
 	put_floats(t, "base.centre", (struct shape){{base->d}}, base->centre);

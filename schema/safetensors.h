@@ -8,6 +8,11 @@
  *     base.weight F64 [C], base.noise F64 [C], base.variance F64 [C, rank], base.centre F32 [d], base.mean F32 [C, d],
  *     base.direction F32 [C, rank, d]                            of the Gaussian mixture, where there is one:
  *                                                                engine/mixture_parts.h; means lie about the centre
+ *     of a density (engine/density.h), in the place of networks and base:
+ *     density.direction F32 [d, Z], density.mean F32 [d], density.log_sigma F32 []              family ppca
+ *     density.mean F32 [K, d], density.log_std F32 [K, d], density.logits F32 [K]               family mixture
+ *     density.coupling.C.layer.L.weight F32 [out, in], .bias F32 [out], density.log_scale F32 [d]   family nice; the
+ *                                                                first half, of even features, first; softplus
  *     column.NAME.median F64 []                                  of numbers: of a missing cell
  *     column.NAME.center, .divisor F64 []                        (v - center) / divisor
  *     column.NAME.knots, .scores F64 [knots], .run F64 [2]       or straight lines between (knot, score), beyond them a

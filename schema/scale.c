@@ -284,6 +284,19 @@ scale_apply(const struct scale *s, double v, bool *clipped)
 	return (float)clamp(z, -SCALE_CLIP, SCALE_CLIP);
 }
 
+double
+scale_log_slope(const struct scale *s, double z)
+{
+	size_t m = s->n_knots, k = 0;
+
+	if (s->kind != SCALING_QUANTILE)
+		return -log(s->divisor);
+	if (z < s->score[0] || z >= s->score[m - 1])
+		return -log(2) - log(z < s->score[0] ? s->run_below : s->run_above);
+	k = first_above(s->score, m, z, false) - 1;
+	return log(s->score[k + 1] - s->score[k]) - log(half_difference(s->knot[k], s->knot[k + 1])) - log(2);
+}
+
 void
 scale_write(const struct scale *s, struct buf *out)
 {

@@ -53,6 +53,10 @@ bool scale_varies(const struct scale *s); /* false: one constant value, not to b
  */
 float scale_apply(const struct scale *s, double v, bool *clipped);
 
+/* Log of the slope of scale_apply where its value is z; beyond the clip that of what is clipped. A log-density of
+ * scaled numbers is one of the numbers themselves when these are added. */
+double scale_log_slope(const struct scale *s, double z);
+
 void scale_write(const struct scale *s, struct buf *out);
 enum status scale_read(struct reader *in, struct scale *out, struct err *e); /* ERR_CORRUPT */
 

@@ -29,6 +29,7 @@ struct fit {
 	uint64_t threads; /* 0: as many as processors */
 	bool quiet;
 	struct params params;
+	uint64_t given; /* bits of those that were set */
 	struct class_params classes;
 	/* the progress line */
 	bool show_progress;
@@ -42,6 +43,7 @@ set_parameter(void *settings, size_t i, const char *text, struct err *e)
 {
 	struct fit *f = settings;
 
+	f->given |= params_bit(&params_table[i]);
 	return params_set_text(&f->params, &params_table[i], text, e);
 }
 
@@ -81,6 +83,7 @@ set_by_name(void *settings, const char *text, struct err *e)
 			return class_params_set_text(&f->classes, (enum class_param)i, equals + 1, e);
 	if (!(d = params_find(name, NULL)))
 		return params_unknown(name, e);
+	f->given |= params_bit(d);
 	return params_set_text(&f->params, d, equals + 1, e);
 }
 
@@ -487,6 +490,7 @@ run(int argc, char *argv[])
 		exit_status = cli_usage("fit", &e);
 		goto out;
 	}
+	params_settle(&f.params, f.given);
 	if (params_check(&f.params, &e)) {
 		exit_status = cli_usage("fit", &e);
 		goto out;

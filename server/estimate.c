@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "engine/train.h"
+#include "server/training.h"
 
 enum {
 	MOST_STEPS = 256, /* of a kind, on trial */
@@ -191,10 +192,12 @@ training_bytes(const struct estimate_source *from, const struct params *p, const
 }
 
 enum status
-estimate_training(const struct estimate_source *from, const struct params *p, int n_threads, struct job_estimate *out,
+estimate_training(const struct estimate_source *unseen, const struct params *p, int n_threads, struct job_estimate *out,
 	struct err *e)
 {
-	const struct dataset_summary *s = from->summary;
+	const struct dataset_summary view = training_view(unseen->summary, p), *s = &view;
+	struct estimate_source seen = *unseen;
+	const struct estimate_source *from = &seen;
 	/* Rows without a label are held out first, so what is left is labelled as far as it can be. */
 	const size_t n_learned = s->n_rows - (size_t)((double)s->n_rows * p->holdout_fraction);
 	const size_t n_outputs = s->n_classes ? s->n_classes : 1, chunks = n_chunks(from),
@@ -211,6 +214,7 @@ estimate_training(const struct estimate_source *from, const struct params *p, in
 	size_t folds;
 	enum status status;
 
+	seen.summary = s;
 	if (!label)
 		return err_nomem(e);
 	for (size_t i = 0; i < n; i++)

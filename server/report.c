@@ -44,7 +44,10 @@ put_evaluation(struct json_build *b, cJSON *to, const struct report_facts *f, co
 		return;
 	}
 	json_put_null(b, to, "how");
-	if (!f->summary->n_labelled)
+	if (f->n_ignored)
+		snprintf(text, sizeof text,
+			"it has no classes to measure; composition.density says how likely rows are");
+	else if (!f->summary->n_labelled)
 		snprintf(text, sizeof text, "there are no labels to measure it by");
 	else if (!f->params->evaluation_folds)
 		snprintf(text, sizeof text, "not asked for: evaluation_folds is 0");
@@ -162,7 +165,12 @@ put_warnings(struct json_build *b, cJSON *to, const struct report_facts *f, cons
 	const struct ood_reference *reference = &r->model->reference[r->model->ood_score];
 	char text[256];
 
-	if (!s->n_labelled)
+	if (f->n_ignored) {
+		snprintf(text, sizeof text,
+			"method %s learns no classes: %zu labels were not looked at, and the model scores rows alone",
+			choice_name("method", f->params->method), f->n_ignored);
+		warn(b, to, "labels_ignored", NULL, NULL, text);
+	} else if (!s->n_labelled)
 		warn(b, to, "no_labels", NULL, NULL,
 			"the table has no labels: the model scores rows, and knows no classes to predict");
 	warn_of_columns(b, to, f, encoding);

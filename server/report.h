@@ -19,6 +19,8 @@ struct report_facts {                       /* all borrowed */
 	const struct params *asked;         /* as they were before */
 	const struct class_params *classes; /* NULL: none given */
 	bool prior_stated;                  /* the shares of the result are the user's */
+	size_t n_ignored;                   /* labels that the method had no use for */
+	const double *log_slopes;           /* of the scaling, mean over the held out rows: see report_density; NULL */
 	const struct dataset_summary *summary;
 	const struct encoder *encoder;
 	const struct train_result *result;
@@ -43,6 +45,10 @@ void report_headline(struct json_build *b, struct cJSON *to, const struct cJSON 
 /* report_choices.c: what the model is made of, into `to`; and sentences on what the program chose, into a list. */
 void report_composition(struct json_build *b, struct cJSON *to, const struct report_facts *f);
 void report_choices(struct json_build *b, struct cJSON *to, const struct report_facts *f);
+
+/* report_density.c: of method density what it is and how likely the held out rows are under it, in nats of the encoded
+ * columns and, where every feature is a scaled number, of the table's own; of other methods null. */
+void report_density(struct json_build *b, struct cJSON *to, const struct report_facts *f);
 
 /* The thresholds of the model's references, and which of them answers go by, into `to`. */
 void report_thresholds(struct json_build *b, struct cJSON *to, const struct model *m);

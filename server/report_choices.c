@@ -55,6 +55,7 @@ report_composition(struct json_build *b, struct cJSON *to, const struct report_f
 	} else {
 		json_put_null(b, to, "base_measure");
 	}
+	report_density(b, to, f);
 	if (!r->share || f->summary->n_classes > MAX_SHARES) {
 		json_put_null(b, to, "class_shares");
 		return;
@@ -74,12 +75,33 @@ say_sizes(struct json_build *b, cJSON *to, const struct report_facts *f)
 {
 	char layers[128], text[320];
 
-	if (f->asked->hidden_layers.n && f->asked->steps)
+	if ((f->asked->hidden_layers.n && f->asked->steps) || f->params->method == METHOD_DENSITY)
 		return;
 	params_get_text(f->params, params_find("hidden_layers", NULL), layers, sizeof layers);
 	snprintf(text, sizeof text,
 		"%zu rows of %zu features: energy networks with hidden layers of %s units, trained for %zu steps",
 		f->summary->n_rows, encoder_n_features(f->encoder), layers, f->params->steps);
+	json_add_text(b, to, text);
+}
+
+static void
+say_density(struct json_build *b, cJSON *to, const struct report_facts *f)
+{
+	const struct params *p = f->params;
+	char what[160], layers[128], text[400];
+
+	if (p->method != METHOD_DENSITY)
+		return;
+	params_get_text(p, params_find("hidden_layers", NULL), layers, sizeof layers);
+	if (p->family == FAMILY_NICE)
+		snprintf(
+			what, sizeof what, "a coupling flow whose networks have hidden layers of %.100s units", layers);
+	else if (p->family == FAMILY_MIXTURE)
+		snprintf(what, sizeof what, "a mixture of %zu diagonal Gaussians", p->components);
+	else
+		snprintf(what, sizeof what, "a Gaussian with %zu principal directions", p->components);
+	snprintf(text, sizeof text, "%zu rows of %zu features: %s, trained for %zu steps", f->summary->n_rows,
+		encoder_n_features(f->encoder), what, p->steps);
 	json_add_text(b, to, text);
 }
 
@@ -150,6 +172,7 @@ say_shares(struct json_build *b, cJSON *to, const struct report_facts *f)
 void
 report_choices(struct json_build *b, struct cJSON *to, const struct report_facts *f)
 {
+	say_density(b, to, f);
 	say_sizes(b, to, f);
 	say_blend(b, to, f);
 	say_base(b, to, f);

@@ -56,6 +56,7 @@ check_columns(const struct dataset_summary *s, const struct bundle *b, struct er
 static enum status
 check_test(struct service *v, const struct job_request *q, struct checked *c, struct err *e)
 {
+	const struct dataset_summary seen = training_view(&c->dataset.summary, &q->params);
 	enum status s;
 
 	if (!strcmp(q->test_dataset, q->dataset))
@@ -63,7 +64,7 @@ check_test(struct service *v, const struct job_request *q, struct checked *c, st
 			"test_dataset is the data set to train on: a model is not tested on what it learned from");
 	if ((s = store_dataset_get(service_store(v), q->test_dataset, &c->test, e)))
 		return s;
-	return training_test_check(&c->dataset.summary, &c->test.summary, e);
+	return training_test_check(&seen, &c->test.summary, e);
 }
 
 static enum status

@@ -11,13 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/scale.h"
 #include "server/evaluation.h"
 #include "server/report.h"
 
 enum { TRAINING_MIN_ROWS = 4 };
 
 struct training {
-	const struct dataset_summary *summary; /* borrowed */
+	struct dataset_summary view;           /* what it points to is borrowed */
+	const struct dataset_summary *summary; /* the view */
+	size_t n_ignored;                      /* labels that the method has no use for */
 	struct params asked, params;           /* as given; resolved */
 	const struct class_params *classes;    /* borrowed; NULL: none given */
 	double *class_weight, *class_prior;    /* [n_classes], owned; NULL: not given */
@@ -51,9 +54,22 @@ resolve_classes(
 	return status;
 }
 
-enum status
-training_check(const struct dataset_summary *s, const struct params *p, const struct class_params *c, struct err *e)
+struct dataset_summary
+training_view(const struct dataset_summary *s, const struct params *p)
 {
+	struct dataset_summary view = *s;
+
+	if (params_ignores_labels(p)) {
+		view.n_classes = view.n_labelled = 0;
+		view.n_unlabelled = s->n_rows;
+	}
+	return view;
+}
+
+enum status
+training_check(const struct dataset_summary *whole, const struct params *p, const struct class_params *c, struct err *e)
+{
+	const struct dataset_summary view = training_view(whole, p), *s = &view;
 	double *weight, *prior;
 	const struct param *method = params_find("method", NULL);
 	enum status status;
@@ -277,7 +293,10 @@ training_new(const struct dataset_summary *s, const struct chunk_source *source,
 		return status;
 	if (!(t = calloc(1, sizeof *t)))
 		return err_nomem(e);
-	t->summary = s;
+	t->view = training_view(s, p);
+	t->summary = &t->view;
+	t->n_ignored = s->n_labelled - t->view.n_labelled;
+	s = t->summary;
 	t->classes = c;
 	t->asked = t->params = *p;
 	t->label = calloc(s->n_rows, sizeof *t->label);
@@ -332,6 +351,30 @@ training_params(const struct training *t)
 	return &t->params;
 }
 
+/* The logs of the scaling's slopes, summed over the columns, mean over the rows held out; false where there is a
+ * feature that is no scaled number, or no such row. */
+static bool
+mean_log_slopes(const struct training *t, double *out)
+{
+	const struct rows *r = &t->rows;
+	double sum = 0;
+
+	if (r->n_codes || !t->n_held_out)
+		return false;
+	for (size_t i = 0, feature = 0; i < encoder_n_columns(t->encoder); i++) {
+		const struct encoder_features f = encoder_column_features(t->encoder, i);
+
+		if (f.missing)
+			return false;
+		for (size_t row = 0; row < r->n && f.scale; row++)
+			if (t->held_out[row])
+				sum += scale_log_slope(f.scale, (double)r->dense[row * r->n_dense + feature]);
+		feature += f.scale != NULL;
+	}
+	*out = sum / (double)t->n_held_out;
+	return true;
+}
+
 enum status
 training_test(struct training *t, const struct training_test *test, struct err *e)
 {
@@ -368,13 +411,17 @@ training_finish(struct training *t, struct bundle **out, struct err *e)
 		.classes = t->classes,
 		.prior_stated = t->class_prior != NULL,
 		.summary = t->summary,
+		.n_ignored = t->n_ignored,
 		.encoder = t->encoder,
 		.n_held_out = t->n_held_out};
 	struct train_result result = {0};
 	struct train_progress progress = {0};
 	struct bundle *b = NULL;
+	double log_slopes;
 	enum status status;
 
+	if (mean_log_slopes(t, &log_slopes))
+		facts.log_slopes = &log_slopes;
 	trainer_progress(t->trainer, &progress);
 	if ((status = trainer_finish(t->trainer, &result, e)))
 		goto out;

@@ -11,6 +11,10 @@
 #include "schema/ingest.h"
 #include "server/chunk_source.h"
 
+/* The summary as a run with these parameters sees it: without classes and labels where its method ignores them. A
+ * shallow copy, not to be released. */
+struct dataset_summary training_view(const struct dataset_summary *s, const struct params *p);
+
 struct training; /* encoder, encoded rows, labels, trainer */
 
 /*

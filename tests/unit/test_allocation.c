@@ -103,7 +103,7 @@ no_step_of_any_method_allocates(void **state)
 {
 	if (!ALLOCATIONS_COUNTED)
 		skip();
-	for (size_t method = METHOD_VERA; method < N_METHODS; method++) {
+	for (size_t method = METHOD_VERA; method < METHOD_DENSITY; method++) {
 		struct trainer *t = trainer_of(*state, method, STEPS + 1, 32, 160, method == METHOD_VERA ? 2 : 1);
 		size_t n_counted = 0;
 

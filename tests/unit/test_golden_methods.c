@@ -5,6 +5,7 @@
  */
 #include "engine/discriminator.h"
 #include "engine/hmc.h"
+#include "engine/jem.h"
 #include "engine/kernel.h"
 #include "engine/sgld.h"
 #include "engine/vat.h"
@@ -171,8 +172,10 @@ the_langevin_chain_agrees(void **state)
 	assert_int_equal(read_reals(golden, "x0", jem_input(&jem, 0)), N * D);
 	assert_int_equal(read_reals(golden, "noise", noise), STEPS * N * D);
 	for (size_t k = 0; k < STEPS; k++) {
-		sgld_step(&jem, w, N, (real)read_number(golden, "step"), (real)read_number(golden, "noise_std"),
-			noise + k * N * D, THREADS);
+		const real *slope = jem_input_gradient(&jem, w, N, THREADS);
+
+		sgld_step(jem_input(&jem, 0), slope, N * D, (real)read_number(golden, "step"),
+			(real)read_number(golden, "noise_std"), noise + k * N * D);
 		memcpy(chain + k * N * D, jem_input(&jem, 0), N * D * sizeof(real));
 	}
 	compare(chain, golden, "chain");

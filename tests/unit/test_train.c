@@ -70,7 +70,7 @@ class_weights_count_in_every_method(void **state)
 	static const double weight[K] = {10, 1, 1};
 
 	(void)state;
-	for (size_t method = METHOD_AUTO; method < N_METHODS; method++) {
+	for (size_t method = METHOD_AUTO; method < METHOD_DENSITY; method++) {
 		struct clouds c;
 		struct trainer *t;
 		struct train_result r;
