@@ -57,7 +57,7 @@ const struct param params_table[] = {
 		"Sizes of the hidden layers of the generator; auto chooses by the size of the table."},
 	{"noise_dim", PARAM_COUNT, AT(noise_dim), 0, 1, 1024, NULL,
 		"Dimensions of the noise that the generator starts from; 0 chooses by the number of features."},
-	{"posterior", PARAM_CHOICE, AT(posterior), POSTERIOR_IMPORTANCE, 0, N_POSTERIORS - 1, posterior_names,
+	{"posterior", PARAM_CHOICE, AT(posterior), POSTERIOR_GAUSS_NEWTON, 0, N_POSTERIORS - 1, posterior_names,
 		"How method vera estimates its generator's entropy gradient: importance draws samples, as the paper does; "
 		"gauss_newton takes one step towards the mean of the posterior, which costs less and varies less."},
 	{"importance_samples", PARAM_COUNT, AT(importance_samples), 4, 1, 64, NULL,

@@ -308,6 +308,7 @@ resolve_refuses_parts_that_do_not_fit_together(void **state)
 	combination_refused(&p, 100000, "generator_layers");
 	params_defaults(&p);
 	p.batch_size = 4096;
+	p.posterior = POSTERIOR_IMPORTANCE;
 	p.importance_samples = 64;
 	combination_refused(&p, 5000, "importance_samples");
 	params_defaults(&p);
