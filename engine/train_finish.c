@@ -14,13 +14,12 @@
 
 /*
  * Where the weights of a blend are drawn to: this sum, for networks that know their few labels by heart are sure of
- * themselves beyond reason, and of it the method's network this share, times Cohen's kappa. Numbers for no table in
- * particular. Kappa says how far it agrees with the baseline on unlabelled rows, beyond chance: it mostly does, and
- * differs where the unlabelled rows taught it better; where the classes are no clusters at all it goes astray, and the
- * two have nothing in common.
+ * themselves beyond reason, and of it the method's network the share kappa, within bounds. Kappa says how far it agrees
+ * with the baseline on unlabelled rows, beyond chance: it mostly does, and differs where the unlabelled rows taught it
+ * better; where the classes are no clusters at all it goes astray, and the two have nothing in common.
  */
 #define PRIOR_SUM 0.5
-#define PRIOR_METHOD 0.8
+#define LEAST_SHARE 0.001
 
 /* Unlabelled rows whose answers are asked for, and how many probabilities that may make; how strongly the labelled
  * rows' own shares of the classes hold. */
@@ -157,7 +156,7 @@ weigh(const struct trainer *t, const struct members *m, double *prior, struct tr
 		r->agreement = 1;
 		if (m->n_asked && (s = agreement(m, d.n_classes, &r->agreement, e)))
 			return s;
-		prior[1] = fmax(PRIOR_SUM * PRIOR_METHOD * r->agreement, 1e-4);
+		prior[1] = PRIOR_SUM * fmin(fmax(r->agreement, LEAST_SHARE), 1 - LEAST_SHARE);
 		prior[0] = PRIOR_SUM - prior[1];
 	}
 	if (t->n_folds)
