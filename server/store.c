@@ -136,8 +136,8 @@ identify(struct conn *c, int64_t *version, struct err *e)
  * page_size 16384: a chunk's blobs become 4 times fewer pages than by default. auto_vacuum: a file shrinks again after
  * a large data set was deleted; both only take effect while the file is empty. synchronous FULL: the log is synced at
  * every commit, so what was acknowledged is there after a power failure. secure_delete FAST: freed pages are not
- * overwritten with zeros, which would double the cost of deleting. The log is copied back every 16 MiB and cut to 64
- * MiB when it was larger.
+ * overwritten with zeros, which would double the cost of deleting. The log is copied back every 16 MiB, by the
+ * housekeeper where there is one (see store_housekeeper.c), and cut to 64 MiB when it was larger.
  */
 static enum status
 configure_writer(struct conn *c, struct err *e)
@@ -363,6 +363,7 @@ store_close(struct store *s)
 	housekeeper_stop(s);
 	for (size_t i = 0; i < N_READERS; i++)
 		conn_close(&s->reader[i]);
+	conn_close(&s->copier);
 	conn_close(&s->writer); /* last, so that it copies the log back and removes it */
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);

@@ -1,9 +1,13 @@
 /*
- * store_housekeeper: the thread that removes deleted data sets and results.
+ * store_housekeeper: the thread that removes deleted data sets and results, and copies the log back.
  *
  * Deleting a data set, or giving up an upload, is one change of its state; its chunks, gigabytes perhaps, then go a few
  * at a time in transactions of their own, so that the writer is never held for long and a crash at any moment loses
  * nothing: the next open finds the state and goes on. Space freed goes back to the file system in steps as small.
+ *
+ * The log is copied back on a connection of its own, beside the writer: whoever's commit made it long, an upload's last
+ * chunk perhaps, need not wait for 16 MiB of copying and a sync. A writer that is never at rest keeps the log from
+ * being begun anew, so beyond LOG_MOST_PAGES it copies the rest back itself.
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,6 +20,8 @@ enum {
 	SWEEP_SEGMENTS = 8,     /* removed in one transaction */
 	KEEP_FREE_PAGES = 1024, /* left in the file for the next checkpoint to use */
 	RETRY_SECONDS = 30,
+	LOG_PAGES = 1024,      /* 16 MiB */
+	LOG_MOST_PAGES = 4096, /* 64 MiB, what the log is cut to */
 };
 
 /* One small transaction of removal; *more tells whether there is anything left. */
@@ -169,6 +175,23 @@ keep_house(struct store *s)
 	return !status && !left;
 }
 
+/* After every commit of the writer, by its thread; n_pages are in the log. */
+static int
+on_commit(void *store, sqlite3 *db, const char *name, int n_pages)
+{
+	struct store *s = store;
+
+	if (n_pages >= LOG_MOST_PAGES) {
+		sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL); /* or after the next one */
+	} else if (n_pages >= LOG_PAGES) {
+		pthread_mutex_lock(&s->housekeeper_lock);
+		s->copy_back_log = true;
+		pthread_cond_signal(&s->housekeeper_wanted);
+		pthread_mutex_unlock(&s->housekeeper_lock);
+	}
+	return SQLITE_OK;
+}
+
 static void *
 housekeeper_main(void *arg)
 {
@@ -178,6 +201,13 @@ housekeeper_main(void *arg)
 
 	pthread_mutex_lock(&s->housekeeper_lock);
 	while (!s->closing) {
+		if (s->copy_back_log) {
+			s->copy_back_log = false;
+			pthread_mutex_unlock(&s->housekeeper_lock);
+			sqlite3_wal_checkpoint_v2(s->copier.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+			pthread_mutex_lock(&s->housekeeper_lock);
+			continue;
+		}
 		if (!s->work_to_do) {
 			if (!retry) {
 				pthread_cond_wait(&s->housekeeper_wanted, &s->housekeeper_lock);
@@ -201,10 +231,15 @@ enum status
 housekeeper_start(struct store *s, struct err *e)
 {
 	sigset_t all, before;
+	enum status status;
 	int failure;
 
-	s->work_to_do = true; /* what the last process left */
-	sigfillset(&all);     /* signals are for the program's own threads */
+	if ((status = conn_open(&s->copier, s->path, e)) ||
+		(status = conn_script(&s->copier, "PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;", e)))
+		return status;
+	sqlite3_wal_hook(s->writer.db, on_commit, s); /* in place of wal_autocheckpoint */
+	s->work_to_do = true;                         /* what the last process left */
+	sigfillset(&all);                             /* signals are for the program's own threads */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	failure = pthread_create(&s->housekeeper, NULL, housekeeper_main, s);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

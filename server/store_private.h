@@ -65,8 +65,9 @@ struct store {
 	bool housekeeper_started;
 	pthread_mutex_t housekeeper_lock;
 	pthread_cond_t housekeeper_wanted;
-	bool closing, work_to_do;
+	bool closing, work_to_do, copy_back_log;
 	struct store_upload *abandoned; /* list, owned */
+	struct conn copier;             /* the housekeeper's own: copies the log back while the writer goes on */
 };
 
 /* Queries ----------------------------------------------------------------------------------------------------------

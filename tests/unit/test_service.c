@@ -3,12 +3,14 @@
 #include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -759,6 +761,42 @@ a_spool_gives_back_what_it_took_in_memory_and_on_disk(void **state)
 	free(back);
 }
 
+static void
+a_spool_without_room_says_so(void **state)
+{
+	struct rlimit before, limit;
+	unsigned char *bytes = calloc(1, SPOOL_MEMORY);
+	struct world *w = *state;
+	enum status status = OK;
+	char missing[96];
+	struct err e = {0};
+	struct spool s;
+	size_t got;
+
+	snprintf(missing, sizeof missing, "%s/nowhere", w->dir);
+	spool_init(&s, missing);
+	assert_int_equal(spool_write(&s, bytes, SPOOL_MEMORY, &e), OK); /* in memory */
+	assert_int_equal(spool_write(&s, bytes, 1, &e), ERR_IO);
+	assert_string_equal(e.code, "spool_failed");
+	spool_release(&s);
+
+	getrlimit(RLIMIT_FSIZE, &before);
+	limit = before;
+	limit.rlim_cur = SPOOL_MEMORY + SPOOL_MEMORY / 2;
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	spool_init(&s, w->dir);
+	for (size_t i = 0; i < 5 && !status; i++)
+		status = spool_write(&s, bytes, SPOOL_MEMORY, &e);
+	if (!status)
+		status = spool_read(&s, 0, bytes, 1, &got, &e);
+	spool_release(&s);
+	setrlimit(RLIMIT_FSIZE, &before);
+	assert_int_equal(status, ERR_FULL);
+	assert_string_equal(e.code, "disk_full");
+	free(bytes);
+}
+
 static int
 set_up(void **state)
 {
@@ -794,6 +832,7 @@ main(void)
 		cmocka_unit_test(threads_that_ask_for_the_same_model_load_it_once),
 		cmocka_unit_test(a_failure_to_load_is_told_to_all_and_not_remembered),
 		IN_WORLD(a_spool_gives_back_what_it_took_in_memory_and_on_disk),
+		IN_WORLD(a_spool_without_room_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -646,6 +646,8 @@ an_abandoned_upload_gives_its_space_back(void **state)
 		assert_ok(store_upload_chunk(u, &t, i, &err));
 	for (size_t i = 0; i < 40; i++) /* enough commits for the log to be copied back at least once */
 		upload(s, "kept", 30, 20000 / 40, 1, i, kept);
+	for (size_t i = 0; i < 600 && size_of("verad.db") <= 35000000; i++)
+		pause_ms(100);
 	full = size_of("verad.db");
 	assert_true(full > 35000000);
 	store_upload_free(u);
@@ -656,6 +658,27 @@ an_abandoned_upload_gives_its_space_back(void **state)
 	assert_int_equal(count_datasets(s), 40);
 	assert_chunks(s, kept, 30, 20000 / 40, 1, 39);
 	assert_ok(store_check(s, &err));
+	table_release(&t);
+	store_close(s);
+}
+
+static void
+a_long_log_is_copied_back_without_another_commit(void **state)
+{
+	struct store *s = open_store();
+	struct store_upload *u = NULL;
+	struct table t = {0};
+
+	(void)state;
+	assert_ok(sample_table_init(&t, 30, &err));
+	assert_ok(sample_table_fill(&t, 20000, 3, &err));
+	assert_ok(store_upload_begin(s, "long", NULL, &u, &err));
+	for (size_t i = 0; i < 9; i++)
+		assert_ok(store_upload_chunk(u, &t, i, &err));
+	for (size_t i = 0; i < 600 && size_of("verad.db") < 15000000; i++)
+		pause_ms(100);
+	assert_true(size_of("verad.db") >= 15000000);
+	store_upload_free(u);
 	table_release(&t);
 	store_close(s);
 }
@@ -1373,6 +1396,7 @@ main(void)
 		TEST(a_data_set_that_a_job_needs_cannot_be_deleted),
 		TEST(deleting_gives_the_space_back),
 		TEST(an_abandoned_upload_gives_its_space_back),
+		TEST(a_long_log_is_copied_back_without_another_commit),
 		TEST(a_damaged_cell_is_noticed),
 		TEST(a_damaged_file_is_an_error_and_nothing_worse),
 		TEST(a_job_goes_from_the_queue_to_its_model),
