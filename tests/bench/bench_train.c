@@ -2,10 +2,10 @@
  * bench_train: how fast a VERA-JEM step is, beside the processor's matrix multiplication and beside PyTorch.
  *
  * For each shape, in every repetition, one after the other: a large sgemm, this program's steps with one thread and
- * with two, and the same step of torch_step.py with as many. So what else the machine does falls on all alike, and
- * ratios are taken within a repetition; their median and spread over the repetitions are what is printed. Without
- * PyTorch its columns stay empty. Memory: bytes asked of malloc in a step (allocations.h), and the peak that is
- * resident.
+ * with two, the same step of torch_step.py with as many, and this program's without importance samples (posterior
+ * gauss_newton). So what else the machine does falls on all alike, and ratios are taken within a repetition; their
+ * median and spread over the repetitions are what is printed. Without PyTorch its columns stay empty. Memory: bytes
+ * asked of malloc in a step (allocations.h), and the peak that is resident. At the end, what was aimed at and what is.
  *
  * SHAPES=NAMES  of those below, "d523b64 defaults"  REPS=N     repetitions, 7
  * SECONDS=S     of each measurement, 0.5            PYTHON=P   an interpreter with torch, /usr/bin/python3
@@ -52,6 +52,7 @@ static const struct shape shapes[] = {
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
 
+/* Of the step that PyTorch makes, too: with importance samples. */
 static struct params
 params_of(const struct shape *s)
 {
@@ -59,6 +60,7 @@ params_of(const struct shape *s)
 
 	params_defaults(&p);
 	p.method = METHOD_VERA;
+	p.posterior = POSTERIOR_IMPORTANCE;
 	p.batch_size = p.labelled_batch_size = s->batch;
 	if (s->paper) {
 		p.hidden_layers = (struct layer_sizes){.n = 6, .size = {1000, 500, 500, 250, 250, 250}};
@@ -285,12 +287,13 @@ struct side { /* of one number of threads; milliseconds a step */
 struct result {
 	const struct shape *shape;
 	struct arithmetic arithmetic;
-	struct series peak; /* GFLOP/s of one thread */
-	struct side verad[MAX_THREADS], torch[MAX_THREADS];
+	struct series peak;                                                     /* GFLOP/s of one thread */
+	struct side verad[MAX_THREADS], torch[MAX_THREADS], quick[MAX_THREADS]; /* quick: without samples */
 	struct series gflops[MAX_THREADS], share[MAX_THREADS], share_needed[MAX_THREADS];
 	struct series ratio[MAX_THREADS], ratio_cpu[MAX_THREADS], ratio_best[MAX_THREADS];
-	struct series speed_up;    /* of two threads over one */
-	double allocated, by_blas; /* bytes a step, of all steps measured */
+	struct series quick_ratio[MAX_THREADS]; /* of PyTorch's time, with samples, over the quick one's */
+	struct series speed_up, quick_speed_up; /* of two threads over one */
+	double allocated, by_blas;              /* bytes a step, of all steps measured */
 	double resident, torch_resident;
 };
 
@@ -320,15 +323,16 @@ add_ratio(struct series *s, double ratio)
 }
 
 static void
-repeat(struct bench *b, struct stepper *steps, struct result *r)
+repeat(struct bench *b, struct stepper *steps, struct stepper *quick, struct result *r)
 {
-	double peak = sgemm_peak(b->a, b->b, b->c), first = 0, best = (double)INFINITY, verad[MAX_THREADS];
+	double peak = sgemm_peak(b->a, b->b, b->c), first = 0, quick_first = 0, best = (double)INFINITY;
+	double verad[MAX_THREADS];
 
 	series_add(&r->peak, peak);
 	for (int i = 0; i < b->max_threads; i++) {
 		struct allocations before = allocations_so_far(), after;
 		struct duration mine = stepper_run(steps, r->verad[i].steps, i + 1), theirs;
-		double t, t_torch;
+		double t, t_torch, t_quick;
 
 		after = allocations_so_far();
 		r->allocated += (double)(after.bytes - before.bytes);
@@ -345,6 +349,11 @@ repeat(struct bench *b, struct stepper *steps, struct result *r)
 					   : (struct duration){.wall = (double)NAN, .cpu = (double)NAN};
 		t_torch = add_side(&r->torch[i], theirs);
 		best = t_torch < best ? t_torch : best;
+		t_quick = add_side(&r->quick[i], stepper_run(quick, r->quick[i].steps, i + 1));
+		quick_first = i ? quick_first : t_quick;
+		add_ratio(&r->quick_ratio[i], t_torch / t_quick);
+		if (i == 1)
+			series_add(&r->quick_speed_up, quick_first / t_quick);
 		add_ratio(&r->ratio[i], t_torch / t);
 		add_ratio(&r->ratio_cpu[i],
 			theirs.cpu / (double)r->torch[i].steps / (mine.cpu / (double)r->verad[i].steps));
@@ -356,9 +365,9 @@ repeat(struct bench *b, struct stepper *steps, struct result *r)
 static enum status
 measure(struct bench *b, const struct shape *shape, struct result *r, struct err *e)
 {
-	struct params params = params_of(shape);
+	struct params params = params_of(shape), quick_params = params;
 	struct rows rows = {0};
-	struct stepper steps = {0};
+	struct stepper steps = {0}, quick = {0};
 	struct train_data data = {.rows = &rows, .n_classes = shape->n_classes};
 	int32_t *label = NULL;
 	size_t n_steps = 0;
@@ -369,25 +378,29 @@ measure(struct bench *b, const struct shape *shape, struct result *r, struct err
 	if ((s = stepper_table(&rows, &label, N_ROWS, shape->d, shape->n_classes, e)))
 		goto out;
 	data.label = label;
-	if ((s = stepper_init(&steps, &params, &data, N_ROWS, e)))
+	quick_params.posterior = POSTERIOR_GAUSS_NEWTON;
+	if ((s = stepper_init(&steps, &params, &data, N_ROWS, e)) ||
+		(s = stepper_init(&quick, &quick_params, &data, N_ROWS, e)))
 		goto out;
 	r->arithmetic = stepper_arithmetic(&steps);
 	for (int i = 0; i < b->max_threads; i++) {
 		r->verad[i].steps = stepper_steps(&steps, b->seconds, i + 1);
+		r->quick[i].steps = stepper_steps(&quick, b->seconds, i + 1);
 		torch_shape(&b->torch[i], &params, shape);
 		r->torch[i].steps = torch_steps(&b->torch[i], b->seconds);
 		n_steps += r->verad[i].steps * b->reps;
 	}
 	for (size_t i = 0; i < b->reps; i++)
-		repeat(b, &steps, r);
+		repeat(b, &steps, &quick, r);
 	r->allocated /= (double)n_steps;
 	r->by_blas /= (double)n_steps;
 	r->resident = peak_resident();
 	r->torch_resident = torch_resident(&b->torch[0]);
-	if (!stepper_sane(&steps))
+	if (!stepper_sane(&steps) || !stepper_sane(&quick))
 		s = err_set(e, ERR_DIVERGED, "diverged", "the weights are not finite any more: no step to be timed");
 out:
 	stepper_release(&steps);
+	stepper_release(&quick);
 	rows_release(&rows);
 	free(label);
 	return s;
@@ -437,6 +450,16 @@ print_result(const struct result *r, int max_threads)
 			print_cell(&r->speed_up, " %7.2fx", "        -");
 		putchar('\n');
 	}
+	for (int i = 0; i < max_threads; i++) {
+		const struct series *quick = &r->quick[i].wall;
+
+		printf("  no samples %4d %8.1f %8.3f ±%4.1f%% %44s", i + 1, 1e3 / series_median(quick),
+			series_median(quick), spread(quick), "");
+		print_cell(&r->quick_ratio[i], " %6.2fx", "       -");
+		if (i)
+			print_cell(&r->quick_speed_up, " %16.2fx", "                -");
+		putchar('\n');
+	}
 	printf("          sgemm of one thread %.1f GFLOP/s; allocated in a step: %.0f bytes, by the BLAS %.0f; peak "
 	       "resident "
 	       "%.0f MB",
@@ -476,6 +499,7 @@ put_result(struct json_build *b, cJSON *array, const struct result *r, int max_t
 	json_put_number(b, o, "peak_resident_bytes", r->resident);
 	json_put_number(b, o, "torch_peak_resident_bytes", r->torch_resident);
 	put_series(b, o, "speed_up_of_two_threads", &r->speed_up);
+	put_series(b, o, "speed_up_of_two_threads_without_samples", &r->quick_speed_up);
 	threads = json_put_array(b, o, "threads");
 	for (int i = 0; i < max_threads; i++) {
 		cJSON *t = json_add_object(b, threads);
@@ -486,11 +510,106 @@ put_result(struct json_build *b, cJSON *array, const struct result *r, int max_t
 		put_series(b, t, "gflops", &r->gflops[i]);
 		put_series(b, t, "share_of_sgemm", &r->share[i]);
 		put_series(b, t, "share_of_sgemm_needed", &r->share_needed[i]);
+		put_series(b, t, "ms_without_samples", &r->quick[i].wall);
+		put_series(b, t, "cpu_ms_without_samples", &r->quick[i].cpu);
+		put_series(b, t, "ratio_without_samples", &r->quick_ratio[i]);
 		put_series(b, t, "torch_ms", &r->torch[i].wall);
 		put_series(b, t, "torch_cpu_ms", &r->torch[i].cpu);
 		put_series(b, t, "ratio", &r->ratio[i]);
 		put_series(b, t, "ratio_of_cpu_time", &r->ratio_cpu[i]);
 		put_series(b, t, "ratio_to_best_of_torch", &r->ratio_best[i]);
+	}
+}
+
+/* ---- What was aimed at -------------------------------------------------------------------------------------- */
+
+enum value { VALUE_SHARE, VALUE_RATIO, VALUE_QUICK_RATIO, VALUE_SPEED_UP };
+
+struct target { /* of the paper's networks: the least median over the shapes it is for is to be `wanted` at least */
+	const char *name;
+	enum value value;
+	size_t batch, d; /* 0: any */
+	double wanted;
+};
+
+static const struct target targets[] = {
+	{"share of sgemm's rate, batch 200", VALUE_SHARE, 200, 0, 0.8},
+	{"share of sgemm's rate, batch 64", VALUE_SHARE, 64, 0, 0.65},
+	{"PyTorch's time over verad's, one thread, batch 200", VALUE_RATIO, 200, 0, 1.8},
+	{"PyTorch's time over verad's, one thread, batch 64", VALUE_RATIO, 64, 0, 2},
+	{"PyTorch's time over verad's, one thread, 15 columns", VALUE_RATIO, 0, 15, 2.5},
+	{"the same, verad without samples, batch 64", VALUE_QUICK_RATIO, 64, 0, 4},
+	{"two threads over one, with samples", VALUE_SPEED_UP, 0, 0, 1.8},
+};
+enum { N_TARGETS = sizeof targets / sizeof *targets };
+
+static const struct series *
+value_of(const struct result *r, enum value value)
+{
+	switch (value) {
+	case VALUE_SHARE:
+		return &r->share[0];
+	case VALUE_RATIO:
+		return &r->ratio[0];
+	case VALUE_QUICK_RATIO:
+		return &r->quick_ratio[0];
+	default:
+		return &r->speed_up;
+	}
+}
+
+/* NaN where no shape that it is for was measured. */
+static double
+reached(const struct target *t, const struct result *r, size_t n, const char **at)
+{
+	double least = (double)NAN;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct shape *s = r[i].shape;
+		double v = series_median(value_of(&r[i], t->value));
+
+		if (s->paper && (!t->batch || s->batch == t->batch) && (!t->d || s->d == t->d) && isfinite(v) &&
+			!(v >= least)) {
+			least = v;
+			*at = s->name;
+		}
+	}
+	return least;
+}
+
+static void
+print_targets(const struct result *r, size_t n)
+{
+	double allocated = 0;
+
+	puts("\nAimed at, with the paper's networks; what the worst shape has:");
+	for (size_t i = 0; i < N_TARGETS; i++) {
+		const char *at = "";
+		double v = reached(&targets[i], r, n, &at);
+
+		if (isfinite(v))
+			printf("  %-52s %5.2f  %5.2f at %-8s  %s\n", targets[i].name, targets[i].wanted, v, at,
+				v >= targets[i].wanted ? "met" : "MISSED");
+		else
+			printf("  %-52s %5.2f  not measured\n", targets[i].name, targets[i].wanted);
+	}
+	for (size_t i = 0; i < n; i++)
+		allocated = r[i].allocated > allocated ? r[i].allocated : allocated;
+	printf("  %-52s %5d  %5.0f              %s\n", "bytes allocated in a step", 0, allocated,
+		allocated > 0 ? "MISSED" : "met");
+}
+
+static void
+put_targets(struct json_build *b, cJSON *array, const struct result *r, size_t n)
+{
+	for (size_t i = 0; i < N_TARGETS; i++) {
+		cJSON *o = json_add_object(b, array);
+		const char *at = NULL;
+
+		json_put_text(b, o, "name", targets[i].name);
+		json_put_number(b, o, "wanted", targets[i].wanted);
+		json_put_number(b, o, "reached", reached(&targets[i], r, n, &at));
+		json_put_text(b, o, "shape", at);
 	}
 }
 
@@ -514,6 +633,7 @@ write_json(const struct bench *b, const struct result *r, size_t n, struct err *
 	array = json_put_array(&build, root, "shapes");
 	for (size_t i = 0; i < n; i++)
 		put_result(&build, array, &r[i], b->max_threads);
+	put_targets(&build, json_put_array(&build, root, "targets"), r, n);
 	if ((s = json_finish(&build, root, &text, e)))
 		return s;
 	snprintf(path, sizeof path, "%s/train.json", folder);
@@ -576,8 +696,10 @@ main(void)
 		}
 	if (!s && !n)
 		s = err_set(&e, ERR_INVALID, "unknown_shape", "SHAPES=%s has none of the shapes' names", list);
-	if (!s)
+	if (!s) {
+		print_targets(result, n);
 		s = write_json(&b, result, n, &e);
+	}
 out:
 	for (int i = 0; i < b.max_threads; i++)
 		torch_stop(&b.torch[i]);
