@@ -25,6 +25,14 @@ CFLAGS   += -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) $(OPT) $(WARN) $(WERROR) $(SAN
 LDFLAGS  += $(SANITIZE) -fopenmp -pthread
 LDLIBS   := -lmicrohttpd -lgnutls -lsodium -lsystemd -lcjson -lsqlite3 -lcsv -lz -lzstd -lopenblas -lm
 
+# make DNNL=1: training in bfloat16 (precision bf16) on processors with units for it, with libdnnl-dev. A build directory
+# has it or not.
+DNNL     ?=
+ifneq ($(DNNL),)
+CFLAGS   += -DVERAD_DNNL
+LDLIBS   += -ldnnl
+endif
+
 ENGINE   := $(wildcard engine/*.c)
 SOURCES  := $(ENGINE) $(wildcard schema/*.c) $(filter-out server/main.c,$(wildcard server/*.c))
 EMBED    := $(wildcard migrations/*.sql) schema/openapi.json
@@ -89,7 +97,7 @@ $(BUILD)/tests/unit/test_paper: $(patsubst %,$(BUILD)/tests/bench/%.o,dataset gz
 $(TESTS64): $(BUILD)/tests/double/%: $(BUILD)/double/tests/unit/%.o $(BUILD)/libengine64.a
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcjson -lopenblas -lm -lcmocka
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcjson -lopenblas -lm $(if $(DNNL),-ldnnl) -lcmocka
 
 # What a fresh Debian 12 lacks, once per build directory.
 SETUP := $(BUILD)/.setup

@@ -10,6 +10,7 @@
 #   deploy/setup.sh serve        and what `make bench-serve` compares with: FastAPI on uvicorn, with what makes it fast
 #   deploy/setup.sh readers      and what `make bench-ingest` compares with: R's data.table, pandas
 #   deploy/setup.sh paper        and what `make paper` tells digits from: Fashion-MNIST
+#   deploy/setup.sh bf16         and what `make DNNL=1` builds with, for training in bfloat16
 #   deploy/setup.sh dev          and what `make format`, `make analysis` and `make fuzz` run with
 #   deploy/setup.sh run          only what a compiled verad needs
 set -eu
@@ -25,6 +26,7 @@ for set in "$@"; do
 	bench) packages="$packages python3-sklearn" ;;
 	readers) packages="$packages r-cran-data.table python3-pandas" ;;
 	torch) packages="$packages python3-torch python3-numpy" ;;
+	bf16) packages="$packages libdnnl-dev" ;;
 	serve) packages="$packages python3-sklearn python3-fastapi python3-uvicorn python3-uvloop python3-httptools" ;;
 	paper) packages="$packages dataset-fashion-mnist" ;;
 	dev) packages="$packages clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev" ;;
@@ -33,7 +35,7 @@ for set in "$@"; do
 		packages="$packages zlib1g libzstd1 libgnutls30 libsodium23 libsystemd0"
 		;;
 	*)
-		echo "setup: \"$set\" is none of build, test, bench, torch, readers, serve, paper, dev, run" >&2
+		echo "setup: \"$set\" is none of build, test, bench, torch, readers, serve, paper, bf16, dev, run" >&2
 		exit 2
 		;;
 	esac

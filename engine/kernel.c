@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/elementary.h"
+#include "engine/matrix_units.h"
 #include "engine/simd.h"
 
 /* ---- Tiles and threads -------------------------------------------------------------------------------------- */
@@ -128,10 +129,120 @@ kernel_blas_core(void)
 struct job {
 	real *y, *y2, *y3;
 	const real *x, *w, *a, *b, *b2, *b3;
+	const uint16_t *x16, *w16; /* x and w once more in bfloat16, or NULL */
+	uint16_t *to16;
 	size_t m, m_bias, n, k;
 	enum activation activation;
 	real sigma, rate, beta2, correction, epsilon, decay;
 };
+
+#ifdef VERAD_DOUBLE
+
+bool
+kernel_narrow_available(void)
+{
+	return false;
+}
+
+void
+kernel_narrow(uint16_t *space, size_t n)
+{
+	(void)space;
+	(void)n;
+}
+
+static void
+narrow_operands(struct job *job, size_t n_x, size_t n_w, int threads)
+{
+	(void)job;
+	(void)n_x;
+	(void)n_w;
+	(void)threads;
+}
+
+static bool
+multiply_narrow(const struct matrix_shape *shape, const uint16_t *a, const uint16_t *b, real *c)
+{
+	(void)shape;
+	(void)a;
+	(void)b;
+	(void)c;
+	return false;
+}
+
+#else
+
+static _Thread_local struct {
+	uint16_t *space; /* borrowed; NULL: float32 */
+	size_t n;
+} narrow;
+
+bool
+kernel_narrow_available(void)
+{
+	return matrix_units_available();
+}
+
+void
+kernel_narrow(uint16_t *space, size_t n)
+{
+	narrow.space = space;
+	narrow.n = n;
+}
+
+static void
+narrow_tile(const struct job *t, size_t first, size_t last)
+{
+	matrix_units_narrow(t->to16 + first, t->x + first, last - first);
+}
+
+static void
+narrow_operand(uint16_t *to, const real *from, size_t n, int threads)
+{
+	struct job job = {.to16 = to, .x = from};
+
+	run_tiles(narrow_tile, &job, n, 32768, n * 4, threads);
+}
+
+static void
+narrow_operands(struct job *job, size_t n_x, size_t n_w, int threads)
+{
+	const size_t at_w = (n_x + 31) & ~(size_t)31;
+
+	if (!narrow.space || job->m < 16 || job->n < 16 || job->k < 16 || at_w + n_w > narrow.n)
+		return;
+	narrow_operand(narrow.space, job->x, n_x, threads);
+	narrow_operand(narrow.space + at_w, job->w, n_w, threads);
+	job->x16 = narrow.space;
+	job->w16 = narrow.space + at_w;
+}
+
+static bool
+multiply_narrow(const struct matrix_shape *shape, const uint16_t *a, const uint16_t *b, real *c)
+{
+	return matrix_units_multiply(shape, a, b, c);
+}
+
+#endif
+
+/* y = a b: a lies in x from at_x on, b in w from at_w on; as gemm. */
+static void
+multiply(const struct job *t, enum CBLAS_TRANSPOSE ta, enum CBLAS_TRANSPOSE tb, size_t m, size_t n, size_t k,
+	size_t at_x, size_t lda, size_t at_w, size_t ldb, real *y, size_t ldy)
+{
+	const bool a_across = ta == CblasTrans, b_across = tb == CblasTrans;
+	const struct matrix_shape shape = {.m = m,
+		.n = n,
+		.k = k,
+		.a_row = a_across ? 1 : lda,
+		.a_column = a_across ? lda : 1,
+		.b_row = b_across ? 1 : ldb,
+		.b_column = b_across ? ldb : 1,
+		.c_row = ldy};
+
+	if (!t->x16 || !multiply_narrow(&shape, t->x16 + at_x, t->w16 + at_w, y))
+		gemm(ta, tb, m, n, k, t->x + at_x, lda, t->w + at_w, ldb, y, ldy);
+}
 
 SIMD_CLONES static void
 add_bias(real *y, size_t ldy, const real *b, size_t m, size_t n)
@@ -203,7 +314,7 @@ affine_block(const struct job *t, size_t row, size_t m, size_t column, size_t wi
 	size_t at = row * t->n + column;
 	real *y = t->y + at;
 
-	gemm(CblasNoTrans, CblasTrans, m, width, t->k, t->x + row * t->k, t->k, t->w + column * t->k, t->k, y, t->n);
+	multiply(t, CblasNoTrans, CblasTrans, m, width, t->k, row * t->k, t->k, column * t->k, t->k, y, t->n);
 	if (t->b && t->activation == ACTIVATION_LEAKY_RELU)
 		add_bias_leaky_relu(y, t->n, t->b + column, m, width);
 	else if (t->b && t->activation == ACTIVATION_SOFTPLUS)
@@ -232,8 +343,10 @@ kernel_affine(real *y, const real *x, const real *w, const real *b, size_t m, si
 {
 	struct job job = {.y = y, .x = x, .w = w, .b = b, .m = m, .n = n, .k = k, .activation = activation};
 
-	if (m)
-		run_blocks(affine_columns, affine_rows, &job, m, n, k, threads);
+	if (!m)
+		return;
+	narrow_operands(&job, m * k, n * k, threads);
+	run_blocks(affine_columns, affine_rows, &job, m, n, k, threads);
 }
 
 void
@@ -241,8 +354,10 @@ kernel_affine_tangent(real *y, const real *x, const real *w, const real *a, size
 {
 	struct job job = {.y = y, .x = x, .w = w, .a = a, .m = m, .n = n, .k = k};
 
-	if (m)
-		run_blocks(affine_columns, affine_rows, &job, m, n, k, threads);
+	if (!m)
+		return;
+	narrow_operands(&job, m * k, n * k, threads);
+	run_blocks(affine_columns, affine_rows, &job, m, n, k, threads);
 }
 
 static void
@@ -250,7 +365,7 @@ backward_input_block(const struct job *t, size_t row, size_t m, size_t column, s
 {
 	size_t at = row * t->k + column;
 
-	gemm(CblasNoTrans, CblasNoTrans, m, width, t->n, t->x + row * t->n, t->n, t->w + column, t->k, t->y + at, t->k);
+	multiply(t, CblasNoTrans, CblasNoTrans, m, width, t->n, row * t->n, t->n, column, t->k, t->y + at, t->k);
 	if (t->a)
 		apply_mask(t->y + at, t->a + at, t->k, m, width);
 }
@@ -273,15 +388,17 @@ kernel_affine_backward_input(
 {
 	struct job job = {.y = dx, .x = dy, .w = w, .a = a, .m = m, .n = n, .k = k};
 
-	if (m)
-		run_blocks(backward_input_columns, backward_input_rows, &job, m, k, n, threads);
+	if (!m)
+		return;
+	narrow_operands(&job, m * n, n * k, threads);
+	run_blocks(backward_input_columns, backward_input_rows, &job, m, k, n, threads);
 }
 
 static void
 backward_weights_tile(const struct job *t, size_t first, size_t last)
 {
-	gemm(CblasTrans, CblasNoTrans, last - first, t->k, t->m, t->x + first, t->n, t->w, t->k, t->y + first * t->k,
-		t->k);
+	multiply(
+		t, CblasTrans, CblasNoTrans, last - first, t->k, t->m, first, t->n, 0, t->k, t->y + first * t->k, t->k);
 	if (t->y2)
 		column_sums(t->y2 + first, t->x + first, t->n, t->m_bias, last - first);
 }
@@ -292,6 +409,7 @@ kernel_affine_backward_weights(
 {
 	struct job job = {.y = dw, .y2 = db, .x = dy, .w = x, .m = m, .m_bias = m_bias, .n = n, .k = k};
 
+	narrow_operands(&job, m * n, m * k, threads);
 	run_tiles(backward_weights_tile, &job, n, tile_width(m, n, k), m * n * k, threads);
 }
 
@@ -355,6 +473,7 @@ kernel_batch_norm_softplus(real *y, real *xhat, real *inv_std, const real *x, co
 	struct job job = {
 		.y = y, .y2 = xhat, .y3 = inv_std, .x = x, .w = w, .b2 = scale, .b3 = shift, .m = m, .n = n, .k = k};
 
+	narrow_operands(&job, m * k, n * k, threads);
 	if (m >= 2 * n) {
 		run_tiles(affine_rows, &job, m, tile_width(n, m, k), m * n * k, threads);
 		run_tiles(batch_norm_strips, &job, n, STRIP, m * n * 16, threads);

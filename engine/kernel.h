@@ -12,6 +12,7 @@
 #define VERAD_ENGINE_KERNEL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "engine/err.h"
 #include "engine/real.h"
@@ -24,6 +25,15 @@ enum status kernel_init(struct err *e);
 
 /* Name of the processor core that OpenBLAS chose its kernels for: results are reproducible per core type. */
 const char *kernel_blas_core(void);
+
+/*
+ * While a workspace is lent, products of this thread's calls whose operands fit into it are made in bfloat16, summed in
+ * float32, by the units of the processor that are for that; those of fewer than 16 rows, columns or terms are not. What
+ * is made so depends on shapes alone. n numbers; space NULL: float32 again. For the float32 program, and where
+ * kernel_narrow_available says that there are such units and that the build knows how to use them (matrix_units.h).
+ */
+bool kernel_narrow_available(void);
+void kernel_narrow(uint16_t *space, size_t n);
 
 #define LEAKY_SLOPE ((real)0.2)
 #define BATCH_NORM_EPSILON ((real)1e-5)

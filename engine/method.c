@@ -42,6 +42,39 @@ fit_size(const struct fit *f)
 	return f->family ? density_size(f->family) : net_trained_size(&f->shape);
 }
 
+/* The most numbers that a product of m rows has in its operands. */
+static size_t
+operands(size_t n_in, const struct layer_sizes *hidden, size_t n_out, size_t m)
+{
+	size_t most = 0;
+
+	for (size_t l = 0; l <= hidden->n; l++) {
+		size_t n = l < hidden->n ? hidden->size[l] : n_out, all = n * n_in + m * (n + n_in);
+
+		most = all > most ? all : most;
+		n_in = n;
+	}
+	return most;
+}
+
+/* Space for the largest product of a step, rounded up as kernel_narrow does. */
+static void
+take_narrow(struct fit *f, struct arena *scratch)
+{
+	const struct params *p = f->params;
+	const size_t d = f->shape.size[0], n_classes = f->shape.size[f->shape.n_layers];
+	size_t energy, generator;
+
+	f->narrow = NULL;
+	f->n_narrow = 0;
+	if (p->precision != PRECISION_BF16 || f->family)
+		return;
+	energy = operands(d, &p->hidden_layers, n_classes, 3 * p->batch_size + p->labelled_batch_size);
+	generator = operands(p->noise_dim, &p->generator_layers, d, p->batch_size * p->importance_samples);
+	f->n_narrow = (energy > generator ? energy : generator) + 64;
+	f->narrow = (uint16_t *)arena_take(scratch, (f->n_narrow + 1) / 2);
+}
+
 void
 fit_layout(struct fit *f, struct arena *state, struct arena *scratch)
 {
@@ -57,6 +90,7 @@ fit_layout(struct fit *f, struct arena *state, struct arena *scratch)
 	n_draw = f->family ? 2 * p->batch_size : n_draw;   /* to begin with, see fit_start */
 	f->draw = (uint32_t *)arena_take(scratch, n_draw); /* a real is at least as wide and as aligned */
 	f->y = (int32_t *)arena_take(scratch, n_draw);
+	take_narrow(f, scratch);
 	if (f->family) {
 		size_t order = f->method->contrasts ? p->gamma > 0 : f->method->jet_order;
 
@@ -92,7 +126,9 @@ void
 fit_step(struct fit *f, struct train_terms *terms)
 {
 	f->step++;
+	kernel_narrow(f->narrow, f->n_narrow);
 	f->method->step(f, terms);
+	kernel_narrow(NULL, 0);
 }
 
 const real *

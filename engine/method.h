@@ -40,6 +40,8 @@ struct fit {
 	real *average;
 	real *plain; /* scratch: the plain block, of a density a second gradient; and gradients */
 	real *gradient;
+	uint16_t *narrow; /* scratch: operands in bfloat16, where params.precision says so */
+	size_t n_narrow;
 	uint32_t *draw; /* scratch: row numbers of a batch */
 	int32_t *y;     /* scratch: labels of a batch */
 	void *own;      /* the method's struct, of method->own_size bytes, zeroed at first */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/kernel.h"
 #include "engine/suggest.h"
 
 #define AT(field) offsetof(struct params, field)
@@ -21,6 +22,7 @@
 static const char *const method_names[] = {
 	"auto", "vera", "supervised", "vat", "jem", "vera_hmc", "meg", "density", NULL};
 static const char *const posterior_names[] = {"importance", "gauss_newton", NULL};
+static const char *const precision_names[] = {"float32", "bf16", NULL};
 static const char *const scaling_names[] = {"by_column", "minmax", "standard", "quantile", NULL};
 static const char *const class_prior_names[] = {"estimated", "labelled", NULL};
 static const char *const base_measure_names[] = {"mixture", "none", NULL};
@@ -30,6 +32,7 @@ static const char *const ood_score_names[] = {"energy", "max_probability", "grad
 
 _Static_assert(sizeof method_names / sizeof *method_names == N_METHODS + 1, "a name for every method");
 _Static_assert(sizeof posterior_names / sizeof *posterior_names == N_POSTERIORS + 1, "a name for each");
+_Static_assert(sizeof precision_names / sizeof *precision_names == N_PRECISIONS + 1, "a name for each");
 _Static_assert(sizeof scaling_names / sizeof *scaling_names == N_SCALINGS + 1, "a name for every scaling");
 _Static_assert(sizeof class_prior_names / sizeof *class_prior_names == N_CLASS_PRIORS + 1, "a name for each");
 _Static_assert(sizeof base_measure_names / sizeof *base_measure_names == N_BASE_MEASURES + 1, "a name for each");
@@ -114,6 +117,9 @@ const struct param params_table[] = {
 		"score matching or persistent Langevin chains."},
 	{"components", PARAM_COUNT, AT(components), 0, 1, 1024, NULL,
 		"Components of a mixture, directions of ppca; 0 chooses by the table."},
+	{"precision", PARAM_CHOICE, AT(precision), PRECISION_FLOAT32, 0, N_PRECISIONS - 1, precision_names,
+		"Numbers that training multiplies: bf16 halves their length, on processors with units for that and in builds with "
+		"oneDNN; sums, weights and the finished model are float32 all the same."},
 	{"scaling", PARAM_CHOICE, AT(scaling), SCALING_QUANTILE, 0, N_SCALINGS - 1, scaling_names,
 		"How numbers are scaled: minmax to [-1, 1], standard by mean and deviation, quantile to normal scores; by_column takes "
 		"quantile for columns with heavy tails, minmax for the others."},
@@ -758,6 +764,10 @@ params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, siz
 	if (!r.steps)
 		r.steps = steps_by_table(n_rows, d);
 
+	if (r.precision == PRECISION_BF16 && !kernel_narrow_available())
+		return err_set(e, ERR_INVALID, "precision_unavailable",
+			"precision bf16 needs a processor with units for bfloat16 and a build with oneDNN: leave it at "
+			"float32");
 	if (r.vat_epsilon == 0)
 		r.vat_epsilon = vat_epsilon_by_table(d, r.scaling);
 

@@ -27,6 +27,7 @@ enum method {
 	N_METHODS
 };
 enum posterior_kind { POSTERIOR_IMPORTANCE, POSTERIOR_GAUSS_NEWTON, N_POSTERIORS };
+enum precision { PRECISION_FLOAT32, PRECISION_BF16, N_PRECISIONS };
 enum scaling { SCALING_BY_COLUMN, SCALING_MINMAX, SCALING_STANDARD, SCALING_QUANTILE, N_SCALINGS };
 enum class_prior { CLASS_PRIOR_ESTIMATED, CLASS_PRIOR_LABELLED, N_CLASS_PRIORS };
 enum base_measure { BASE_MIXTURE, BASE_NONE, N_BASE_MEASURES };
@@ -79,6 +80,7 @@ struct params {
 	size_t objective;  /* enum density_objective */
 	size_t components; /* of a mixture, or directions of ppca; 0: by the table */
 
+	size_t precision;      /* enum precision, of the products of training */
 	size_t scaling;        /* enum scaling */
 	size_t max_categories; /* one-hot features of a text column before the rest bucket */
 
@@ -141,8 +143,9 @@ enum status params_check_unlabelled(const struct params *p, struct err *e);
 /*
  * Chooses what is left "by the table" and checks that the parts fit together and into memory. d = encoded features.
  * One class and no labelled row is a table without labels.
- * ERR_INVALID "parameter_combination", ERR_TOO_LARGE "too_many_features"; for data that no parameters can train on
- * ERR_DATA "one_class", "no_labels", "too_few_labels", "no_features". *p changes on success only.
+ * ERR_INVALID "parameter_combination", "precision_unavailable", ERR_TOO_LARGE "too_many_features"; for data that no
+ * parameters can train on ERR_DATA "one_class", "no_labels", "too_few_labels", "no_features". *p changes on success
+ * only.
  */
 enum status params_resolve(
 	struct params *p, size_t n_rows, size_t n_labelled, size_t d, size_t n_classes, struct err *e);

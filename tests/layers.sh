@@ -14,6 +14,7 @@ grep -En '^[[:space:]]*#[[:space:]]*include' engine/*.[ch] schema/*.[ch] server/
 		below["tests"] = "^(engine|schema|server|tests)/"
 
 		door["cblas.h"] = "^engine/kernel[.]c$"
+		door["oneapi/dnnl/dnnl.h"] = "^engine/matrix_units[.]c$"
 		door["csv.h"] = "^schema/csv[.]c$"
 		door["sqlite3.h"] = "^server/store.*[.][ch]$"
 		door["zlib.h"] = door["zstd.h"] = "^server/inflate[.]c$"
@@ -29,6 +30,8 @@ grep -En '^[[:space:]]*#[[:space:]]*include' engine/*.[ch] schema/*.[ch] server/
 			pure[names[i] ".h"] = 1
 		# Messages, and parameters as text; there is nothing here to open a file for.
 		text["stdio.h"] = "^engine/(err|buf|params)[.]c$"
+		# Programs of oneDNN that all threads share.
+		text["omp.h"] = text["pthread.h"] = text["stdatomic.h"] = "^engine/matrix_units[.]c$"
 		text["ctype.h"] = text["locale.h"] = "^engine/params[.]c$"
 	}
 	function wrong(why) {

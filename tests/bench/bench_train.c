@@ -3,9 +3,10 @@
  *
  * For each shape, in every repetition, one after the other: a large sgemm, this program's steps with one thread and
  * with two, the same step of torch_step.py with as many, and this program's without importance samples (posterior
- * gauss_newton). So what else the machine does falls on all alike, and ratios are taken within a repetition; their
- * median and spread over the repetitions are what is printed. Without PyTorch its columns stay empty. Memory: bytes
- * asked of malloc in a step (allocations.h), and the peak that is resident. At the end, what was aimed at and what is.
+ * gauss_newton), in float32 and, where there are units for it, in bfloat16. So what else the machine does falls on all
+ * alike, and ratios are taken within a repetition; their median and spread over the repetitions are what is printed.
+ * Without PyTorch its columns stay empty. Memory: bytes asked of malloc in a step (allocations.h), and the peak that is
+ * resident. At the end, what was aimed at and what is.
  *
  * SHAPES=NAMES  of those below, "d523b64 defaults"  REPS=N     repetitions, 7
  * SECONDS=S     of each measurement, 0.5            PYTHON=P   an interpreter with torch, /usr/bin/python3
@@ -284,23 +285,34 @@ struct side { /* of one number of threads; milliseconds a step */
 	size_t steps; /* of each measurement */
 };
 
+/* The step without importance samples, in each precision. */
+enum quick { QUICK_FLOAT32, QUICK_BF16, N_QUICK };
+static const char *const quick_names[N_QUICK] = {"no samples", "and bf16"};
+
+struct variant {
+	struct stepper stepper;
+	struct side side[MAX_THREADS];
+	struct series ratio[MAX_THREADS]; /* of PyTorch's time, with samples, over its own */
+	struct series speed_up;           /* of two threads over one */
+};
+
 struct result {
 	const struct shape *shape;
 	struct arithmetic arithmetic;
-	struct series peak;                                                     /* GFLOP/s of one thread */
-	struct side verad[MAX_THREADS], torch[MAX_THREADS], quick[MAX_THREADS]; /* quick: without samples */
+	struct series peak; /* GFLOP/s of one thread */
+	struct side verad[MAX_THREADS], torch[MAX_THREADS];
+	struct variant quick[N_QUICK];
 	struct series gflops[MAX_THREADS], share[MAX_THREADS], share_needed[MAX_THREADS];
 	struct series ratio[MAX_THREADS], ratio_cpu[MAX_THREADS], ratio_best[MAX_THREADS];
-	struct series quick_ratio[MAX_THREADS]; /* of PyTorch's time, with samples, over the quick one's */
-	struct series speed_up, quick_speed_up; /* of two threads over one */
-	double allocated, by_blas;              /* bytes a step, of all steps measured */
+	struct series speed_up;    /* of two threads over one */
+	double allocated, by_blas; /* bytes a step, of all steps measured */
 	double resident, torch_resident;
 };
 
 struct bench {
 	size_t reps;
 	double seconds;
-	int max_threads;
+	int max_threads, n_quick; /* N_QUICK, or without the last */
 	struct torch torch[MAX_THREADS];
 	float *a, *b, *c; /* of the yardstick */
 };
@@ -323,16 +335,16 @@ add_ratio(struct series *s, double ratio)
 }
 
 static void
-repeat(struct bench *b, struct stepper *steps, struct stepper *quick, struct result *r)
+repeat(struct bench *b, struct stepper *steps, struct result *r)
 {
-	double peak = sgemm_peak(b->a, b->b, b->c), first = 0, quick_first = 0, best = (double)INFINITY;
-	double verad[MAX_THREADS];
+	double peak = sgemm_peak(b->a, b->b, b->c), first = 0, best = (double)INFINITY, verad[MAX_THREADS];
+	double quick_first[N_QUICK] = {0};
 
 	series_add(&r->peak, peak);
 	for (int i = 0; i < b->max_threads; i++) {
 		struct allocations before = allocations_so_far(), after;
 		struct duration mine = stepper_run(steps, r->verad[i].steps, i + 1), theirs;
-		double t, t_torch, t_quick;
+		double t, t_torch;
 
 		after = allocations_so_far();
 		r->allocated += (double)(after.bytes - before.bytes);
@@ -349,11 +361,15 @@ repeat(struct bench *b, struct stepper *steps, struct stepper *quick, struct res
 					   : (struct duration){.wall = (double)NAN, .cpu = (double)NAN};
 		t_torch = add_side(&r->torch[i], theirs);
 		best = t_torch < best ? t_torch : best;
-		t_quick = add_side(&r->quick[i], stepper_run(quick, r->quick[i].steps, i + 1));
-		quick_first = i ? quick_first : t_quick;
-		add_ratio(&r->quick_ratio[i], t_torch / t_quick);
-		if (i == 1)
-			series_add(&r->quick_speed_up, quick_first / t_quick);
+		for (int j = 0; j < b->n_quick; j++) {
+			struct variant *v = &r->quick[j];
+			double t_quick = add_side(&v->side[i], stepper_run(&v->stepper, v->side[i].steps, i + 1));
+
+			quick_first[j] = i ? quick_first[j] : t_quick;
+			add_ratio(&v->ratio[i], t_torch / t_quick);
+			if (i == 1)
+				series_add(&v->speed_up, quick_first[j] / t_quick);
+		}
 		add_ratio(&r->ratio[i], t_torch / t);
 		add_ratio(&r->ratio_cpu[i],
 			theirs.cpu / (double)r->torch[i].steps / (mine.cpu / (double)r->verad[i].steps));
@@ -367,10 +383,11 @@ measure(struct bench *b, const struct shape *shape, struct result *r, struct err
 {
 	struct params params = params_of(shape), quick_params = params;
 	struct rows rows = {0};
-	struct stepper steps = {0}, quick = {0};
+	struct stepper steps = {0};
 	struct train_data data = {.rows = &rows, .n_classes = shape->n_classes};
 	int32_t *label = NULL;
 	size_t n_steps = 0;
+	bool sane;
 	enum status s;
 
 	*r = (struct result){.shape = shape};
@@ -378,29 +395,38 @@ measure(struct bench *b, const struct shape *shape, struct result *r, struct err
 	if ((s = stepper_table(&rows, &label, N_ROWS, shape->d, shape->n_classes, e)))
 		goto out;
 	data.label = label;
-	quick_params.posterior = POSTERIOR_GAUSS_NEWTON;
-	if ((s = stepper_init(&steps, &params, &data, N_ROWS, e)) ||
-		(s = stepper_init(&quick, &quick_params, &data, N_ROWS, e)))
+	if ((s = stepper_init(&steps, &params, &data, N_ROWS, e)))
 		goto out;
+	quick_params.posterior = POSTERIOR_GAUSS_NEWTON;
+	for (int j = 0; j < b->n_quick; j++) {
+		quick_params.precision = j == QUICK_BF16 ? PRECISION_BF16 : PRECISION_FLOAT32;
+		if ((s = stepper_init(&r->quick[j].stepper, &quick_params, &data, N_ROWS, e)))
+			goto out;
+	}
 	r->arithmetic = stepper_arithmetic(&steps);
 	for (int i = 0; i < b->max_threads; i++) {
 		r->verad[i].steps = stepper_steps(&steps, b->seconds, i + 1);
-		r->quick[i].steps = stepper_steps(&quick, b->seconds, i + 1);
+		for (int j = 0; j < b->n_quick; j++)
+			r->quick[j].side[i].steps = stepper_steps(&r->quick[j].stepper, b->seconds, i + 1);
 		torch_shape(&b->torch[i], &params, shape);
 		r->torch[i].steps = torch_steps(&b->torch[i], b->seconds);
 		n_steps += r->verad[i].steps * b->reps;
 	}
 	for (size_t i = 0; i < b->reps; i++)
-		repeat(b, &steps, &quick, r);
+		repeat(b, &steps, r);
 	r->allocated /= (double)n_steps;
 	r->by_blas /= (double)n_steps;
 	r->resident = peak_resident();
 	r->torch_resident = torch_resident(&b->torch[0]);
-	if (!stepper_sane(&steps) || !stepper_sane(&quick))
+	sane = stepper_sane(&steps);
+	for (int j = 0; j < b->n_quick; j++)
+		sane = sane && stepper_sane(&r->quick[j].stepper);
+	if (!sane)
 		s = err_set(e, ERR_DIVERGED, "diverged", "the weights are not finite any more: no step to be timed");
 out:
 	stepper_release(&steps);
-	stepper_release(&quick);
+	for (int j = 0; j < N_QUICK; j++)
+		stepper_release(&r->quick[j].stepper);
 	rows_release(&rows);
 	free(label);
 	return s;
@@ -450,16 +476,18 @@ print_result(const struct result *r, int max_threads)
 			print_cell(&r->speed_up, " %7.2fx", "        -");
 		putchar('\n');
 	}
-	for (int i = 0; i < max_threads; i++) {
-		const struct series *quick = &r->quick[i].wall;
+	for (int j = 0; j < N_QUICK; j++)
+		for (int i = 0; i < max_threads && r->quick[j].side[i].wall.n; i++) {
+			const struct variant *v = &r->quick[j];
+			const struct series *quick = &v->side[i].wall;
 
-		printf("  no samples %4d %8.1f %8.3f ±%4.1f%% %44s", i + 1, 1e3 / series_median(quick),
-			series_median(quick), spread(quick), "");
-		print_cell(&r->quick_ratio[i], " %6.2fx", "       -");
-		if (i)
-			print_cell(&r->quick_speed_up, " %16.2fx", "                -");
-		putchar('\n');
-	}
+			printf("  %-10s %4d %8.1f %8.3f ±%4.1f%% %44s", quick_names[j], i + 1,
+				1e3 / series_median(quick), series_median(quick), spread(quick), "");
+			print_cell(&v->ratio[i], " %6.2fx", "       -");
+			if (i)
+				print_cell(&v->speed_up, " %16.2fx", "                -");
+			putchar('\n');
+		}
 	printf("          sgemm of one thread %.1f GFLOP/s; allocated in a step: %.0f bytes, by the BLAS %.0f; peak "
 	       "resident "
 	       "%.0f MB",
@@ -499,7 +527,8 @@ put_result(struct json_build *b, cJSON *array, const struct result *r, int max_t
 	json_put_number(b, o, "peak_resident_bytes", r->resident);
 	json_put_number(b, o, "torch_peak_resident_bytes", r->torch_resident);
 	put_series(b, o, "speed_up_of_two_threads", &r->speed_up);
-	put_series(b, o, "speed_up_of_two_threads_without_samples", &r->quick_speed_up);
+	put_series(b, o, "speed_up_of_two_threads_without_samples", &r->quick[QUICK_FLOAT32].speed_up);
+	put_series(b, o, "speed_up_of_two_threads_in_bf16", &r->quick[QUICK_BF16].speed_up);
 	threads = json_put_array(b, o, "threads");
 	for (int i = 0; i < max_threads; i++) {
 		cJSON *t = json_add_object(b, threads);
@@ -510,9 +539,10 @@ put_result(struct json_build *b, cJSON *array, const struct result *r, int max_t
 		put_series(b, t, "gflops", &r->gflops[i]);
 		put_series(b, t, "share_of_sgemm", &r->share[i]);
 		put_series(b, t, "share_of_sgemm_needed", &r->share_needed[i]);
-		put_series(b, t, "ms_without_samples", &r->quick[i].wall);
-		put_series(b, t, "cpu_ms_without_samples", &r->quick[i].cpu);
-		put_series(b, t, "ratio_without_samples", &r->quick_ratio[i]);
+		put_series(b, t, "ms_without_samples", &r->quick[QUICK_FLOAT32].side[i].wall);
+		put_series(b, t, "ratio_without_samples", &r->quick[QUICK_FLOAT32].ratio[i]);
+		put_series(b, t, "ms_in_bf16", &r->quick[QUICK_BF16].side[i].wall);
+		put_series(b, t, "ratio_in_bf16", &r->quick[QUICK_BF16].ratio[i]);
 		put_series(b, t, "torch_ms", &r->torch[i].wall);
 		put_series(b, t, "torch_cpu_ms", &r->torch[i].cpu);
 		put_series(b, t, "ratio", &r->ratio[i]);
@@ -523,7 +553,7 @@ put_result(struct json_build *b, cJSON *array, const struct result *r, int max_t
 
 /* ---- What was aimed at -------------------------------------------------------------------------------------- */
 
-enum value { VALUE_SHARE, VALUE_RATIO, VALUE_QUICK_RATIO, VALUE_SPEED_UP };
+enum value { VALUE_SHARE, VALUE_RATIO, VALUE_QUICK_RATIO, VALUE_BF16_RATIO, VALUE_SPEED_UP };
 
 struct target { /* of the paper's networks: the least median over the shapes it is for is to be `wanted` at least */
 	const char *name;
@@ -539,6 +569,7 @@ static const struct target targets[] = {
 	{"PyTorch's time over verad's, one thread, batch 64", VALUE_RATIO, 64, 0, 2},
 	{"PyTorch's time over verad's, one thread, 15 columns", VALUE_RATIO, 0, 15, 2.5},
 	{"the same, verad without samples, batch 64", VALUE_QUICK_RATIO, 64, 0, 4},
+	{"the same, and in bfloat16, batch 64", VALUE_BF16_RATIO, 64, 0, 8},
 	{"two threads over one, with samples", VALUE_SPEED_UP, 0, 0, 1.8},
 };
 enum { N_TARGETS = sizeof targets / sizeof *targets };
@@ -552,7 +583,9 @@ value_of(const struct result *r, enum value value)
 	case VALUE_RATIO:
 		return &r->ratio[0];
 	case VALUE_QUICK_RATIO:
-		return &r->quick_ratio[0];
+		return &r->quick[QUICK_FLOAT32].ratio[0];
+	case VALUE_BF16_RATIO:
+		return &r->quick[QUICK_BF16].ratio[0];
 	default:
 		return &r->speed_up;
 	}
@@ -666,6 +699,7 @@ main(void)
 	b.max_threads = n_processors < MAX_THREADS ? 1 : MAX_THREADS;
 	if ((s = kernel_init(&e)))
 		goto out;
+	b.n_quick = kernel_narrow_available() ? N_QUICK : QUICK_BF16;
 	b.a = calloc(n_peak, sizeof *b.a);
 	b.b = calloc(n_peak, sizeof *b.b);
 	b.c = calloc(n_peak, sizeof *b.c);
