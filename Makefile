@@ -183,8 +183,8 @@ bench-accuracy bench-ood: bench-%: $(BUILD)/.setup-bench
 	$(Q)mkdir -p $(BUILD)/bench && OUT=$(BUILD)/bench $(BUILD)/tests/bench/bench_$*
 
 # The experiments of the paper: make paper, make paper PROFILE=full; a report in build/paper.
-PAPER_ROOMS := $(patsubst %,$(BUILD)/tests/bench/%.o,originals page paper_estimator paper_jem paper_modes paper_tables \
-	pixels plot stepper)
+PAPER_ROOMS := $(patsubst %,$(BUILD)/tests/bench/%.o,originals page paper_estimator paper_jem paper_likelihood paper_modes \
+	paper_tables pixels plot stepper toys)
 $(BUILD)/tests/bench/bench_paper: $(PAPER_ROOMS)
 
 paper: $(SETUP)

@@ -5,9 +5,9 @@
  * what is in the ledger is not run again. So it may be interrupted, and a larger profile takes over what a smaller one
  * has already run. Times are processor time of one thread. Settings, beside those of runs.h, where DATA may be left
  * out: PROFILE=NAME    quick (a quarter of an hour on two processors), full, or tiny (seconds: does it work?) ONLY="A
- * B"      only these experiments: estimator jem tables modes ORIGINALS=DIR   where the paper's tables lie in their
- * original form (originals.h) ROWS=N          at most so many rows of each of their files Writes OUT/report.html and a
- * JSON file for each experiment.
+ * B"      only these experiments: estimator likelihood jem tables modes ORIGINALS=DIR   where the paper's tables lie in
+ * their original form (originals.h) ROWS=N          at most so many rows of each of their files Writes OUT/report.html
+ * and a JSON file for each experiment.
  */
 #include <cjson/cJSON.h>
 #include <locale.h>
@@ -27,7 +27,8 @@
 #include "tests/bench/page.h"
 #include "tests/bench/paper.h"
 
-static const struct experiment *const experiments[] = {&paper_estimator, &paper_jem, &paper_tables, &paper_modes};
+static const struct experiment *const experiments[] = {
+	&paper_estimator, &paper_likelihood, &paper_jem, &paper_tables, &paper_modes};
 enum { N_EXPERIMENTS = sizeof experiments / sizeof *experiments };
 
 static const char *const profile_names[N_PROFILES] = {"tiny", "quick", "full"};

@@ -39,7 +39,7 @@ struct experiment {
 	void (*claims)(struct paper *p); /* NULL: none */
 };
 
-extern const struct experiment paper_estimator, paper_jem, paper_tables, paper_modes;
+extern const struct experiment paper_estimator, paper_likelihood, paper_jem, paper_tables, paper_modes;
 
 struct claim {
 	char says[200], measured[400];

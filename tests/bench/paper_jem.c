@@ -285,7 +285,7 @@ add(struct paper *p, size_t method, size_t seed, int without, struct err *e)
 	/* Both learn from the same rows with the same network and the same weight of the labels. */
 	snprintf(c->params, sizeof c->params,
 		"method=%s seed=%zu steps=%d hidden_layers=%s alpha=100 beta=0 input_noise=0.1 "
-		"ema_decay=0.99 generator_layers=%s noise_dim=%d importance_samples=1%s",
+		"ema_decay=0.99 generator_layers=%s noise_dim=%d%s",
 		jem_methods[method], seed, BY_PROFILE(p, 20, 600, 12000),
 		BY_PROFILE(p, "16,16", "256,256,256", "1000,500,500,250,250,250"),
 		BY_PROFILE(p, "16", "64,64", "500,500"), BY_PROFILE(p, 4, 16, 128),

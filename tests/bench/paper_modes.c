@@ -15,66 +15,13 @@
 #include "tests/bench/plot.h"
 #include "tests/bench/protocol.h"
 #include "tests/bench/stepper.h"
+#include "tests/bench/toys.h"
 
-enum { N_ROWS = 10000, N_SAMPLES = 2500, N_DRAWN = 800, SIDE = 64, MAX_MODES = 25 };
-#define EDGE 3.0 /* what is drawn, and where the density is normalised: the square from -EDGE to EDGE */
+enum { N_ROWS = 10000, N_SAMPLES = 2500, N_DRAWN = 800, SIDE = 64 };
+#define EDGE TOY_EDGE /* the density is normalised over the square, too */
 
 static const char *const shapes[] = {"grid", "ring"};
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
-
-struct toy {
-	size_t n;
-	double at[MAX_MODES][2], sd;
-};
-
-static struct toy
-toy_of(const char *shape)
-{
-	struct toy t = {.sd = 0.1};
-
-	if (strcmp(shape, "grid") == 0) {
-		for (t.n = 0; t.n < 25; t.n++) {
-			t.at[t.n][0] = (double)(t.n % 5) - 2;
-			t.at[t.n][1] = (double)(t.n / 5) - 2;
-		}
-	} else {
-		for (t.n = 0; t.n < 8; t.n++) {
-			t.at[t.n][0] = 2 * cos((double)t.n * acos(-1) / 4);
-			t.at[t.n][1] = 2 * sin((double)t.n * acos(-1) / 4);
-		}
-	}
-	return t;
-}
-
-static double
-toy_density(const struct toy *t, double x, double y)
-{
-	double sum = 0, scale = 1 / (2 * t->sd * t->sd);
-
-	for (size_t k = 0; k < t->n; k++)
-		sum += exp(-scale * ((x - t->at[k][0]) * (x - t->at[k][0]) + (y - t->at[k][1]) * (y - t->at[k][1])));
-	return sum * scale / acos(-1) / (double)t->n;
-}
-
-static enum status
-toy_rows(const struct toy *t, uint64_t seed, struct rows *rows, struct err *e)
-{
-	struct rng rng;
-	uint32_t *mode = malloc(N_ROWS * sizeof *mode);
-	real *noise = malloc(2 * N_ROWS * sizeof *noise);
-	enum status s = mode && noise ? rows_init(rows, N_ROWS, 2, 0, NULL, e) : err_nomem(e);
-
-	if (!s) {
-		rng_init(&rng, seed, 7);
-		rng_below(&rng, (uint32_t)t->n, mode, N_ROWS);
-		rng_normal(&rng, noise, 2 * N_ROWS);
-		for (size_t i = 0; i < 2 * N_ROWS; i++)
-			rows->dense[i] = (float)(t->at[mode[i / 2]][i % 2] + t->sd * (double)noise[i]);
-	}
-	free(mode);
-	free(noise);
-	return s;
-}
 
 /* ---- A run -------------------------------------------------------------------------------------------------- */
 
@@ -82,7 +29,7 @@ toy_rows(const struct toy *t, uint64_t seed, struct rows *rows, struct err *e)
 static void
 put_coverage(const struct toy *t, const double *xy, struct json_build *b, cJSON *result)
 {
-	size_t count[MAX_MODES] = {0}, good[MAX_MODES] = {0}, captured = 0, n_good = 0;
+	size_t count[TOY_MAX_MODES] = {0}, good[TOY_MAX_MODES] = {0}, captured = 0, n_good = 0;
 	double kl = 0;
 
 	for (size_t i = 0; i < N_SAMPLES; i++) {
@@ -191,7 +138,7 @@ work(const struct paper *p, const struct cell *c, struct json_build *b, cJSON *r
 	for (size_t i = 0; i < N_ROWS; i++)
 		label[i] = -1;
 	data.label = label;
-	if ((s = protocol_params(c->params, &params, e)) || (s = toy_rows(&toy, params.seed, &rows, e)) ||
+	if ((s = protocol_params(c->params, &params, e)) || (s = toy_rows(&toy, params.seed, N_ROWS, &rows, e)) ||
 		(s = stepper_init(&stepper, &params, &data, N_ROWS, e)))
 		goto out;
 	json_put_number(b, result, "seconds", stepper_run(&stepper, params.steps, 1).cpu);
@@ -238,7 +185,9 @@ plan(struct paper *p, struct err *e)
 				snprintf(c->params, sizeof c->params,
 					"method=vera seed=%d steps=%d batch_size=128 hidden_layers=%s "
 					"generator_layers=%s noise_dim=2 "
-					"importance_samples=20 lambda=%d gamma=0.001 input_noise=0 max_sigma=0.1",
+					"posterior=importance importance_samples=20 lambda=%d gamma=0.03 input_noise=0 "
+					"max_sigma=0.1 "
+					"learning_rate=0.0003 generator_learning_rate=0.0003 ema_decay=0.99",
 					seed, BY_PROFILE(p, 20, 4000, 30000),
 					BY_PROFILE(p, "16", "128,128,128", "256,256,256"),
 					BY_PROFILE(p, "16", "128,128", "128,128"), entropy);

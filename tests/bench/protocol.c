@@ -17,6 +17,7 @@ protocol_params(const char *text, struct params *p, struct err *e)
 {
 	char *copy = strdup(text ? text : ""), *rest = NULL;
 	enum status s = copy ? OK : err_nomem(e);
+	uint64_t given = 0;
 
 	params_defaults(p);
 	for (char *word = copy ? strtok_r(copy, " \t", &rest) : NULL; word && !s; word = strtok_r(NULL, " \t", &rest)) {
@@ -30,7 +31,9 @@ protocol_params(const char *text, struct params *p, struct err *e)
 		*equals = '\0';
 		d = params_find(word, NULL);
 		s = d ? params_set_text(p, d, equals + 1, e) : params_unknown(word, e);
+		given |= d ? params_bit(d) : 0;
 	}
+	params_settle(p, given);
 	free(copy);
 	return s;
 }

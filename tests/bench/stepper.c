@@ -87,12 +87,16 @@ stepper_init(struct stepper *s, const struct params *p, const struct train_data 
 	s->fit = (struct fit){
 		.params = &s->params,
 		.data = &s->data,
-		.method = method_of((enum method)s->params.method),
+		.method = method_for(&s->params, (enum method)s->params.method),
 		.n_data = n_rows,
 		.n_labelled = n_labelled,
 		.rate = 1,
 		.shape = net_shape_of(data->rows->d, &s->params.hidden_layers, data->n_classes, s->params.weight_norm),
 	};
+	if (s->params.method == METHOD_DENSITY) {
+		s->family = density_shape_of(&s->params, data->rows->d);
+		s->fit.family = &s->family;
+	}
 	s->fit.own = calloc(1, s->fit.method->own_size ? s->fit.method->own_size : 1);
 	s->index = malloc((n_rows + n_labelled) * sizeof *s->index);
 	if (!s->fit.own || !s->index) {
@@ -178,7 +182,7 @@ stepper_steps(struct stepper *s, double wanted, int threads)
 bool
 stepper_sane(const struct stepper *s)
 {
-	return kernel_finite(s->fit.trained, net_trained_size(&s->fit.shape));
+	return kernel_finite(s->fit.trained, fit_size(&s->fit));
 }
 
 static double

@@ -28,7 +28,8 @@ struct duration { /* seconds */
 enum status stepper_table(struct rows *rows, int32_t **label, size_t n, size_t d, size_t n_classes, struct err *e);
 
 struct stepper {
-	struct params params; /* resolved */
+	struct params params;        /* resolved */
+	struct density_shape family; /* of method density */
 	struct train_data data;
 	struct fit fit;
 	uint32_t *index; /* owned, as the next two */

@@ -377,7 +377,8 @@ the_tiny_profile_writes_a_report_and_goes_on_where_it_was(void **state)
 {
 	static const char *const outside[] = {
 		"http:", "https:", "src=", "<link", "<script", "url(", "@import", "href="};
-	static const char *const json[] = {"out/estimator.json", "out/jem.json", "out/tables.json", "out/modes.json"};
+	static const char *const json[] = {
+		"out/estimator.json", "out/likelihood.json", "out/jem.json", "out/tables.json", "out/modes.json"};
 	char settings[512], *text;
 	size_t n_runs;
 	cJSON *root;
@@ -430,7 +431,7 @@ what_cannot_be_run_is_said_and_the_rest_is_reported(void **state)
 	(void)state;
 	assert_int_not_equal(run_paper("PROFILE=huge"), 0);
 	assert_int_not_equal(run_paper("PROFILE=tiny ONLY=nothing"), 0);
-	/* No data: two of the experiments need none. */
+	/* No data: the one needs some, the other does not. */
 	assert_int_equal(run_paper("PROFILE=tiny ONLY='jem modes'"), 0);
 	text = file_text("out/report.html");
 	assert_non_null(strstr(text, "Not run: there is no"));
