@@ -7,7 +7,9 @@
  * ratios are taken within a repetition. The daemon's data lie in a new directory under /tmp, which should be a disk.
  * Last, the daemon's peak of memory at the numeric table, and at the same rows four times over in one upload.
  *
- * REPS=N  repetitions, 7   KDD=FILE   PYTHON=P  an interpreter with pandas, /usr/bin/python3
+ * Each target ends in a line of its own, "reached" or "missed by", and in `targets` of the file.
+ *
+ * REPS=N  repetitions, 11   KDD=FILE   PYTHON=P  an interpreter with pandas, /usr/bin/python3
  * Writes OUT/ingest.json. Fails when memory grows with the table.
  */
 #include <cjson/cJSON.h>
@@ -310,11 +312,31 @@ put_figure(struct json_build *b, cJSON *to, const char *name, const double *v, s
 		printf("  %10.3g ±%-6.2g%-8s", median, spread, unit);
 }
 
+static cJSON *targets;
+
+static void
+put_target(struct json_build *b, const char *table, const char *name, double measured, double least)
+{
+	cJSON *o = json_add_object(b, targets);
+
+	json_put_text(b, o, "table", table);
+	json_put_text(b, o, "target", name);
+	json_put_number(b, o, "measured", measured);
+	json_put_text(b, o, "wanted", "at least");
+	json_put_number(b, o, "bound", least);
+	json_put_bool(b, o, "reached", measured >= least);
+	if (measured >= least)
+		printf("  target %s, %s: reached, %.3g\n", table, name, measured);
+	else
+		printf("  target %s, %s: missed by %.0f%%, %.3g\n", table, name, 100 * (1 - measured / least),
+			measured);
+}
+
 static void
 put_table(struct json_build *b, cJSON *to, const struct table *t, size_t reps)
 {
 	cJSON *table = json_put_object(b, to, t->name);
-	double v[MAX_REPS];
+	double v[MAX_REPS], ratio[N_PROGRAMS];
 
 	json_put_count(b, table, "bytes", t->csv.len);
 	json_put_count(b, table, "rows", t->n_rows);
@@ -337,7 +359,12 @@ put_table(struct json_build *b, cJSON *to, const struct table *t, size_t reps)
 			v[i] = t->took[p][i].wall / t->took[VERAD][i].wall;
 		put_figure(b, program, "ratio", v, reps, 1, "x verad's time");
 		printf("\n");
+		ratio[p] = quantile(v, reps, 0.5);
 	}
+	if (!isnan(ratio[FREAD]))
+		put_target(b, t->name, "at least as fast as fread", ratio[FREAD], 1);
+	if (!isnan(ratio[PANDAS]))
+		put_target(b, t->name, "twice as fast as pandas", ratio[PANDAS], 2);
 }
 
 static bool
@@ -359,6 +386,7 @@ put_memory(struct json_build *b, cJSON *to, const struct daemon *d, struct table
 	json_put_bool(b, memory, "flat", flat);
 	printf("peak of the daemon's memory: %.1f MB; of %d times the rows %.1f MB\n", once / 1e6, MEMORY_TIMES,
 		often / 1e6);
+	put_target(b, t->name, "memory flat, that peak as a share of the other", once / often, 1 / 1.1);
 	return flat;
 }
 
@@ -368,7 +396,7 @@ main(void)
 	static struct table table[2] = {{.name = "numeric"}, {.name = "kddcup99", .label = "label"}};
 	const char *out = getenv("OUT") ? getenv("OUT") : ".", *kdd = getenv("KDD"), *wanted = getenv("REPS");
 	const char *python = getenv("PYTHON") && *getenv("PYTHON") ? getenv("PYTHON") : "/usr/bin/python3";
-	size_t n_tables = kdd && *kdd ? 2 : 1, reps = wanted && *wanted ? strtoul(wanted, NULL, 10) : 7;
+	size_t n_tables = kdd && *kdd ? 2 : 1, reps = wanted && *wanted ? strtoul(wanted, NULL, 10) : 11;
 	struct rival rival[N_PROGRAMS];
 	struct json_build b = {0};
 	cJSON *root = json_object(&b), *versions, *tables;
@@ -400,6 +428,7 @@ main(void)
 	versions = json_put_object(&b, root, "versions");
 	json_put_text(&b, versions, "data.table", rival[FREAD].pid ? rival[FREAD].version : NULL);
 	json_put_text(&b, versions, "pandas", rival[PANDAS].pid ? rival[PANDAS].version : NULL);
+	targets = json_put_array(&b, root, "targets");
 	tables = json_put_object(&b, root, "tables");
 	for (size_t k = 0; k < n_tables; k++)
 		put_table(&b, tables, &table[k], reps);
