@@ -42,9 +42,6 @@ export_write(const struct bundle *b, enum export_format format, size_t max_bytes
 	char *columns = NULL, fpr[32];
 	enum status s;
 
-	if (b->model->density_weights && format == EXPORT_ONNX)
-		return err_set(e, ERR_CONFLICT, "export_not_possible",
-			"a model of method density has no graph of ONNX: take safetensors");
 	put_classes(b, &classes);
 	fpr[number_format(fpr, b->model->target_fpr)] = '\0';
 	if (!(s = buf_status(&classes, e)) && !(s = describe_columns(b, &columns, e))) {

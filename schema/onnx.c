@@ -11,6 +11,7 @@
 
 #include "engine/kernel.h"
 #include "engine/mixture_parts.h"
+#include "schema/onnx_density.h"
 #include "schema/onnx_encode.h"
 
 #define SCORE_LIMIT 1e30 /* engine/model's */
@@ -324,6 +325,30 @@ energy(struct parts *p)
 	return onnx_op(g, "Neg", log_p, 0, 0);
 }
 
+static enum status
+put_network_score(struct parts *p, size_t *score, struct err *e)
+{
+	struct onnx_graph *g = &p->g;
+	size_t most;
+	enum status s = OK;
+
+	switch (p->m->ood_score) {
+	case OOD_MAX_PROBABILITY:
+		*score = onnx_cast(g, onnx_reduce(g, "ReduceMax", p->softmax, false), ONNX_DOUBLE);
+		most = onnx_double(g, "certain", 1);
+		*score = onnx_op(g, "Sub", most, *score, 0);
+		break;
+	case OOD_GRADIENT_NORM:
+		s = p->m->base ? put_base(p, e) : OK;
+		s = s ? s : gradient_norm(p, score, e);
+		break;
+	default:
+		s = p->m->base ? put_base(p, e) : OK;
+		*score = energy(p);
+	}
+	return s;
+}
+
 /* The score [N] of the kind that the model's answers carry, DOUBLE and finite. */
 static enum status
 put_score(struct parts *p, size_t *out, struct err *e)
@@ -332,20 +357,12 @@ put_score(struct parts *p, size_t *out, struct err *e)
 	size_t score = 0, least, most, clipped;
 	enum status s = OK;
 
-	switch (p->m->ood_score) {
-	case OOD_MAX_PROBABILITY:
-		score = onnx_cast(g, onnx_reduce(g, "ReduceMax", p->softmax, false), ONNX_DOUBLE);
-		most = onnx_double(g, "certain", 1);
-		score = onnx_op(g, "Sub", most, score, 0);
-		break;
-	case OOD_GRADIENT_NORM:
-		s = p->m->base ? put_base(p, e) : OK;
-		s = s ? s : gradient_norm(p, &score, e);
-		break;
-	default:
-		s = p->m->base ? put_base(p, e) : OK;
-		score = energy(p);
-	}
+	if (p->m->density_weights)
+		s = onnx_density(g, p->m, p->x, (enum ood_score)p->m->ood_score, &score, e);
+	else
+		s = put_network_score(p, &score, e);
+	if (s)
+		return s;
 	least = onnx_double(g, "score.least", -SCORE_LIMIT);
 	most = onnx_double(g, "score.most", SCORE_LIMIT);
 	clipped = onnx_op(g, "Clip", score, least, most);
@@ -425,7 +442,7 @@ put_answers(struct parts *p, struct err *e)
 	size_t score, threshold;
 	enum status s;
 
-	if ((s = put_logits(p, e)))
+	if (p->m->n_members && (s = put_logits(p, e)))
 		return s;
 	if (p->b->n_classes)
 		put_classes(p);

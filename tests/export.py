@@ -116,6 +116,37 @@ def log_base(t, x):
     return log_sum_exp(np.stack(parts, 1))
 
 
+def coupled(t, x):
+    half, c = [x[:, 0::2], x[:, 1::2]], 0
+    while f"density.coupling.{c}.layer.0.weight" in t:
+        h, l = half[c % 2], 0
+        while f"density.coupling.{c}.layer.{l}.weight" in t:
+            h = np.logaddexp(0, h) if l else h
+            h = h @ t[f"density.coupling.{c}.layer.{l}.weight"].T.astype(float) + t[f"density.coupling.{c}.layer.{l}.bias"]
+            l += 1
+        half[1 - c % 2] = half[1 - c % 2] + h
+        c += 1
+    return np.concatenate(half, 1)
+
+
+def log_density(t, x):
+    d = x.shape[1]
+    constant = -d * np.log(2 * np.pi) / 2
+    if "density.log_scale" in t:
+        log_scale = t["density.log_scale"].astype(float)
+        z = coupled(t, x) * np.exp(log_scale)
+        return constant + log_scale.sum() - (z * z).sum(1) / 2
+    if "density.log_std" in t:
+        log_std, logits = t["density.log_std"].astype(float), t["density.logits"].astype(float)
+        z = (x[:, None, :] - t["density.mean"]) * np.exp(-log_std)
+        joint = logits - log_sum_exp(logits[None, :]) - log_std.sum(1) - (z * z).sum(2) / 2
+        return constant + log_sum_exp(joint)
+    w = t["density.direction"].astype(float)
+    covariance = w @ w.T + np.exp(2 * t["density.log_sigma"].astype(float)) * np.eye(d)
+    r = x - t["density.mean"]
+    return constant - np.linalg.slogdet(covariance)[1] / 2 - (r * np.linalg.solve(covariance, r.T).T).sum(1) / 2
+
+
 def check_tensors(path, rows_path, answers_path):
     with open(rows_path, newline="") as file:
         rows = list(csv.DictReader(file))
@@ -123,7 +154,8 @@ def check_tensors(path, rows_path, answers_path):
         answers = list(csv.DictReader(file))
     about, t = read_tensors(path)
     x = encode(about, t, rows)
-    f = logits_of(t, x)
+    density = any(name.startswith("density.") for name in t)
+    f = np.zeros((len(x), 1)) if density else logits_of(t, x)
     worst = {"probabilities": 0, "scores": 0}
     p = np.exp(f - log_sum_exp(f)[:, None])
     for k, name in enumerate(json.loads(about["classes"])):
@@ -131,7 +163,7 @@ def check_tensors(path, rows_path, answers_path):
         worst["probabilities"] = max(worst["probabilities"], np.abs(p[:, k] - want).max())
     want = np.array([float(answer["ood.score"]) for answer in answers])
     if about["ood_score"] == "energy":
-        score = -log_sum_exp(f) - log_base(t, x)
+        score = -log_density(t, x) if density else -log_sum_exp(f) - log_base(t, x)
     elif about["ood_score"] == "max_probability":
         score = 1 - p.max(1)
     else:

@@ -66,4 +66,10 @@ try kind 0 --ood-score gradient_norm
 try kind 70 --ood-score gradient_norm --max-categories 3
 try "" 0
 try "" 0 --base-measure none --ood-score gradient_norm
+try "" 0 --method density --family ppca
+try "" 3 --method density --family mixture
+try "" 0 --method density --family nice
+try "" 0 --method density --family ppca --ood-score gradient_norm
+try "" 0 --method density --family mixture --ood-score gradient_norm
+try "" 3 --method density --family nice --ood-score gradient_norm
 [ "$wrong" -eq 0 ]

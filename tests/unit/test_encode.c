@@ -246,6 +246,35 @@ quantile_scores_rise_and_go_on_beyond_the_range(void **state)
 }
 
 static void
+slopes_are_those_that_numbers_are_scaled_with(void **state)
+{
+	static const enum scaling kinds[] = {SCALING_MINMAX, SCALING_STANDARD, SCALING_QUANTILE};
+
+	(void)state;
+	for (size_t k = 0; k < 3; k++) {
+		struct sample sample;
+		struct scale s;
+
+		sample_init(&sample, 1000, 1);
+		for (size_t i = 0; i < 300; i++)
+			assert_int_equal(
+				sample_add(&sample, exp((double)(i * 7 % 101) / 20 + (double)i / 1e4), &err), OK);
+		assert_int_equal(scale_fit(&s, kinds[k], &sample, &err), OK);
+		for (double v = -20.123; v < 200; v += 7.7) {
+			const double step = 1e-2;
+			double low = (double)scale_apply(&s, v - step, NULL),
+			       high = (double)scale_apply(&s, v + step, NULL);
+			double slope = exp(scale_log_slope(&s, (double)scale_apply(&s, v, NULL)));
+
+			if (fabs(high) < SCALE_CLIP && fabs(low) < SCALE_CLIP)
+				assert_true(fabs((high - low) / (2 * step) - slope) < 0.03 * slope + 1e-4);
+		}
+		scale_release(&s);
+		sample_release(&sample);
+	}
+}
+
+static void
 no_numbers_however_absurd_make_anything_but_finite_features(void **state)
 {
 	static const double v[] = {0, DBL_MAX, -DBL_MAX, 1e300, -1e300, DBL_MIN, DBL_TRUE_MIN, -DBL_TRUE_MIN, 1, -1,
@@ -726,6 +755,7 @@ main(void)
 		cmocka_unit_test(the_normal_quantile_inverts_the_distribution),
 		cmocka_unit_test(quantiles_are_normal_scores_whatever_the_shape),
 		cmocka_unit_test(quantile_scores_rise_and_go_on_beyond_the_range),
+		cmocka_unit_test(slopes_are_those_that_numbers_are_scaled_with),
 		cmocka_unit_test(no_numbers_however_absurd_make_anything_but_finite_features),
 		cmocka_unit_test(columns_without_variation_have_no_features),
 		cmocka_unit_test(a_missing_number_takes_the_median_and_sets_its_indicator),

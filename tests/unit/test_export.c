@@ -226,7 +226,7 @@ read_node(struct graph *g, struct message m)
 	static const char *const known[] = {"Add", "ArgMax", "Cast", "Clip", "Concat", "Div", "Gather", "Gemm",
 		"Greater", "GreaterOrEqual", "Identity", "IsNaN", "LabelEncoder", "LeakyRelu", "Less", "LessOrEqual",
 		"MatMul", "Max", "Mul", "Neg", "OneHot", "ReduceLogSumExp", "ReduceMax", "ReduceSum", "ReduceSumSquare",
-		"Reshape", "Softmax", "Sqrt", "Squeeze", "Sub", "Unsqueeze", "Where"};
+		"Reshape", "Sigmoid", "Softmax", "Softplus", "Sqrt", "Squeeze", "Sub", "Unsqueeze", "Where"};
 	struct message node = m;
 	struct field f;
 	char text[128];
