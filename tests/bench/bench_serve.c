@@ -200,8 +200,9 @@ start_peer(const char *kind)
 	peer = fork();
 	if (peer == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		/* its logs; ours is a file */
 		if (!strcmp(kind, "usual") &&
-			!freopen("/dev/null", "w", stdout)) /* its log of requests; ours is a file */
+			(!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr)))
 			_exit(127);
 		execl(python, python, "tests/bench/serve_peer.py", table, port, layers, workers, kind, (char *)NULL);
 		_exit(127);
