@@ -10,7 +10,7 @@
 struct toy
 toy_of(const char *shape)
 {
-	struct toy t = {.sd = 0.1};
+	struct toy t = {.sd = strcmp(shape, "clouds") == 0 ? 0.4 : 0.1};
 
 	if (strcmp(shape, "grid") == 0) {
 		for (t.n = 0; t.n < 25; t.n++) {

@@ -1,6 +1,7 @@
 /*
- * toys: densities of the plane whose modes are known: "grid", 25 Gaussians at distance 1; "ring", 8 of them on a circle
- * of radius 2. All within the square from -TOY_EDGE to TOY_EDGE, as good as.
+ * toys: densities of the plane whose modes are known: "grid", 25 Gaussians at distance 1; "ring", 8 of them on a
+ * circle of radius 2, 15 deviations from one to the next; "clouds", the same 4 times as wide, so that each touches the
+ * next. All but the last within the square from -TOY_EDGE to TOY_EDGE, as good as.
  */
 #ifndef VERAD_TESTS_BENCH_TOYS_H
 #define VERAD_TESTS_BENCH_TOYS_H
