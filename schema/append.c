@@ -171,7 +171,7 @@ take_chunk(void *ctx, const struct table *t, size_t chunk_index, struct err *e)
 	enum status s = a->mapped ? OK : map_columns(a, t, e);
 
 	for (size_t i = 0; i < a->n_columns && !s; i++)
-		if (!(s = borrow_column(a, t, i, e)) && a->type[i] == COLUMN_TEXT)
+		if (!(s = borrow_column(a, t, i, e)) && a->type[i] != COLUMN_NUMBER)
 			s = note_texts(a, i, e);
 	a->view.n_rows = a->view.cap = t->n_rows;
 	return s ? s : a->sink.chunk(a->sink.ctx, &a->view, chunk_index, e);

@@ -11,13 +11,20 @@
  * deterministic sample (65,536 values a column, fewer in tables of over 512 columns, at least 4,096), exact below that
  * size; the range is exact always.
  *
+ * Per date column: the same of its days (date.h), and behind them sine and cosine of the year, the week and the day it
+ * is in, of each where the dates observed go on for more than one and, of weeks and days, do not all lie in the same
+ * place. A cell that is no date is missing.
+ *
  * Per text column: one-hot over the `max_categories` most frequent texts (ties by byte order) and a rest bucket for all
  * others, unseen ones included; missing is one of the categories (named only by being missing) where it was seen in
  * training, else it goes to the rest.
  *
+ * A boolean column is one of the texts "true" and "false", whatever they are spelled like (boolean.h).
+ *
  * Columns left without features, with the reason that encoder_describe gives as "ignored": "constant" (one value in
  * every row), "empty" (no value at all), and "identifier_or_free_text" (texts that hardly repeat: in 100 rows or more,
- * above max_categories distinct ones and more than half of all; or above 20,000 distinct ones, or 4 MiB of them).
+ * above max_categories distinct ones and more than half of all; or above 20,000 distinct ones, or 4 MiB of them), and
+ * "row_number" (100 or more whole numbers, each above the one before, with no more than half as many left out).
  *
  * Thread rule: a finished encoder is const; any number of threads may apply it.
  */
@@ -55,10 +62,13 @@ bool encoder_column_wanted(const struct encoder *c, size_t i);
 /* What a column becomes, for those who write the translation down in another form; borrowed from the encoder. Dense
  * features come first, of all columns in their order, then the one-hot blocks of the text columns in theirs. */
 struct encoder_features {
-	const struct scale *scale;         /* of numbers: a dense feature; NULL: none, where they never vary */
-	const struct dictionary *category; /* of texts: category k is feature k of the block; NULL: no block */
-	bool missing; /* was seen: a dense feature behind the number's; of the block the last but one */
-	size_t width; /* of the block, whose last feature is the rest's */
+	const struct scale *scale; /* of numbers: a dense feature; NULL: none, where they never vary */
+	unsigned cycles; /* of dates: a bit for each enum date_cycle, two dense features behind all others of the column
+			  */
+	const struct dictionary
+		*category; /* of texts and yes or no: category k is feature k of the block; NULL: no block */
+	bool missing;      /* was seen: a dense feature behind the number's; of the block the last but one */
+	size_t width;      /* of the block, whose last feature is the rest's */
 };
 struct encoder_features encoder_column_features(const struct encoder *c, size_t i);
 
@@ -70,6 +80,7 @@ enum status encoder_rows_init(const struct encoder *c, struct rows *rows, size_t
 struct encode_warnings {
 	size_t *unseen_category; /* [encoder_n_columns], owned */
 	size_t *missing_cell;    /* [encoder_n_columns]: empty cells in columns that had none in training */
+	size_t *not_a_date;      /* [encoder_n_columns]: cells of a date column that were taken as missing */
 	size_t *clipped;         /* [encoder_n_columns]: numbers beyond the training range that were clipped */
 };
 /* A text of the rest bucket that training had seen is not counted as unseen. */

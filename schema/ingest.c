@@ -18,6 +18,7 @@
 
 #include "engine/suggest.h"
 #include "schema/distinct.h"
+#include "schema/kinds.h"
 #include "schema/number_amid.h"
 
 enum { RAW_MAX = 32 << 20 }; /* bytes of the first chunk kept as text */
@@ -38,7 +39,9 @@ struct ingest {
 	bool typed;
 	enum column_type *types; /* [n_columns] */
 	double *tile;            /* [n_columns][TILE], the latest numbers of each column */
-	bool *declared;          /* [n_columns], of numbers by the options: another cell makes a bad row, not a text */
+	bool *declared; /* [n_columns], by the options not of text: a cell that does not fit makes a bad row, not a text
+			 */
+	struct kinds *kinds;     /* [n_columns], what those of text have in common */
 	size_t *declared_column; /* [n_declared], which they are */
 	size_t n_declared;
 	struct table t; /* the chunk being filled */
@@ -102,16 +105,18 @@ plan_column(struct ingest *g, size_t i)
 	struct column_summary *c = &g->summary.column[i];
 	uint32_t code = dictionary_find(&g->options.names, c->name, strlen(c->name));
 	const struct column_option none = {0}, *o = code == TABLE_MISSING ? &none : &g->options.column[code];
-	bool number = o->role == ROLE_WEIGHT || (o->typed && o->type == COLUMN_NUMBER);
 
 	c->role = i == g->summary.label_column ? ROLE_LABEL : o->role;
-	g->types[i] = COLUMN_NUMBER;
-	if (c->role == ROLE_LABEL || c->role == ROLE_ID || c->role == ROLE_SPLIT ||
-		(o->typed && o->type == COLUMN_TEXT))
+	if (c->role == ROLE_LABEL || c->role == ROLE_ID || c->role == ROLE_SPLIT) {
 		g->types[i] = COLUMN_TEXT;
-	else if (number)
+		g->kinds[i].fixed = true;
+		return;
+	}
+	g->types[i] = o->typed ? o->type : COLUMN_NUMBER;
+	g->kinds[i].fixed = o->typed;
+	g->declared[i] = (o->typed && o->type != COLUMN_TEXT) || o->role == ROLE_WEIGHT;
+	if (g->declared[i])
 		g->declared_column[g->n_declared++] = i;
-	g->declared[i] = number;
 }
 
 static enum status
@@ -164,9 +169,10 @@ first_header(struct ingest *g, const char *const *names, size_t n, struct err *e
 	g->tile = calloc(n, TILE * sizeof *g->tile);
 	g->declared = calloc(n, sizeof *g->declared);
 	g->declared_column = calloc(n, sizeof *g->declared_column);
+	g->kinds = calloc(n, sizeof *g->kinds);
 	g->distinct = calloc(n, sizeof *g->distinct);
 	s->column = calloc(n, sizeof *s->column);
-	if (!g->types || !g->tile || !g->declared || !g->declared_column || !g->distinct || !s->column)
+	if (!g->types || !g->tile || !g->declared || !g->declared_column || !g->kinds || !g->distinct || !s->column)
 		return err_nomem(e);
 	s->n_columns = n;
 	for (size_t i = 0; i < n; i++) {
@@ -304,6 +310,8 @@ put_text(struct ingest *g, size_t i, size_t row, const char *text, size_t len, s
 	if (status || c->dictionary.n == n_texts)
 		return status;
 	g->chunk_text += len;
+	if (g->options.na_given || !usual_na(text, len))
+		kinds_note(&g->kinds[i], text, len);
 	return distinct_add(&g->distinct[i], text, len, INGEST_MAX_DISTINCT, &g->n_distinct_slots, DISTINCT_SLOTS, e);
 }
 
@@ -491,14 +499,17 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 	for (size_t k = 0; k < g->n_declared; k++) {
 		size_t i = g->declared_column[k];
 		const char *name = g->summary.column[i].name;
+		enum column_type type = g->types[i];
 		double v = NAN;
 
-		if (!number_parse_amid(cell[i].text, cell[i].len, g->decimal, &v)) {
+		if (type == COLUMN_NUMBER ? !number_parse_amid(cell[i].text, cell[i].len, g->decimal, &v)
+					  : !kinds_fits(type, cell[i].text, cell[i].len)) {
 			if (!is_missing(g, CELL_NUMBER, &cell[i])) {
-				err_set(why, ERR_DATA, "not_a_number",
-					"line %llu: column \"%.*s\" is declared to be of numbers, and \"%.*s\" is none",
+				err_set(why, ERR_DATA, kinds_refusal(type),
+					"line %llu: column \"%.*s\" is declared to be of %ss, and \"%.*s\" is none",
 					(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name,
-					(int)text_cut(cell[i].text, cell[i].len, 60), cell[i].text);
+					column_type_name(type), (int)text_cut(cell[i].text, cell[i].len, 60),
+					cell[i].text);
 				return at_column(why, line, name);
 			}
 		}
@@ -520,7 +531,7 @@ put_cell(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line,
 {
 	struct column *c = &g->t.column[i];
 	size_t row = g->t.n_rows;
-	enum cell_kind kind = i == g->summary.label_column ? CELL_LABEL : CELL_TEXT;
+	enum cell_kind kind = i == g->summary.label_column ? CELL_LABEL : g->declared[i] ? CELL_NUMBER : CELL_TEXT;
 
 	if (c->type == COLUMN_NUMBER) {
 		if (is_missing(g, CELL_NUMBER, cell)) {
@@ -609,6 +620,7 @@ start(struct ingest *g, struct err *e)
 	dictionary_clear(&g->labels);
 	for (size_t i = 0; i < s->n_columns; i++) {
 		distinct_release(&g->distinct[i]);
+		g->kinds[i] = (struct kinds){.fixed = g->kinds[i].fixed};
 		s->column[i].n_missing = s->column[i].n_na = s->column[i].n_distinct = s->column[i].n_numbers = 0;
 		s->column[i].min = s->column[i].max = NAN;
 	}
@@ -700,7 +712,8 @@ sum_up(struct ingest *g, struct err *e)
 	struct dataset_summary *s = &g->summary;
 
 	for (size_t i = 0; i < s->n_columns; i++) {
-		s->column[i].type = g->types[i];
+		s->column[i].type = g->kinds[i].fixed || g->types[i] == COLUMN_NUMBER ? g->types[i]
+										      : kinds_type(&g->kinds[i]);
 		s->column[i].n_distinct = g->distinct[i].n;
 	}
 	assert(!s->classes);
@@ -773,6 +786,7 @@ ingest_free(struct ingest *g)
 	free(g->tile);
 	free(g->declared);
 	free(g->declared_column);
+	free(g->kinds);
 	free(g->bad_row);
 	csv_reader_free(g->csv);
 	table_release(&g->t);

@@ -2,7 +2,9 @@
  * ingest: CSV bytes, streamed, to chunks of typed columns with a summary of the whole.
  *
  * A column's type is number until a cell of it is neither a number nor missing, then text, unless the options say what
- * it is; ingest_options.h has those, and what counts as missing. Texts such as "true" and "2024-05-17" are texts. Where
+ * it is; ingest_options.h has those, and what counts as missing. A column of texts that are all dates (date.h) is one
+ * of dates in the end, one of both yes and no and nothing else (boolean.h) one of those; usual spellings of a missing
+ * value are allowed among them, and are texts all the same, which the encoder takes as missing. Where
  * a column turns out to be text after chunks with it have left as numbers, the stream must be fed once more from its
  * start (its types known then): ingest_finish says so with *again = true, and the caller, who owns the bytes, calls
  * ingest_restart and feeds them again. The sink is told by `restart` to drop what it had. A change of type within the

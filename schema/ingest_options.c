@@ -56,12 +56,12 @@ column_role_find(const char *name, enum column_role *out)
 bool
 column_type_find(const char *name, enum column_type *out)
 {
-	bool number = !strcmp(name, column_type_name(COLUMN_NUMBER));
-
-	if (!number && strcmp(name, column_type_name(COLUMN_TEXT)) != 0)
-		return false;
-	*out = number ? COLUMN_NUMBER : COLUMN_TEXT;
-	return true;
+	for (size_t i = 0; i < N_COLUMN_TYPES; i++)
+		if (!strcmp(name, column_type_name((enum column_type)i))) {
+			*out = (enum column_type)i;
+			return true;
+		}
+	return false;
 }
 
 static int
@@ -437,7 +437,7 @@ set_role_or_type(struct ingest_options *o, const char *column, bool is_role, con
 		return ingest_options_type(o, column, type, e);
 	return err_set(e, ERR_INVALID, "invalid_schema", "column \"%.*s\": the %s \"%.*s\" is none of %s",
 		shown(column), column, is_role ? "role" : "type", shown(value), value,
-		is_role ? "feature, label, id, weight, split, ignore" : "number, text");
+		is_role ? "feature, label, id, weight, split, ignore" : "number, text, date, boolean");
 }
 
 /* COLUMN=VALUE; the column's name may have an equals sign, the value has none. */

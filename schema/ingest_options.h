@@ -11,13 +11,14 @@
  *                      defaults, the usual spellings (INGEST_USUAL_NA) are missing in columns of numbers and in the
  *                      label column, and texts like any other in columns of text, where "NA" may be Namibia. A list
  *                      holds for every column, exactly as it is written; an empty list leaves the empty cell alone.
+ *                      Columns declared to be of dates or of yes and no are as columns of numbers in this.
  *                      Spaces around a cell of numbers do not count, and nothing but spaces is an empty cell there.
  *   unlabelled_values  further texts that, as a label, mean that there is none. "-1" is a class unless it is listed.
  *   columns            for single columns, by name: a role, a type, or both
  *   max_bad_rows       0; rows that cannot be used are refused with the whole file (0), or left out and counted, up to
- *                      this many: rows of another width than the header, cells that are no number in a column declared
- *                      as one, weights that are missing or negative. What leaves the ends of the rows in doubt (a stray
- *                      or unterminated quote, bytes that are no text) is always refused.
+ *                      this many: rows of another width than the header, cells that are no number, date or yes-or-no in
+ * a column declared as one, weights that are missing or negative. What leaves the ends of the rows in doubt (a stray or
+ * unterminated quote, bytes that are no text) is always refused.
  *
  * Roles: a feature is learned from, the label is what is learned; id, weight, split and ignore are stored and never
  * learned from. At most one column each is the label, the weight (numbers of 0 and above), the split. The columns

@@ -183,7 +183,7 @@ count_distinct(const struct inspection *n, size_t i, size_t *out, struct err *e)
 	enum status s;
 
 	*out = c->n_distinct;
-	if (c->type == COLUMN_TEXT)
+	if (c->type != COLUMN_NUMBER)
 		return OK;
 	if ((s = profile_number(n->profile, i, &p, e)))
 		return s;
@@ -213,7 +213,8 @@ find_candidates(struct inspection *n, struct err *e)
 		if (distinct < 2 || distinct > INSPECT_MAX_CLASSES || 2 * distinct > n_values)
 			continue;
 		points = (c->role == ROLE_LABEL ? 100 : 0) + (sounds_like_label(c->name) ? 8 : 0) +
-			 (i + 1 == s->n_columns ? 4 : 0) + (c->type == COLUMN_TEXT ? 2 : 0) +
+			 (i + 1 == s->n_columns ? 4 : 0) +
+			 (c->type == COLUMN_TEXT || c->type == COLUMN_BOOLEAN ? 2 : 0) +
 			 (10 * c->n_missing > s->n_rows ? 2 : 0) - log2((double)distinct) / 2;
 		if (n->n_candidates == INSPECT_MAX_CANDIDATES && points <= score[INSPECT_MAX_CANDIDATES - 1])
 			continue;

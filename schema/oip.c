@@ -720,7 +720,7 @@ oip_metadata(const struct bundle *b, const char *name, const char *const *versio
 		buf_puts(out, first ? "{\"name\":" : ",{\"name\":");
 		json_put_string(out, encoder_column_name(c, j));
 		buf_printf(out, ",\"datatype\":\"%s\",\"shape\":[-1]}",
-			encoder_column_type(c, j) == COLUMN_TEXT ? "BYTES" : "FP32");
+			encoder_column_type(c, j) != COLUMN_NUMBER ? "BYTES" : "FP32");
 		first = false;
 	}
 	buf_puts(out, "],\"outputs\":[");

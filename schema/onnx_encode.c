@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schema/boolean.h"
+#include "schema/date.h"
 #include "schema/scale.h"
 
 /* ---- Looking up --------------------------------------------------------------------------------------------- */
@@ -67,8 +69,8 @@ struct numbers {
 	size_t n_scaled, n_linear;
 	size_t filled; /* [N, n] the cells, those missing as their columns' medians */
 	size_t absent; /* [N, n] where they are missing */
-	double *v;     /* room for a number of each column, */
-	int64_t *at;   /* and for two indices */
+	double *v;     /* room for a number of each feature, */
+	int64_t *at;   /* and for an index */
 };
 
 static bool
@@ -277,11 +279,41 @@ gather_cells(struct onnx_graph *g, struct numbers *q)
 		g, "Where", q->absent, onnx_doubles(g, "medians", (struct onnx_shape){{q->n}}, q->v), cells);
 }
 
-/* The linear ones, the quantile ones and the indicators, into the order of the columns. */
+/* Of every column of dates the angles that it has: all sines, then all cosines, each [N, n_angles]. */
 static size_t
-in_order(struct onnx_graph *g, struct numbers *q, size_t all, size_t n)
+put_cycles(struct onnx_graph *g, struct numbers *q, size_t both[2])
 {
-	size_t linear = 0, quantile = q->n_linear, indicator = q->n_scaled, at = 0;
+	size_t n = 0, at, share, angle, absent, none;
+	struct onnx_shape shape;
+
+	for (size_t i = 0; i < q->n; i++)
+		for (int c = 0; c < N_DATE_CYCLES; c++)
+			if (q->features[i].cycles & 1u << c) {
+				q->at[n] = (int64_t)i;
+				q->v[n++] = date_cycle_days[c];
+			}
+	if (!n)
+		return 0;
+	shape = (struct onnx_shape){{n}};
+	at = onnx_ints(g, "cycles.columns", shape, q->at);
+	share = onnx_gather(g, q->filled, at, 1);
+	share = onnx_op(g, "Div", share, onnx_doubles(g, "cycles.days", shape, q->v), 0);
+	share = onnx_op(g, "Sub", share, onnx_op(g, "Floor", share, 0, 0), 0);
+	angle = onnx_op(
+		g, "Mul", onnx_cast(g, share, ONNX_FLOAT), onnx_float(g, "cycles.turn", 6.28318530717958647692), 0);
+	absent = onnx_gather(g, q->absent, at, 1);
+	none = onnx_float(g, "cycles.none", 0);
+	both[0] = onnx_op(g, "Where", absent, none, onnx_op(g, "Sin", angle, 0, 0));
+	angle = onnx_op(g, "Add", angle, onnx_float(g, "cycles.quarter", 1.57079632679489661923), 0);
+	both[1] = onnx_op(g, "Where", absent, none, onnx_op(g, "Sin", angle, 0, 0));
+	return n;
+}
+
+/* The linear ones, the quantile ones, the indicators, sines and cosines, into the order of the columns. */
+static size_t
+in_order(struct onnx_graph *g, struct numbers *q, size_t all, size_t n, size_t n_angles)
+{
+	size_t linear = 0, quantile = q->n_linear, indicator = q->n_scaled, sine = n - 2 * n_angles, at = 0;
 
 	for (size_t i = 0; i < q->n; i++) {
 		const struct encoder_features *f = &q->features[i];
@@ -290,6 +322,12 @@ in_order(struct onnx_graph *g, struct numbers *q, size_t all, size_t n)
 			q->at[at++] = (int64_t)(is_linear(f) ? linear++ : quantile++);
 		if (f->missing)
 			q->at[at++] = (int64_t)indicator++;
+		for (unsigned cycles = f->cycles; cycles; cycles >>= 1) {
+			if (!(cycles & 1))
+				continue;
+			q->at[at++] = (int64_t)sine;
+			q->at[at++] = (int64_t)(sine++ + n_angles);
+		}
 	}
 	return onnx_gather(g, all, onnx_ints(g, "order", (struct onnx_shape){{n}}, q->at), 1);
 }
@@ -297,7 +335,7 @@ in_order(struct onnx_graph *g, struct numbers *q, size_t all, size_t n)
 static enum status
 encode_numbers(struct onnx_graph *g, struct numbers *q, size_t *out, struct err *e)
 {
-	size_t scaled[2], n = 0, dense[2], n_dense = 0, n_missing, quantile, missing;
+	size_t scaled[2], n = 0, dense[4], n_dense = 0, n_missing, quantile, missing, n_angles;
 	enum status s;
 
 	gather_cells(g, q);
@@ -317,7 +355,9 @@ encode_numbers(struct onnx_graph *g, struct numbers *q, size_t *out, struct err 
 	missing = pick(g, q, q->absent, is_missing, "missing.columns", &n_missing);
 	if (missing)
 		dense[n_dense++] = onnx_cast(g, missing, ONNX_FLOAT);
-	*out = in_order(g, q, onnx_concat(g, dense, n_dense), q->n_scaled + n_missing);
+	if ((n_angles = put_cycles(g, q, dense + n_dense)))
+		n_dense += 2;
+	*out = in_order(g, q, onnx_concat(g, dense, n_dense), q->n_scaled + n_missing + 2 * n_angles, n_angles);
 	return OK;
 }
 
@@ -329,12 +369,40 @@ struct texts {
 	size_t *block; /* [n] each [N, width] */
 };
 
+enum { MAX_SPELLINGS = 32 };
+
+/* Every spelling of yes and no for what the column calls "true" and "false"; other texts of it as they are. */
+static size_t
+spell_out(const struct dictionary *category, const char **key, int64_t *code)
+{
+	const char *text;
+	size_t n = 0;
+	bool yes;
+
+	for (size_t i = 0; i < MAX_SPELLINGS && (text = boolean_spelling(i, &yes)); i++) {
+		const char *name = yes ? "true" : "false";
+		uint32_t k = dictionary_find(category, name, strlen(name));
+
+		if (k == TABLE_MISSING)
+			continue;
+		key[n] = text;
+		code[n++] = (int64_t)k;
+	}
+	for (size_t k = 0; k < category->n; k++)
+		if (category->len[k] && !boolean_parse(category->text[k], category->len[k], &yes)) {
+			key[n] = category->text[k];
+			code[n++] = (int64_t)k;
+		}
+	return n;
+}
+
 static enum status
-encode_texts(struct onnx_graph *g, size_t input, const struct encoder_features *f, struct texts *t, struct err *e)
+encode_texts(struct onnx_graph *g, size_t input, const struct encoder_features *f, bool boolean, struct texts *t,
+	struct err *e)
 {
 	const size_t n = f->category->n, rest = f->width - 1;
-	const char **key = malloc((n + 1) * sizeof *key);
-	int64_t *code = malloc((n + 1) * sizeof *code);
+	const char **key = malloc((n + 1 + MAX_SPELLINGS) * sizeof *key);
+	int64_t *code = malloc((n + 1 + MAX_SPELLINGS) * sizeof *code);
 	size_t n_keys = 0, at, width;
 	enum status s = OK;
 
@@ -348,6 +416,7 @@ encode_texts(struct onnx_graph *g, size_t input, const struct encoder_features *
 		key[n_keys] = f->category->text[k];
 		code[n_keys++] = (int64_t)k;
 	}
+	n_keys = boolean ? spell_out(f->category, key, code) : n_keys;
 	key[n_keys] = "";
 	code[n_keys++] = (int64_t)(f->missing ? n : rest);
 	onnx_set_int(g, "default_int64", (int64_t)rest);
@@ -377,16 +446,20 @@ take_columns(struct onnx_graph *g, const struct encoder *c, struct numbers *q, s
 
 	for (size_t j = 0; j < encoder_n_columns(c) && !s && !g->too_large; j++) {
 		const struct encoder_features f = encoder_column_features(c, j);
-		const bool text = encoder_column_type(c, j) == COLUMN_TEXT;
+		const enum column_type type = encoder_column_type(c, j);
+		const bool text = type == COLUMN_TEXT || type == COLUMN_BOOLEAN;
 		size_t input;
 
 		if (!encoder_column_wanted(c, j))
 			continue;
 		input = onnx_input(g, encoder_column_name(c, j), text ? ONNX_STRING : ONNX_DOUBLE,
-			text ? "a text; empty where it is missing" : "a number; NaN where it is missing");
+			type == COLUMN_BOOLEAN ? "true or false, yes or no; empty where it is missing"
+			: text                 ? "a text; empty where it is missing"
+			: type == COLUMN_DATE  ? "a date, as days since 1970-01-01 00:00 UTC; NaN where it is missing"
+					       : "a number; NaN where it is missing");
 		if (f.category) {
-			s = encode_texts(g, input, &f, t, e);
-		} else if (f.scale || f.missing) {
+			s = encode_texts(g, input, &f, type == COLUMN_BOOLEAN, t, e);
+		} else if (f.scale || f.missing) { /* cycles come with a scale */
 			q->input[q->n] = input;
 			q->features[q->n++] = f;
 		}
@@ -405,8 +478,8 @@ onnx_encode(struct onnx_graph *g, const struct encoder *c, size_t *x, struct err
 
 	q.input = calloc(n, sizeof *q.input);
 	q.features = calloc(n, sizeof *q.features);
-	q.v = calloc(n, sizeof *q.v);
-	q.at = calloc(2 * n, sizeof *q.at);
+	q.v = calloc((1 + N_DATE_CYCLES) * n, sizeof *q.v);
+	q.at = calloc((2 + 2 * N_DATE_CYCLES) * n, sizeof *q.at);
 	if (!block || !q.input || !q.features || !q.v || !q.at)
 		s = err_nomem(e);
 	else

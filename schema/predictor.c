@@ -389,7 +389,7 @@ predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t
 	j = p->target[column];
 	if (j == NOT_READ || !len)
 		return OK;
-	if (p->table.column[j].type == COLUMN_TEXT) {
+	if (p->table.column[j].type != COLUMN_NUMBER) {
 		p->n_bytes += len;
 		return table_set_text(&p->table, j, row, text, len, e);
 	}
@@ -409,7 +409,7 @@ predictor_cell_number(struct predictor *p, size_t column, double v, struct err *
 	j = p->target[column];
 	if (j == NOT_READ)
 		return OK;
-	if (p->table.column[j].type == COLUMN_TEXT)
+	if (p->table.column[j].type != COLUMN_NUMBER)
 		return predictor_cell_text(p, column, text, number_format(text, v), e);
 	table_set_number(&p->table, j, p->table.n_rows - 1, v);
 	return OK;
@@ -572,6 +572,7 @@ predictor_warnings(const struct predictor *p, struct warning **out, size_t *n, s
 		add_warning(list, n, name, "unseen_category", p->counts.unseen_category[j]);
 		add_warning(list, n, name, "missing_cell", p->counts.missing_cell[j]);
 		add_warning(list, n, name, "clipped_number", p->counts.clipped[j]);
+		add_warning(list, n, name, "not_a_date", p->counts.not_a_date[j]);
 	}
 	for (size_t i = 0; i < p->n_extra; i++)
 		add_warning(list, n, p->given.text[p->extra[i]], "extra_column", 1);

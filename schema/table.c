@@ -9,7 +9,9 @@
 const char *
 column_type_name(enum column_type t)
 {
-	return t == COLUMN_NUMBER ? "number" : "text";
+	static const char *const name[N_COLUMN_TYPES] = {"number", "text", "date", "boolean"};
+
+	return name[t];
 }
 
 size_t
@@ -299,7 +301,7 @@ table_set_text(struct table *t, size_t column, size_t row, const char *text, siz
 	struct column *c = &t->column[column];
 	uint32_t code = TABLE_MISSING;
 
-	assert(c->type == COLUMN_TEXT && row < t->n_rows);
+	assert(c->type != COLUMN_NUMBER && row < t->n_rows);
 	if (len && dictionary_add(&c->dictionary, text, len, &code, e))
 		return e->status;
 	c->n_missing -= c->code[row] == TABLE_MISSING;

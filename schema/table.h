@@ -1,7 +1,8 @@
 /*
  * table: typed columns in memory, and one chunk of a column as bytes.
  *
- * A number column holds doubles, a missing cell is NaN (no other NaN, no infinity is ever stored). A text column holds
+ * A number column holds doubles, a missing cell is NaN (no other NaN, no infinity is ever stored). Every
+ * other column holds
  * codes into a dictionary of its own, a missing cell is TABLE_MISSING. A table here is a chunk: a bounded number of
  * rows of a data set, or a batch to predict. Thread rule: one thread at a time; const use may be shared.
  */
@@ -10,8 +11,9 @@
 
 #include "engine/buf.h"
 
-enum column_type { COLUMN_NUMBER, COLUMN_TEXT };
-const char *column_type_name(enum column_type t); /* "number", "text" */
+/* A date or a yes-or-no is kept as the text that it is, as in a column of texts; what it means is the encoder's. */
+enum column_type { COLUMN_NUMBER, COLUMN_TEXT, COLUMN_DATE, COLUMN_BOOLEAN, N_COLUMN_TYPES };
+const char *column_type_name(enum column_type t); /* "number", "text", "date", "boolean" */
 
 #define TABLE_MISSING UINT32_MAX
 
@@ -34,7 +36,7 @@ struct column {
 	enum column_type type;
 	size_t n_missing;
 	double *number; /* [cap] of a number column */
-	uint32_t *code; /* [cap] of a text column */
+	uint32_t *code; /* [cap] of every other column */
 	struct dictionary dictionary;
 };
 

@@ -161,7 +161,7 @@ static const struct option options[] = {
 		.value = "COLUMN=TYPE",
 		.type = OPTION_CALL,
 		.call = set_type,
-		.doc = "number or text, where the guess is not what is meant; for each column"},
+		.doc = "number, text, date or boolean, where the guess is not what is meant; for each column"},
 	{.name = "delimiter",
 		.value = "CHARACTER",
 		.type = OPTION_CALL,

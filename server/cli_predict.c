@@ -32,6 +32,7 @@ static const struct {
 	{"unseen_category", "cells have a text that training never saw"},
 	{"missing_cell", "cells are empty, though none was in training"},
 	{"clipped_number", "cells are far outside the range seen in training"},
+	{"not_a_date", "cells are no dates, and were taken as missing"},
 };
 
 static void

@@ -51,7 +51,7 @@ check_numbers(const struct dataset_summary *s, const struct encoder *c, struct e
 		for (size_t i = 0; i < s->n_columns; i++) {
 			const struct column_summary *column = &s->column[i];
 
-			if (strcmp(column->name, name) || column->type != COLUMN_TEXT || !column->text_line)
+			if (strcmp(column->name, name) || column->type == COLUMN_NUMBER || !column->text_line)
 				continue;
 			err_set(e, ERR_DATA, "not_a_number",
 				"column \"%.60s\" is one of numbers for the model, and has \"%.60s\" in line %llu of "

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "schema/params_json.h"
 #include "server/version.h"
@@ -113,9 +114,35 @@ warn(struct json_build *b, cJSON *to, const char *code, const char *what, const 
 	json_put_text(b, item, "message", message);
 }
 
+static bool
+is_ignored(const cJSON *encoding, const char *name)
+{
+	const cJSON *column;
+
+	cJSON_ArrayForEach(column, encoding)
+	{
+		const cJSON *of = cJSON_GetObjectItemCaseSensitive(column, "name");
+
+		if (cJSON_IsString(of) && !strcmp(of->valuestring, name))
+			return cJSON_GetObjectItemCaseSensitive(column, "ignored") != NULL;
+	}
+	return false;
+}
+
 static void
 warn_of_columns(struct json_build *b, cJSON *to, const struct report_facts *f, const cJSON *encoding)
 {
+	static const struct {
+		const char *reason, *code, *message; /* reason: of encoder_describe */
+	} unused[] = {
+		{"constant", "constant_column", "has one value in all training rows, so the model makes no use of it"},
+		{"empty", "empty_column", "has no value in any training row, so the model makes no use of it"},
+		{"identifier_or_free_text", "identifier_column",
+			"has texts that hardly repeat, as names and free text do: the model makes no use of it"},
+		{"row_number", "row_number_column",
+			"counts the rows, which says nothing of further ones: the model makes no use of it"},
+		{NULL, NULL, NULL},
+	};
 	const struct dataset_summary *s = f->summary;
 	const cJSON *column;
 	char text[256];
@@ -123,21 +150,22 @@ warn_of_columns(struct json_build *b, cJSON *to, const struct report_facts *f, c
 	cJSON_ArrayForEach(column, encoding)
 	{
 		const cJSON *name = cJSON_GetObjectItemCaseSensitive(column, "name");
-		const cJSON *n_features = cJSON_GetObjectItemCaseSensitive(column, "n_features");
+		const cJSON *ignored = cJSON_GetObjectItemCaseSensitive(column, "ignored");
 
-		if (cJSON_IsString(name) && cJSON_IsNumber(n_features) && n_features->valuedouble < 1)
-			warn(b, to, "constant_column", "column", name->valuestring,
-				"has one value in all training rows, so the model makes no use of it");
+		for (size_t k = 0; cJSON_IsString(name) && cJSON_IsString(ignored) && unused[k].reason; k++)
+			if (!strcmp(ignored->valuestring, unused[k].reason))
+				warn(b, to, unused[k].code, "column", name->valuestring, unused[k].message);
 	}
 	for (size_t i = 0; i < s->n_columns; i++) {
 		const struct column_summary *c = &s->column[i];
 
-		if (i == s->label_column || c->type != COLUMN_TEXT || c->n_distinct <= f->params->max_categories)
+		if (c->type != COLUMN_TEXT || c->role != ROLE_FEATURE || is_ignored(encoding, c->name) ||
+			c->n_distinct <= f->params->max_categories)
 			continue;
 		if (c->n_distinct < INGEST_MAX_DISTINCT && c->n_distinct + c->n_missing >= s->n_rows)
 			snprintf(text, sizeof text,
-				"has another text in every row: it is an identifier rather than a "
-				"category, and better left out");
+				"has another text in every row: it is an identifier rather than a category, and better "
+				"left out");
 		else
 			snprintf(text, sizeof text,
 				"has %s%zu different texts; the %zu most frequent ones have a feature each, "

@@ -82,7 +82,9 @@ read_columns(struct conn *c, int64_t part, struct dataset_summary *s, struct err
 		grown += s->n_columns++;
 		grown->name = row_text(&q, 0);
 		type = row_text(&q, 1);
-		grown->type = type && !strcmp(type, column_type_name(COLUMN_TEXT)) ? COLUMN_TEXT : COLUMN_NUMBER;
+		grown->type = COLUMN_TEXT;
+		if (type)
+			column_type_find(type, &grown->type); /* the table's check admits no others */
 		free(type);
 		grown->n_missing = row_size(&q, 2);
 		grown->min = row_real(&q, 3);

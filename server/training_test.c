@@ -44,7 +44,7 @@ check_test(const struct dataset_summary *s, const struct dataset_summary *test, 
 				c->name);
 			return err_at(e, 0, c->name);
 		}
-		if (c->type == COLUMN_NUMBER && other->type == COLUMN_TEXT && other->text_line) {
+		if (c->type == COLUMN_NUMBER && other->type != COLUMN_NUMBER && other->text_line) {
 			err_set(e, ERR_DATA, "not_a_number",
 				"column \"%.60s\" is one of numbers in the table to train on, and has \"%.60s\" in "
 				"line "

@@ -10,6 +10,12 @@ function readTable(file) {
 	return { n: rows.length, names, column: (name) => rows.map((row) => row[names.indexOf(name)]) };
 }
 
+// A date is given as days since 1970.
+function number(cell) {
+	if (/^\d{4}-\d\d-\d\d/.test(cell)) return Date.parse(cell.length > 10 ? cell + "Z" : cell) / 86400000;
+	return cell === "" ? NaN : Number(cell);
+}
+
 function feed(session, table) {
 	const inputs = {};
 	for (const { name, type } of session.inputMetadata) {
@@ -17,7 +23,7 @@ function feed(session, table) {
 		const cells = table.column(name);
 		inputs[name] = type === "string"
 			? new ort.Tensor("string", cells, [table.n, 1])
-			: new ort.Tensor("float64", Float64Array.from(cells, (c) => (c === "" ? NaN : Number(c))), [table.n, 1]);
+			: new ort.Tensor("float64", Float64Array.from(cells, number), [table.n, 1]);
 	}
 	return inputs;
 }

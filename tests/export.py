@@ -18,6 +18,7 @@ except ImportError:
     np = None
 
 CLIP = 10
+CYCLES = {"year": 365.2425, "week": 7, "day": 1}
 
 
 def check_graph(path):
@@ -47,6 +48,12 @@ def read_tensors(path):
     return about, tensors
 
 
+def number(text):
+    if text[4:5] == "-" and text[:4].isdigit():  # a date, as days since 1970
+        return (np.datetime64(text) - np.datetime64("1970-01-01")) / np.timedelta64(1, "D")
+    return float(text) if text else np.nan
+
+
 def scale(t, name, cells):
     def figure(what):
         return t[f"column.{name}.{what}"]
@@ -68,16 +75,21 @@ def encode(about, t, rows):
         name, texts = column["name"], [row[column["name"]] for row in rows]
         if not column["n_features"]:
             continue
-        if column["type"] == "number":
-            cells = np.array([float(text) if text else np.nan for text in texts])
+        if column["type"] in ("number", "date"):
+            cells = np.array([number(text) for text in texts])
             if f"column.{name}.median" in t:
                 dense.append(scale(t, name, cells))
             if column["missing"]:
                 dense.append(np.isnan(cells).astype(float))
+            for cycle in column.get("cycles", []):
+                angle = 2 * np.pi * (cells / CYCLES[cycle] % 1)
+                dense += [np.nan_to_num(np.sin(angle)), np.nan_to_num(np.cos(angle))]
         else:
             code = {text: k for k, text in enumerate(column["categories"])}
             width = column["n_features"]
             code[""] = width - 2 if column["missing"] else width - 1
+            if column["type"] == "boolean":
+                texts = [{"yes": "true", "TRUE": "true", "no": "false", "f": "false"}.get(t, t) for t in texts]
             blocks.append(np.eye(width)[[code.get(text, width - 1) for text in texts]])
     return np.concatenate(([np.stack(dense, 1)] if dense else []) + blocks, 1)
 

@@ -25,7 +25,7 @@ table() { # ROWS SEED WIDE FOREIGN
 
 compare() { # LABEL WIDE SETTING…
 	label=$1
-	inputs=$((11 + $2))
+	inputs=$((13 + $2))
 	shift 2
 	if [ -n "$label" ]; then
 		"$verad" fit "$dir/train.csv" --label "$label" -o "$dir/model" -q --steps 60 --evaluation-folds 0 \

@@ -239,6 +239,98 @@ what_cannot_test_is_refused_at_once(void **state)
 	}
 }
 
+/* The type that the data set's resource says its column has. */
+static const char *
+type_of(const cJSON *resource, const char *column)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, get(resource, "columns"))
+	{
+		if (!strcmp(api_text(item, "name"), column))
+			return api_text(item, "type");
+	}
+	return "none";
+}
+
+static void
+dates_and_booleans_are_read_as_what_they_are_by_every_way_in(void **state)
+{
+	static const char rows_csv[] =
+		"when,member,x\n2024-01-20 07:00,yes,0\n20.7.2024,FALSE,1\nsoon,perhaps,0\n,,1\n";
+	static const char rows_json[] =
+		"{\"rows\":[{\"when\":\"2024-01-20 07:00\",\"member\":true,\"x\":0},"
+		"{\"when\":\"2024-07-20T00:00:00Z\",\"member\":\"No\",\"x\":1},"
+		"{\"when\":\"soon\",\"member\":\"perhaps\",\"x\":0},{\"when\":null,\"member\":null,\"x\":1}]}";
+	struct buf csv = {0};
+	char ds[API_ID_SIZE], job[API_ID_SIZE], target[128], *text, *at;
+	cJSON *json, *answers, *report;
+	const cJSON *item;
+	size_t i = 0;
+
+	(void)state;
+	buf_puts(&csv, "when,member,x,kind\n");
+	for (int k = 0; k < 120; k++) /* kinds are of a month and a membership */
+		buf_printf(&csv, "%04d-%02d-%02d %02d:30,%s,%d,%s\n", 2020 + k % 5, k % 2 ? 1 : 7, 1 + k % 28, k % 24,
+			k % 2 ? "yes" : "no", k % 3, k < 60 ? k % 2 ? "winter" : "summer" : "");
+	api_upload(&d, &csv, "kind", ds);
+	buf_release(&csv);
+	snprintf(target, sizeof target, "/v1/datasets/%s", ds);
+	json = api_call(&d, "GET", target, NULL, 200);
+	assert_string_equal(type_of(json, "when"), "date");
+	assert_string_equal(type_of(json, "member"), "boolean");
+	assert_string_equal(type_of(json, "x"), "number");
+	cJSON_Delete(json);
+	snprintf(target, sizeof target, "/v1/datasets/%s/profile", ds);
+	json = api_call(&d, "GET", target, NULL, 200);
+	assert_string_equal(type_of(json, "when"), "date");
+	cJSON_Delete(json);
+	/* further rows are held to the types */
+	snprintf(target, sizeof target, "/v1/datasets/%s/rows", ds);
+	{
+		static const char bad[] = "when,member,x,kind\n2024-13-01,yes,1,\n",
+				  good[] = "when,member,x,kind\n2024-01-31,N,1,\n";
+		struct http_answer a = http_call(d.port, "POST", target, "text/csv", bad, strlen(bad));
+
+		assert_int_equal(a.status, 422);
+		assert_non_null(strstr(a.body, "\"not_a_date\""));
+		http_answer_release(&a);
+		a = http_call(d.port, "POST", target, "text/csv", good, strlen(good));
+		assert_int_equal(a.status, 200);
+		http_answer_release(&a);
+	}
+	api_train(&d, ds, API_SMALL_NET ",\"steps\":300", job);
+	json = api_wait(&d, job, "succeeded");
+	report = report_of(json);
+	assert_int_equal(api_number(cJSON_GetArrayItem(get(report, "encoding"), 0), "n_features"), 7);
+	snprintf(target, sizeof target, "/v1/models/%s/predict", api_text(json, "model"));
+	answers = api_call(&d, "POST", target, rows_json, 200);
+	text = api_predict_csv(&d, api_text(json, "model"), "predict", rows_csv);
+	at = strchr(text, '\n');
+	cJSON_ArrayForEach(item, get(answers, "predictions"))
+	{
+		char label[32];
+
+		assert_non_null(at);
+		snprintf(label, sizeof label, "\n%s,%.8g", api_text(item, "label"),
+			api_number(get(item, "probabilities"), "summer"));
+		if (strncmp(at, label, 12) != 0)
+			fail_msg("row %zu: %s is not %.40s", i, label, at);
+		at = strchr(at + 1, '\n');
+		i++;
+	}
+	assert_int_equal(i, 4);
+	assert_string_equal(api_text(cJSON_GetArrayItem(get(answers, "predictions"), 0), "label"), "winter");
+	free(text);
+	text = cJSON_PrintUnformatted(get(answers, "warnings"));
+	assert_non_null(strstr(text, "{\"column\":\"when\",\"code\":\"not_a_date\",\"count\":1}"));
+	assert_non_null(strstr(text, "{\"column\":\"member\",\"code\":\"unseen_category\",\"count\":1}"));
+	free(text);
+	cJSON_Delete(answers);
+	cJSON_Delete(report);
+	cJSON_Delete(json);
+}
+
 static int
 set_up(void **state)
 {
@@ -274,6 +366,7 @@ main(void)
 		cmocka_unit_test(a_test_set_is_kept_while_a_job_needs_it_and_survives_a_crash),
 		cmocka_unit_test(rows_that_come_to_a_test_set_later_do_not_enter),
 		cmocka_unit_test(what_cannot_test_is_refused_at_once),
+		cmocka_unit_test(dates_and_booleans_are_read_as_what_they_are_by_every_way_in),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -455,7 +455,7 @@ fill_texts(struct table *t, size_t n, size_t n_distinct, size_t pad)
 		text[(size_t)len + pad] = '\0';
 		assert_int_equal(table_add_row(t, &err), OK);
 		assert_int_equal(table_set_text(t, 0, i, text, strlen(text), &err), OK);
-		table_set_number(t, 1, i, (double)i);
+		table_set_number(t, 1, i, (double)(n - i));
 	}
 	free(text);
 }

@@ -223,10 +223,10 @@ read_constant(struct graph *g, struct message m)
 static void
 read_node(struct graph *g, struct message m)
 {
-	static const char *const known[] = {"Add", "ArgMax", "Cast", "Clip", "Concat", "Div", "Gather", "Gemm",
+	static const char *const known[] = {"Add", "ArgMax", "Cast", "Clip", "Concat", "Div", "Floor", "Gather", "Gemm",
 		"Greater", "GreaterOrEqual", "Identity", "IsNaN", "LabelEncoder", "LeakyRelu", "Less", "LessOrEqual",
 		"MatMul", "Max", "Mul", "Neg", "OneHot", "ReduceLogSumExp", "ReduceMax", "ReduceSum", "ReduceSumSquare",
-		"Reshape", "Sigmoid", "Softmax", "Softplus", "Sqrt", "Squeeze", "Sub", "Unsqueeze", "Where"};
+		"Reshape", "Sigmoid", "Sin", "Softmax", "Softplus", "Sqrt", "Squeeze", "Sub", "Unsqueeze", "Where"};
 	struct message node = m;
 	struct field f;
 	char text[128];

@@ -135,7 +135,8 @@ what_makes_no_sense_is_refused_and_changes_nothing(void **state)
 		{"{\"columns\":[{\"role\":\"id\"}]}", "invalid_schema", "the \"name\" of its column"},
 		{"{\"columns\":[{\"name\":\"\"}]}", "invalid_schema", "without its name"},
 		{"{\"columns\":[{\"name\":\"a\",\"role\":\"key\"}]}", "invalid_schema", "the role \"key\" is none of"},
-		{"{\"columns\":[{\"name\":\"a\",\"type\":\"date\"}]}", "invalid_schema", "is none of number, text"},
+		{"{\"columns\":[{\"name\":\"a\",\"type\":\"day\"}]}", "invalid_schema",
+			"is none of number, text, date, boolean"},
 		{"{\"columns\":[{\"name\":\"a\",\"kind\":\"id\"}]}", "unknown_field", "has no \"kind\""},
 		{"{\"columns\":[{\"name\":\"a\",\"role\":1}]}", "invalid_schema", "\"role\" must be a text"},
 		{"{\"max_bad_rows\":-1}", "invalid_schema", "must be a whole number"},
@@ -144,7 +145,7 @@ what_makes_no_sense_is_refused_and_changes_nothing(void **state)
 	};
 	static const char *const words[][2] = {{"max_bad_rows", "-1"}, {"max_bad_rows", "1x"}, {"max_bad_rows", ""},
 		{"max_bad_rows", "99999999999999999999"}, {"delimiter", ""}, {"role", "id"}, {"role", "=id"},
-		{"type", "a=date"}};
+		{"type", "a=day"}};
 	char long_list[INGEST_MAX_LISTED * 8 + 64];
 	struct ingest_options o = {0};
 	struct err e = {0};
