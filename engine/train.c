@@ -178,7 +178,8 @@ allocate(struct trainer *t, struct err *e)
 		if (!t->done[i] || !t->cross[i])
 			return err_nomem(e);
 	}
-	return OK;
+	t->curve = calloc(trainer_n_curve(t) + 1, sizeof *t->curve);
+	return t->curve ? OK : err_nomem(e);
 }
 
 /* The rows that the fit of this fold may see: not those whose labels it is to be measured on. */
@@ -272,6 +273,7 @@ trainer_free(struct trainer *t)
 	if (!t)
 		return;
 	free(t->plan);
+	free(t->curve);
 	free(t->data_index);
 	free(t->labelled_index);
 	free(t->fold_of);
@@ -447,6 +449,8 @@ trainer_step(struct trainer *t, struct err *e)
 		return s;
 	if (s)
 		recover(t);
+	else if ((s = trainer_note_curve(t, e)))
+		return s;
 	else if (last)
 		return close_fit(t, e);
 	else if (t->fit.step % SNAPSHOT_STEPS == 0 && terms_below(&t->terms, CALM) &&
@@ -506,6 +510,7 @@ trainer_save(const struct trainer *t, struct buf *out, struct err *e)
 		buf_put(out, t->done[i], h.n_weights * sizeof *t->done[i]);
 		buf_put(out, t->cross[i], h.n_cross * sizeof *t->cross[i]);
 	}
+	buf_put(out, t->curve, trainer_n_curve(t) * sizeof *t->curve);
 	if (!out->failed)
 		buf_put_u64(out, checksum64(out->data + start, out->len - start));
 	return buf_status(out, e);
@@ -535,7 +540,9 @@ trainer_restore(struct trainer *t, const void *bytes, size_t n, struct err *e)
 	const size_t n_state = t->n_state * sizeof *t->state;
 	struct saved_head h = head_of(t);
 	struct reader in = reader_over(bytes, n), tail;
-	size_t body = sizeof h + 2 * n_state + 2 * (h.n_weights * sizeof *t->done[0] + h.n_cross * sizeof *t->cross[0]);
+	const size_t n_curve = trainer_n_curve(t) * sizeof *t->curve;
+	size_t body = sizeof h + 2 * n_state +
+		      2 * (h.n_weights * sizeof *t->done[0] + h.n_cross * sizeof *t->cross[0]) + n_curve;
 
 	if (n != body + sizeof(uint64_t))
 		return bad_checkpoint(e);
@@ -563,5 +570,7 @@ trainer_restore(struct trainer *t, const void *bytes, size_t n, struct err *e)
 		memcpy(t->done[i], reader_take(&in, of_weights), of_weights);
 		memcpy(t->cross[i], reader_take(&in, of_cross), of_cross);
 	}
+	if (n_curve)
+		memcpy(t->curve, reader_take(&in, n_curve), n_curve);
 	return OK;
 }

@@ -51,6 +51,17 @@ struct train_progress {
 	struct train_terms terms;
 };
 
+/* A learning curve: how good the networks of the folds were after so many steps, on up to 256 rows of each fold, whose
+ * labels they do not see. Of fewer steps than points there are as many points. */
+enum { TRAIN_CURVE_POINTS = 20 };
+struct train_curve {
+	size_t n, n_rows; /* points; rows behind each of them */
+	struct train_curve_point {
+		size_t step; /* of one fit */
+		double accuracy, log_loss;
+	} point[TRAIN_CURVE_POINTS];
+};
+
 struct train_result {
 	struct model *model;      /* owned; with references for every kind of score */
 	struct model *baseline;   /* the supervised network alone; NULL where the method is `supervised` or there are no
@@ -66,12 +77,15 @@ struct train_result {
 	struct metrics measures,
 		baseline_measures; /* cross-fitted, on the labelled rows and with their classes' shares */
 	size_t n_evaluated;
+	struct train_curve curve,
+		baseline_curve; /* of the method's network and the baseline's, each alone; n 0: none */
 };
 void train_result_release(struct train_result *r); /* accepts a zeroed struct */
 
 struct trainer;
 
-/* params must have been resolved (params_resolve). All memory of the run is allocated here; a step allocates none. */
+/* params must have been resolved (params_resolve). All memory of the run is allocated here; a step
+ * allocates none, but where it ends a fit or makes a point of a curve. */
 enum status trainer_new(
 	const struct params *params, const struct train_data *data, int n_threads, struct trainer **out, struct err *e);
 void trainer_free(struct trainer *t);

@@ -367,6 +367,8 @@ trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
 	if (!s && r.evaluated)
 		s = measure(t, &m, prior, &r, e);
 	members_release(&m);
+	trainer_curve(t, false, &r.curve);
+	trainer_curve(t, true, &r.baseline_curve);
 	if (s)
 		train_result_release(&r);
 	else

@@ -20,6 +20,11 @@ struct snapshot { /* of the present fit */
 	real *state; /* [n_state] */
 };
 
+struct curve_sum { /* of a fold's rows at one point of a fit; 8-byte members alone, since it is saved as it is */
+	uint64_t n, right;
+	double log_loss;
+};
+
 struct trainer {
 	struct params params;
 	struct train_data data;
@@ -40,8 +45,9 @@ struct trainer {
 	struct fit fit;
 	real *state; /* [n_state] */
 	size_t n_state;
-	real *done[2];   /* plain weights of the finished baseline and method fits on all labelled rows */
-	float *cross[2]; /* [n_labelled][K]: cross-fitted probabilities of both */
+	real *done[2];           /* plain weights of the finished baseline and method fits on all labelled rows */
+	float *cross[2];         /* [n_labelled][K]: cross-fitted probabilities of both */
+	struct curve_sum *curve; /* [baseline, method][n_folds][TRAIN_CURVE_POINTS] */
 	struct train_terms terms;
 	size_t retries, recoveries; /* of the present fit; of the run */
 	struct snapshot sound;
@@ -63,6 +69,11 @@ bool trainer_has_baseline(const struct trainer *t);
  * group[i] == wanted, or for all where group is NULL. ERR_CANCELLED "stopped" where the run is to stop. */
 enum status trainer_predict(const struct trainer *t, const real *w, const uint32_t *row, const uint32_t *group,
 	uint32_t wanted, size_t n, float *p, struct err *e);
+
+/* In train_curve.c: numbers of sums in t->curve; the present step may be one of the present fit's points; the whole. */
+size_t trainer_n_curve(const struct trainer *t);
+enum status trainer_note_curve(struct trainer *t, struct err *e);
+void trainer_curve(const struct trainer *t, bool baseline, struct train_curve *out);
 
 /* Row `i` of many, each a prediction, is about to be done: ERR_CANCELLED "stopped" where the run is to stop. */
 enum status trainer_may_go_on(const struct trainer *t, size_t i, struct err *e);

@@ -257,6 +257,25 @@ put_calibration(struct json_build *b, cJSON *to, const struct report_facts *f)
 					       : "without labels there are no probabilities to calibrate");
 }
 
+/* Of each network that was cross-fitted, before they are blended. */
+static void
+put_curves(struct json_build *b, cJSON *to, const struct train_result *r, const struct params *p)
+{
+	const size_t method = p->method == METHOD_AUTO ? METHOD_VERA : p->method;
+	cJSON *item;
+
+	if (r->curve.n) {
+		item = json_add_object(b, to);
+		json_put_text(b, item, "method", choice_name("method", method));
+		report_curve(b, item, &r->curve);
+	}
+	if (r->baseline_curve.n) {
+		item = json_add_object(b, to);
+		json_put_text(b, item, "method", choice_name("method", METHOD_SUPERVISED));
+		report_curve(b, item, &r->baseline_curve);
+	}
+}
+
 enum status
 report_build(struct report_facts *f, char **json, struct err *e)
 {
@@ -286,6 +305,7 @@ report_build(struct report_facts *f, char **json, struct err *e)
 	} else {
 		json_put_null(&b, root, "baseline"); /* the method is the baseline, or there is nothing to measure by */
 	}
+	put_curves(&b, json_put_array(&b, root, "learning_curves"), f->result, f->params);
 	if (f->test)
 		json_put(&b, root, "test", f->test);
 	else

@@ -37,6 +37,8 @@ enum status report_build(struct report_facts *f, char **json, struct err *e);
  * being the name of class k; the same where nothing was measured. */
 void report_measures(struct json_build *b, struct cJSON *to, const struct metrics *m, const char *const *label);
 void report_no_measures(struct json_build *b, struct cJSON *to);
+/* A learning curve's rows and points, into `to`. */
+void report_curve(struct json_build *b, struct cJSON *to, const struct train_curve *curve);
 
 /* The figures worth a line when a run has ended: method, accuracy and the baseline's, where there are any, and those on
  * the test set, into `to`. */

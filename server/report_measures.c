@@ -87,6 +87,22 @@ report_no_measures(struct json_build *b, struct cJSON *to)
 	json_put_array(b, to, "reliability");
 }
 
+void
+report_curve(struct json_build *b, struct cJSON *to, const struct train_curve *curve)
+{
+	cJSON *list;
+
+	json_put_count(b, to, "rows", curve->n_rows);
+	list = json_put_array(b, to, "points");
+	for (size_t i = 0; i < curve->n; i++) {
+		cJSON *item = json_add_object(b, list);
+
+		json_put_count(b, item, "step", curve->point[i].step);
+		json_put_number(b, item, "accuracy", curve->point[i].accuracy);
+		json_put_number(b, item, "log_loss", curve->point[i].log_loss);
+	}
+}
+
 static void
 put_accuracy(struct json_build *b, cJSON *to, const char *name, const cJSON *measures)
 {

@@ -96,6 +96,19 @@ a_test_set_is_measured_as_an_evaluation_measures_it(void **state)
 		    api_number(get(section, "baseline"), "accuracy"));
 	assert_int_equal(cJSON_GetArraySize(get(get(section, "measures"), "reliability")), 15);
 	assert_int_equal(cJSON_GetArraySize(get(get(report, "measures"), "reliability")), 15);
+	/* of VERA's network and the baseline's, on all labels, each held back once */
+	assert_int_equal(cJSON_GetArraySize(get(report, "learning_curves")), 2);
+	for (int i = 0; i < 2; i++) {
+		const cJSON *curve = cJSON_GetArrayItem(get(report, "learning_curves"), i);
+		const cJSON *last = cJSON_GetArrayItem(get(curve, "points"), 19);
+
+		assert_string_equal(api_text(curve, "method"), i ? "supervised" : "vera");
+		assert_int_equal(cJSON_GetArraySize(get(curve, "points")), 20);
+		assert_int_equal(api_number(cJSON_GetArrayItem(get(curve, "points"), 0), "step"), 10);
+		assert_int_equal(api_number(last, "step"), 200);
+		/* the last point is the end of the fits, which the baseline's measures are made of */
+		assert_true(!i || api_number(last, "accuracy") == api_number(get(report, "baseline"), "accuracy"));
+	}
 
 	snprintf(body, sizeof body, "{\"type\":\"evaluate\",\"dataset\":\"%s\",\"model\":\"%s\"}", test,
 		api_text(done, "model"));
