@@ -344,6 +344,131 @@ dates_and_booleans_are_read_as_what_they_are_by_every_way_in(void **state)
 	cJSON_Delete(json);
 }
 
+/* Trained for a few steps, the report of it; the model answers a row of its own table. */
+static cJSON *
+report_of_table(const struct buf *csv, const char *first_row)
+{
+	char ds[API_ID_SIZE], job[API_ID_SIZE], *answer, *line = strdup((const char *)csv->data);
+	struct buf rows = {0};
+	cJSON *json, *report;
+
+	line[strcspn(line, "\n")] = '\0';
+	api_upload(&d, csv, "kind", ds);
+	api_train(&d, ds, API_SMALL_NET ",\"steps\":40,\"evaluation_folds\":2", job);
+	json = api_wait(&d, job, "succeeded");
+	report = report_of(json);
+	buf_printf(&rows, "%s\n%s\n", line, first_row);
+	buf_put_u8(&rows, 0);
+	answer = api_predict_csv(&d, api_text(json, "model"), "predict", (const char *)rows.data);
+	assert_non_null(strchr(strchr(answer, '\n') + 1, '\n')); /* a header and an answer */
+	free(answer);
+	free(line);
+	buf_release(&rows);
+	cJSON_Delete(json);
+	return report;
+}
+
+static const char *
+warning_of(const cJSON *report, const char *what, const char *name)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, get(report, "warnings"))
+	{
+		if (!strcmp(api_text(item, what), name))
+			return api_text(item, "code");
+	}
+	return "none";
+}
+
+static double
+features_of(const cJSON *report, const char *column)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, get(report, "encoding"))
+	{
+		if (!strcmp(api_text(item, "name"), column))
+			return api_number(item, "n_features");
+	}
+	return -1;
+}
+
+static void
+what_says_nothing_is_left_out_with_a_warning(void **state)
+{
+	static const struct {
+		const char *column, *code;
+		double n_features;
+	} want[] = {{"passenger", "row_number_column", 0}, {"name", "identifier_column", 0},
+		{"ticket", "identifier_column", 0}, {"ship", "constant_column", 0}, {"remark", "empty_column", 0},
+		{"zip", "none", 1}, {"fare", "none", 1}, {"same_fare", "none", 1}, {"port", "none", 4}};
+	struct buf csv = {0};
+	cJSON *report;
+
+	(void)state;
+	buf_puts(&csv, "passenger,name,ticket,ship,remark,zip,fare,same_fare,port,kind\n");
+	for (int i = 0; i < 200; i++)
+		buf_printf(&csv, "%d,\"Name%d, Mr. J\",A/5 %d,Titanic,,%d,%d,%d,%.1s,%s\n", i + 1, i * 7919 % 1009,
+			i * 104729 % 9973, 10000 + i * 37 % 50 * 100, i * 31 % 83, i * 31 % 83, &"SCQ"[i % 3],
+			i < 60 ? i % 2 ? "yes" : "no" : "");
+	buf_put_u8(&csv, 0);
+	csv.len--;
+	report = report_of_table(&csv, "900,X,Y,Titanic,,10100,5,5,S,");
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		const char *code = warning_of(report, "column", want[i].column);
+		double n_features = features_of(report, want[i].column);
+
+		if (strcmp(code, want[i].code) || n_features != want[i].n_features)
+			fail_msg("%s: %s, %g features", want[i].column, code, n_features);
+	}
+	cJSON_Delete(report);
+	buf_release(&csv);
+}
+
+static void
+tables_of_odd_shapes_train(void **state)
+{
+	static const struct {
+		int n_rows, n_columns, n_classes, lone; /* lone: the last class has a single label */
+	} shapes[] = {{60, 500, 3, 0}, {60, 4, 2, 0}, {300, 6, 26, 0}, {90, 3, 4, 1}};
+
+	(void)state;
+	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+		struct buf csv = {0}, row = {0};
+		char lone[16];
+		cJSON *report;
+
+		for (int j = 0; j < shapes[k].n_columns; j++)
+			buf_printf(&csv, "c%d,", j);
+		buf_puts(&csv, "kind\n");
+		for (int i = 0; i < shapes[k].n_rows; i++) {
+			int class = i % (shapes[k].n_classes - (shapes[k].lone && i >= shapes[k].n_classes));
+
+			for (int j = 0; j < shapes[k].n_columns; j++) {
+				buf_printf(&csv, "%d,", (i * 31 + j * 17) % 101 + class * ((j % 5) * 40));
+				if (!i)
+					buf_printf(&row, "%d,", (j * 17) % 101);
+			}
+			buf_printf(&csv, "k%d\n", class);
+		}
+		buf_put_u8(&csv, 0);
+		csv.len--;
+		buf_put_u8(&row, 0);
+		report = report_of_table(&csv, (const char *)row.data);
+		assert_int_equal(cJSON_GetArraySize(get(get(report, "data"), "classes")), shapes[k].n_classes);
+		assert_int_equal(api_number(get(report, "data"), "features"), shapes[k].n_columns);
+		snprintf(lone, sizeof lone, "k%d", shapes[k].n_classes - 1);
+		assert_string_equal(
+			warning_of(report, "class", lone), shapes[k].lone ? "class_with_one_label" : "none");
+		assert_true(cJSON_IsNull(get(get(report, "measures"), "accuracy")) == (shapes[k].lone != 0));
+		assert_int_equal(cJSON_GetArraySize(get(report, "learning_curves")), shapes[k].lone ? 0 : 2);
+		cJSON_Delete(report);
+		buf_release(&csv);
+		buf_release(&row);
+	}
+}
+
 static int
 set_up(void **state)
 {
@@ -380,6 +505,8 @@ main(void)
 		cmocka_unit_test(rows_that_come_to_a_test_set_later_do_not_enter),
 		cmocka_unit_test(what_cannot_test_is_refused_at_once),
 		cmocka_unit_test(dates_and_booleans_are_read_as_what_they_are_by_every_way_in),
+		cmocka_unit_test(what_says_nothing_is_left_out_with_a_warning),
+		cmocka_unit_test(tables_of_odd_shapes_train),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
