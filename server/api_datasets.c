@@ -170,5 +170,5 @@ api_dataset_delete(void *app, const struct http_request *r, void *state, const s
 	reply->status = 204;
 	if ((s = api_dataset_expect(api, r, &version, e)))
 		return s;
-	return store_dataset_delete(service_store(api->service), r->path_param[0], e);
+	return store_dataset_delete(service_store(api->service), r->path_param[0], version, e);
 }

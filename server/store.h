@@ -87,9 +87,10 @@ enum status store_test_of_job(struct store *s, const char *job, struct dataset *
  * released, then free(). Lists of data sets carry no columns and classes: the counts alone. */
 enum status store_dataset_list(
 	struct store *s, const char *after, size_t limit, struct dataset **out, size_t *n, struct err *e);
-/* ERR_CONFLICT "dataset_in_use" while a job that has not ended names it. Models trained on it stay. It is gone for
- * every reader at once; its space comes free bit by bit in the background, and goes back to the file system. */
-enum status store_dataset_delete(struct store *s, const char *id, struct err *e);
+/* version: the only one to be deleted, ERR_CONFLICT "version_mismatch" when it is at another; 0: any. ERR_CONFLICT
+ * "dataset_in_use" while a job that has not ended names it. Models trained on it stay. It is gone for every reader at
+ * once; its space comes free bit by bit in the background, and goes back to the file system. */
+enum status store_dataset_delete(struct store *s, const char *id, size_t version, struct err *e);
 
 /* Reads chunk `chunk_index` of a data set into `t` (table_init'ed with all its columns): ERR_NOT_FOUND past the last.
  * Further rows make further chunks; those that are there never change. */

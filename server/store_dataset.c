@@ -239,16 +239,26 @@ store_dataset_list(struct store *s, const char *after, size_t limit, struct data
 	return status;
 }
 
-enum status
-store_dataset_delete(struct store *s, const char *id, struct err *e)
+/* May the data set go? */
+static enum status
+check_delete(struct conn *c, const char *id, size_t version, struct err *e)
 {
+	size_t present = 0;
 	bool in_use, found;
-	struct query q;
-	struct conn *c;
-	enum status status = write_begin(s, &c, e);
+	struct query q = query_new(c, "SELECT version FROM dataset WHERE id = ?1 AND state = 'ready'");
+	enum status status;
 
-	if (status)
+	query_text(&q, id);
+	found = query_row(&q);
+	if (found)
+		present = (size_t)row_int(&q, 0);
+	if ((status = query_end(&q, e)))
 		return status;
+	if (!found)
+		return dataset_not_found(id, e);
+	if (version && version != present)
+		return err_set(e, ERR_CONFLICT, "version_mismatch", "data set %.40s is at version %zu, not %zu", id,
+			present, version);
 	q = query_new(c,
 		"SELECT 1 FROM job WHERE dataset = ?1 AND state IN ('queued', 'validating', 'running', 'pausing', "
 		"'paused', 'cancelling') UNION ALL SELECT 1 FROM job WHERE test_dataset = ?1 AND state IN ('queued', "
@@ -259,14 +269,23 @@ store_dataset_delete(struct store *s, const char *id, struct err *e)
 	if (!status && in_use)
 		status = err_set(e, ERR_CONFLICT, "dataset_in_use",
 			"a job that has not ended needs data set %.40s; cancel it first", id);
+	return status;
+}
+
+enum status
+store_dataset_delete(struct store *s, const char *id, size_t version, struct err *e)
+{
+	struct query q;
+	struct conn *c;
+	enum status status = write_begin(s, &c, e);
+
 	if (status)
-		return write_end(s, status, e);
-	q = query_new(c, "UPDATE dataset SET state = 'deleting' WHERE id = ?1 AND state = 'ready'");
-	query_text(&q, id);
-	status = query_run(&q, e);
-	found = !status && conn_changes(c) > 0;
-	if (!status && !found)
-		status = dataset_not_found(id, e);
+		return status;
+	if (!(status = check_delete(c, id, version, e))) {
+		q = query_new(c, "UPDATE dataset SET state = 'deleting' WHERE id = ?1");
+		query_text(&q, id);
+		status = query_run(&q, e);
+	}
 	if (!status) {
 		q = query_new(c, "UPDATE dataset_part SET state = 'deleting' WHERE dataset = "
 				 "(SELECT seq FROM dataset WHERE id = ?1)");

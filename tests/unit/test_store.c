@@ -581,7 +581,7 @@ lists_go_from_the_newest_page_by_page(void **state)
 	assert_ok(store_dataset_list(s, NULL, 0, &list, &n, &err));
 	assert_int_equal(n, 0);
 	free(list);
-	assert_ok(store_dataset_delete(s, id[2], &err));
+	assert_ok(store_dataset_delete(s, id[2], 0, &err));
 	assert_refused(store_dataset_list(s, id[2], 1, &list, &n, &err), ERR_INVALID, "unknown_cursor");
 	store_close(s);
 }
@@ -596,10 +596,10 @@ a_data_set_that_a_job_needs_cannot_be_deleted(void **state)
 	(void)state;
 	upload(s, "needed", 3, 4, 1, 1, id);
 	assert_ok(store_job_add(s, &(struct new_job){.type = "train", .dataset = id, .params = "{}"}, 10, job, &err));
-	assert_refused(store_dataset_delete(s, id, &err), ERR_CONFLICT, "dataset_in_use");
+	assert_refused(store_dataset_delete(s, id, 0, &err), ERR_CONFLICT, "dataset_in_use");
 	assert_ok(store_job_cancel(s, job, &was, &now, &err));
-	assert_ok(store_dataset_delete(s, id, &err));
-	assert_refused(store_dataset_delete(s, id, &err), ERR_NOT_FOUND, "dataset_not_found");
+	assert_ok(store_dataset_delete(s, id, 0, &err));
+	assert_refused(store_dataset_delete(s, id, 0, &err), ERR_NOT_FOUND, "dataset_not_found");
 	assert_refused(
 		store_job_add(s, &(struct new_job){.type = "train", .dataset = id, .params = "{}"}, 10, job, &err),
 		ERR_NOT_FOUND, "dataset_not_found");
@@ -620,7 +620,7 @@ deleting_gives_the_space_back(void **state)
 	full = size_of("verad.db");
 	assert_true(full > 35000000);
 	s = open_store();
-	assert_ok(store_dataset_delete(s, big, &err));
+	assert_ok(store_dataset_delete(s, big, 0, &err));
 	for (size_t i = 0; i < 600 && size_of("verad.db") > full / 2; i++)
 		pause_ms(100);
 	assert_true(size_of("verad.db") < full / 2);
@@ -1147,7 +1147,7 @@ models_outlive_their_data_set_and_go_with_their_bundle(void **state)
 		assert_ok(store_job_succeed(s, job[i], "{}", "m", "{}", i ? "x" : NULL, i, model[i], &err));
 	}
 	assert_ok(store_job_get(s, job[0], &j, &err));
-	assert_ok(store_dataset_delete(s, j.dataset, &err));
+	assert_ok(store_dataset_delete(s, j.dataset, 0, &err));
 	job_release(&j);
 	assert_ok(store_model_get(s, model[0], &m, &err));
 	assert_int_equal(m.n_bytes, 0);
@@ -1192,7 +1192,7 @@ unknown_ids_are_not_found(void **state)
 		const char *id = ids[i];
 
 		assert_refused(store_dataset_get(s, id, &d, &err), ERR_NOT_FOUND, "dataset_not_found");
-		assert_refused(store_dataset_delete(s, id, &err), ERR_NOT_FOUND, "dataset_not_found");
+		assert_refused(store_dataset_delete(s, id, 0, &err), ERR_NOT_FOUND, "dataset_not_found");
 		assert_refused(store_dataset_chunk(s, id, 0, &t, &err), ERR_NOT_FOUND, "dataset_not_found");
 		assert_refused(store_job_add(s, &(struct new_job){.type = "train", .dataset = id, .params = "{}"}, 9,
 				       model, &err),
@@ -1332,7 +1332,7 @@ join_in(void *arg)
 		EXPECT(!store_dataset_get(s, id, &d, &e));
 		dataset_release(&d);
 		/* Deleting while others read: each finds a data set whole or not at all. */
-		if (round % 2 && store_dataset_delete(s, id, &e))
+		if (round % 2 && store_dataset_delete(s, id, 0, &e))
 			EXPECT(!strcmp(e.code, "dataset_in_use"));
 	}
 out:

@@ -185,7 +185,7 @@ work_delete(struct store *s)
 		if (d->gone)
 			continue;
 		tell("x %s\n", d->id);
-		status = store_dataset_delete(s, d->id, &err);
+		status = store_dataset_delete(s, d->id, 0, &err);
 		if (status && !strcmp(err.code, "dataset_in_use"))
 			continue;
 		need(status);

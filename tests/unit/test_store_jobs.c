@@ -301,7 +301,7 @@ a_crash_leaves_what_was_paused_paused(void **state)
 	assert_ok(store_job_get(store, running, &j, &err));
 	assert_int_equal(j.attempt, 2);
 	job_release(&j);
-	assert_refused(store_dataset_delete(store, dataset, &err), ERR_CONFLICT, "dataset_in_use");
+	assert_refused(store_dataset_delete(store, dataset, 0, &err), ERR_CONFLICT, "dataset_in_use");
 }
 
 static void

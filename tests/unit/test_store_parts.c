@@ -278,7 +278,8 @@ a_deleted_data_set_goes_with_all_its_parts(void **state)
 	make(s, 1, 1, kept);
 	assert_ok(add(send_chunks(s, NULL, 1, 10), id, 3, 1, 1));
 	assert_ok(add(send_chunks(s, NULL, 1, 10), kept, 1, 1, 1));
-	assert_ok(store_dataset_delete(s, id, &err));
+	assert_refused(store_dataset_delete(s, id, 1, &err), ERR_CONFLICT, "version_mismatch");
+	assert_ok(store_dataset_delete(s, id, 2, &err));
 	assert_refused(add(send_chunks(s, NULL, 1, 10), id, 4, 1, 2), ERR_NOT_FOUND, "dataset_not_found");
 	wait_until_none("SELECT count(*) FROM dataset WHERE state = 'deleting'");
 	wait_until_none("SELECT count(*) FROM dataset_part WHERE state != 'ready'"); /* the refused one too */
