@@ -17,6 +17,9 @@
 /* Counts what is answered, whatever way the rows come in. */
 struct prediction_tally {
 	_Atomic uint64_t rows, out_of_distribution;
+	/* Requests over HTTP, counted by who serves them: answered and not, nanoseconds at work for each kind, and when
+	 * the last one ended, in milliseconds since the epoch. */
+	_Atomic uint64_t answered, refused, answered_ns, refused_ns, last_ms;
 };
 
 struct bundle {

@@ -21,8 +21,8 @@ api_oip_server(void *app, const struct http_request *r, void *state, const struc
 	struct http_reply *reply, struct err *e)
 {
 	(void)app, (void)r, (void)state, (void)gathered, (void)e;
-	buf_puts(&reply->body,
-		"{\"name\":\"verad\",\"version\":\"" VERAD_VERSION "\",\"extensions\":[\"binary_tensor_data\"]}\n");
+	buf_puts(&reply->body, "{\"name\":\"verad\",\"version\":\"" VERAD_VERSION
+			       "\",\"extensions\":[\"binary_tensor_data\",\"statistics\"]}\n");
 	return OK;
 }
 
@@ -127,11 +127,52 @@ out:
 	return s;
 }
 
+/* As Triton's extension has it: of all the requests for the model's answers, by whatever route, since the start. */
+enum status
+api_oip_stats(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e)
+{
+	static const struct prediction_tally none;
+	const struct api *api = app;
+	const struct prediction_tally *t;
+	struct model_record m = {0};
+	struct json_build b = {0};
+	char ref[API_REF_SIZE], version[24] = "";
+	cJSON *root, *stats, *part;
+	enum status s;
+
+	(void)state, (void)gathered;
+	if ((s = store_model_get(service_store(api->service), api_model_ref(r, ref), &m, e)))
+		return s;
+	if (!(t = metrics_find(api->metrics, m.id)))
+		t = &none;
+	if (m.name)
+		snprintf(version, sizeof version, "%" PRIu64, m.version);
+	root = json_object(&b);
+	stats = json_add_object(&b, json_put_array(&b, root, "model_stats"));
+	json_put_text(&b, stats, "name", r->path_param[0]);
+	json_put_text(&b, stats, "version", version);
+	json_put_count(&b, stats, "last_inference", (size_t)t->last_ms);
+	json_put_count(&b, stats, "inference_count", (size_t)t->rows);
+	json_put_count(&b, stats, "execution_count", (size_t)t->answered);
+	stats = json_put_object(&b, stats, "inference_stats");
+	part = json_put_object(&b, stats, "success");
+	json_put_count(&b, part, "count", (size_t)t->answered);
+	json_put_count(&b, part, "ns", (size_t)t->answered_ns);
+	part = json_put_object(&b, stats, "fail");
+	json_put_count(&b, part, "count", (size_t)t->refused);
+	json_put_count(&b, part, "ns", (size_t)t->refused_ns);
+	model_record_release(&m);
+	return api_reply(reply, 200, &b, root, e);
+}
+
 /* Inference ------------------------------------------------------------------------------------------------------- */
 
 struct inference {
 	struct loaded_model *model;
 	size_t json_size; /* SIZE_MAX: all of the body is JSON */
+	double seconds;   /* at work */
+	bool answered;
 };
 
 /* Clients of this protocol do not always say what they send: JSON is what it is, with tensors behind it where a header
@@ -177,8 +218,9 @@ api_oip_infer(void *app, const struct http_request *r, void *state, const struct
 {
 	const struct api *api = app;
 	const struct oip_names names = {r->path_param[0], r->path_param[1]};
-	const struct inference *f = state;
 	const enum slot slot = api_slot(gathered->len);
+	struct inference *f = state;
+	double began = api_now();
 	size_t json_size = SIZE_MAX;
 	enum status s;
 
@@ -186,6 +228,8 @@ api_oip_infer(void *app, const struct http_request *r, void *state, const struct
 	s = oip_infer(loaded_bundle(f->model), &names, gathered->data, gathered->len, f->json_size,
 		api_max_answers(api), &reply->body, &json_size, e);
 	service_slot_give(api->service, slot);
+	f->seconds = api_now() - began;
+	f->answered = !s;
 	if (!s && json_size != SIZE_MAX) {
 		reply->content_type = "application/octet-stream";
 		reply->json_size = json_size;
@@ -199,7 +243,9 @@ api_oip_release(void *app, void *state)
 	const struct api *api = app;
 	struct inference *f = state;
 
-	if (f && f->model)
+	if (f && f->model) {
+		api_count_request(loaded_bundle(f->model), f->answered, f->seconds);
 		service_model_release(api->service, f->model);
+	}
 	free(f);
 }

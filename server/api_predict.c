@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "schema/answers_json.h"
 #include "server/api_private.h"
@@ -23,7 +24,9 @@ struct prediction { /* of one request */
 	struct csv_predictor *csv; /* NULL: JSON */
 	enum slot csv_slot;
 	uint64_t max_answers; /* bytes */
-	struct buf json;      /* the whole body */
+	double seconds;       /* at work, and waiting for a slot */
+	bool answered;
+	struct buf json; /* the whole body */
 	struct buf answers;
 };
 
@@ -31,6 +34,22 @@ uint64_t
 api_max_answers(const struct api *api)
 {
 	return api->max_predict * ANSWER_FACTOR;
+}
+
+void
+api_count_request(const struct bundle *b, bool answered, double seconds)
+{
+	struct prediction_tally *t = b->tally;
+	struct timespec now;
+
+	if (!t)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	atomic_fetch_add_explicit(answered ? &t->answered : &t->refused, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+		answered ? &t->answered_ns : &t->refused_ns, (uint64_t)(seconds * 1e9), memory_order_relaxed);
+	atomic_store_explicit(
+		&t->last_ms, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, memory_order_relaxed);
 }
 
 const char *const api_rows_query[] = {"include", NULL}, *const api_invocation_query[] = {"include", "model", NULL};
@@ -119,6 +138,7 @@ api_rows_body(void *app, void *state, const void *bytes, size_t n, struct err *e
 {
 	struct prediction *p = state;
 	struct api *api = app;
+	double began = api_now();
 	enum status s;
 
 	if (!p->csv) {
@@ -128,6 +148,7 @@ api_rows_body(void *app, void *state, const void *bytes, size_t n, struct err *e
 	service_slot_take(api->service, p->csv_slot);
 	s = csv_predictor_feed(p->csv, bytes, n, &p->answers, e);
 	service_slot_give(api->service, p->csv_slot);
+	p->seconds += api_now() - began;
 	return s ? s : check_answers(p, e);
 }
 
@@ -182,6 +203,7 @@ api_rows_end(void *app, const struct http_request *r, void *state, const struct 
 	struct prediction *p = state;
 	struct api *api = app;
 	const enum slot slot = p->csv ? p->csv_slot : api_slot(p->json.len);
+	double began = api_now();
 	size_t n_rows;
 	enum status s;
 
@@ -196,12 +218,14 @@ api_rows_end(void *app, const struct http_request *r, void *state, const struct 
 		s = json_predict(loaded_bundle(p->model), p->json.data, p->json.len, p->include, p->max_answers,
 			&p->answers, &n_rows, e);
 	service_slot_give(api->service, slot);
+	p->seconds += api_now() - began;
 	if (s || (s = check_answers(p, e)) || (p->csv && (s = put_warnings(p->csv, reply, e))))
 		return s;
 	if (p->csv && p->asked != INVOCATION)
 		reply->content_type = "text/csv; charset=utf-8; header=present";
 	reply->body = p->answers;
 	p->answers = (struct buf){0};
+	p->answered = true;
 	return OK;
 }
 
@@ -214,8 +238,10 @@ api_rows_release(void *app, void *state)
 	if (!p)
 		return;
 	csv_predictor_free(p->csv);
-	if (p->model)
+	if (p->model) {
+		api_count_request(loaded_bundle(p->model), p->answered, p->seconds);
 		service_model_release(api->service, p->model);
+	}
 	buf_release(&p->json);
 	buf_release(&p->answers);
 	free(p);

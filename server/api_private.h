@@ -112,6 +112,8 @@ void api_rows_release(void *app, void *state);
 enum status api_invocation_begin(void *app, const struct http_request *r, void **state, struct err *e);
 uint64_t api_max_answers(const struct api *api); /* bytes of the answers to one request */
 enum slot api_slot(uint64_t n);                  /* for n bytes of rows */
+/* A request for answers of the model is over: for its statistics. */
+void api_count_request(const struct bundle *b, bool answered, double seconds);
 
 /* api_oip.c */
 enum status api_oip_server(void *app, const struct http_request *r, void *state, const struct buf *gathered,
@@ -123,6 +125,8 @@ enum status api_oip_ready(void *app, const struct http_request *r, void *state, 
 enum status api_oip_metadata(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
 enum status api_oip_model_ready(void *app, const struct http_request *r, void *state, const struct buf *gathered,
+	struct http_reply *reply, struct err *e);
+enum status api_oip_stats(void *app, const struct http_request *r, void *state, const struct buf *gathered,
 	struct http_reply *reply, struct err *e);
 enum status api_oip_begin(void *app, const struct http_request *r, void **state, struct err *e);
 enum status api_oip_infer(void *app, const struct http_request *r, void *state, const struct buf *gathered,

@@ -127,6 +127,15 @@ metrics_tally(struct metrics *m, const char *model)
 	return &m->model[METRICS_MAX_MODELS].tally;
 }
 
+const struct prediction_tally *
+metrics_find(const struct metrics *m, const char *model)
+{
+	for (size_t i = 0; i < METRICS_MAX_MODELS && atomic_load(&m->model[i].taken) == 2; i++)
+		if (!strcmp(m->model[i].name, model))
+			return &m->model[i].tally;
+	return NULL;
+}
+
 /* The text -------------------------------------------------------------------------------------------------------- */
 
 static void

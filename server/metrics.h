@@ -28,6 +28,8 @@ void metrics_request(struct metrics *m, size_t route, int status, double seconds
 
 /* Where the rows that a model answers are counted; valid until metrics_free. For struct bundle. */
 struct prediction_tally *metrics_tally(struct metrics *m, const char *model);
+/* The same to read; NULL where the model has none of its own, as before the first request. */
+const struct prediction_tally *metrics_find(const struct metrics *m, const char *model);
 
 struct metrics_state {                        /* what is so now; numbers not finite are left out */
 	const struct store_statistics *store; /* NULL: the store could not be read, and its metrics are left out */

@@ -230,6 +230,35 @@ binary_tensors_come_behind_the_json(void **state)
 }
 
 static void
+a_model_says_how_often_it_has_answered(void **state)
+{
+	cJSON *before = api_call(&d, "GET", "/v2/models/blobs/stats", NULL, 200), *after;
+	const cJSON *x = get(before, "model_stats")->child, *y;
+	char why[512];
+
+	(void)state;
+	if (!contract_fits_named(document, "OipStatistics", before, why, sizeof why))
+		fail_msg("%s", why);
+	assert_string_equal(api_text(x, "version"), "1");
+	cJSON_Delete(post("/invocations?model=blobs", "text/csv", csv, 200));
+	cJSON_Delete(post("/v2/models/blobs/infer", "application/json", tensors, 200));
+	cJSON_Delete(post("/v1/models/blobs/predict", "text/csv", "x\n1\n", 422));
+	cJSON_Delete(post("/v2/models/blobs/infer", "application/json", "{}", 422));
+	after = api_call(&d, "GET", "/v2/models/blobs/versions/1/stats", NULL, 200);
+	y = get(after, "model_stats")->child;
+	assert_int_equal(api_number(y, "inference_count") - api_number(x, "inference_count"), 6);
+	assert_int_equal(api_number(y, "execution_count") - api_number(x, "execution_count"), 2);
+	assert_true(api_number(y, "last_inference") > 1.6e12);
+	x = get(x, "inference_stats");
+	y = get(y, "inference_stats");
+	assert_int_equal(api_number(get(y, "success"), "count") - api_number(get(x, "success"), "count"), 2);
+	assert_int_equal(api_number(get(y, "fail"), "count") - api_number(get(x, "fail"), "count"), 2);
+	assert_true(api_number(get(y, "success"), "ns") > api_number(get(x, "success"), "ns"));
+	cJSON_Delete(before);
+	cJSON_Delete(after);
+}
+
+static void
 tensor_clients_get_errors_as_they_read_them(void **state)
 {
 	static const struct {
@@ -237,6 +266,7 @@ tensor_clients_get_errors_as_they_read_them(void **state)
 		int status;
 		const char *part;
 	} bad[] = {
+		{"GET", "/v2/models/nobody/stats", NULL, NULL, 404, "model_not_found: no model \"nobody\""},
 		{"GET", "/v2/models/nobody", NULL, NULL, 404, "model_not_found: no model \"nobody\""},
 		{"GET", "/v2/models/blobs/versions/9/ready", NULL, NULL, 404, "no version 9"},
 		{"GET", "/v2/nothing", NULL, NULL, 404, "unknown_path"},
@@ -319,6 +349,7 @@ main(void)
 		cmocka_unit_test(the_server_tells_tensor_clients_what_there_is),
 		cmocka_unit_test(tensors_get_the_answers_of_rows),
 		cmocka_unit_test(binary_tensors_come_behind_the_json),
+		cmocka_unit_test(a_model_says_how_often_it_has_answered),
 		cmocka_unit_test(tensor_clients_get_errors_as_they_read_them),
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
