@@ -40,13 +40,11 @@ store_event_add(struct store *s, const char *job, const char *level, const char 
 	enum job_state state;
 	int64_t seq;
 	struct conn *c;
-	enum status status = write_begin(s, &c, e);
+	enum status status = job_write_begin(s, job, job_find, &c, &seq, &state, e);
 
 	if (status)
 		return status;
-	status = job_find(c, job, &seq, &state, e);
-	if (!status)
-		status = job_add_event(c, seq, level, code, message, data, e);
+	status = job_add_event(c, seq, level, code, message, data, e);
 	return write_end(s, status, e);
 }
 
@@ -79,20 +77,16 @@ store_event_list(struct store *s, const char *job, uint64_t after_seq, size_t li
 	struct conn *c;
 	void *list;
 	int64_t seq;
-	enum status status = read_begin(s, &c, e);
+	enum status status = job_read_begin(s, job, job_find, &c, &seq, &state, e);
 
 	if (status)
 		return status;
-	status = job_find(c, job, &seq, &state, e);
-	if (!status) {
-		q = query_new(c,
-			"SELECT seq, time, level, code, message, data FROM job_event WHERE job = ?1 AND seq > ?2 "
-			"ORDER BY seq LIMIT ?3");
-		query_int(&q, seq);
-		query_limit(&q, after_seq);
-		query_limit(&q, limit);
-		status = list_rows(&q, &kind, &list, n, e);
-	}
+	q = query_new(c, "SELECT seq, time, level, code, message, data FROM job_event WHERE job = ?1 AND seq > ?2 "
+			 "ORDER BY seq LIMIT ?3");
+	query_int(&q, seq);
+	query_limit(&q, after_seq);
+	query_limit(&q, limit);
+	status = list_rows(&q, &kind, &list, n, e);
 	if (!status)
 		*out = list;
 	return read_end(s, c, status);
@@ -108,11 +102,10 @@ store_metric_add(struct store *s, const char *job, size_t step, const char *cons
 	int64_t seq;
 	struct query q;
 	struct conn *c;
-	enum status status = write_begin(s, &c, e);
+	enum status status = job_write_begin(s, job, job_find, &c, &seq, &state, e);
 
 	if (status)
 		return status;
-	status = job_find(c, job, &seq, &state, e);
 	for (size_t i = 0; i < n && !status; i++) {
 		if (!isfinite(values[i]))
 			continue;
@@ -159,19 +152,16 @@ store_metric_list(struct store *s, const char *job, size_t from, size_t limit, s
 	struct conn *c;
 	void *list;
 	int64_t seq;
-	enum status status = read_begin(s, &c, e);
+	enum status status = job_read_begin(s, job, job_find, &c, &seq, &state, e);
 
 	if (status)
 		return status;
-	status = job_find(c, job, &seq, &state, e);
-	if (!status) {
-		q = query_new(c, "SELECT step, name, value FROM job_metric WHERE job = ?1 AND step >= ?2 "
-				 "ORDER BY step, name LIMIT ?3");
-		query_int(&q, seq);
-		query_limit(&q, from);
-		query_limit(&q, limit);
-		status = list_rows(&q, &kind, &list, n, e);
-	}
+	q = query_new(c, "SELECT step, name, value FROM job_metric WHERE job = ?1 AND step >= ?2 "
+			 "ORDER BY step, name LIMIT ?3");
+	query_int(&q, seq);
+	query_limit(&q, from);
+	query_limit(&q, limit);
+	status = list_rows(&q, &kind, &list, n, e);
 	if (!status)
 		*out = list;
 	return read_end(s, c, status);

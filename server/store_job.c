@@ -152,6 +152,30 @@ job_find_at_work(struct conn *c, const char *id, int64_t *seq, enum job_state *s
 	return status;
 }
 
+enum status
+job_write_begin(struct store *s, const char *id, job_finder *find, struct conn **c, int64_t *seq, enum job_state *state,
+	struct err *e)
+{
+	enum status status = write_begin(s, c, e);
+
+	if (status)
+		return status;
+	status = find(*c, id, seq, state, e);
+	return status ? write_end(s, status, e) : OK;
+}
+
+enum status
+job_read_begin(struct store *s, const char *id, job_finder *find, struct conn **c, int64_t *seq, enum job_state *state,
+	struct err *e)
+{
+	enum status status = read_begin(s, c, e);
+
+	if (status)
+		return status;
+	status = find(*c, id, seq, state, e);
+	return status ? read_end(s, *c, status) : OK;
+}
+
 /* Jobs ----------------------------------------------------------------------------------------------------------- */
 
 static enum status
@@ -347,13 +371,10 @@ store_job_progress(struct store *s, const char *id, const struct job_progress *p
 	int64_t seq;
 	struct query q;
 	struct conn *c;
-	enum status status = write_begin(s, &c, e);
+	enum status status = job_write_begin(s, id, job_find_at_work, &c, &seq, &state, e);
 
 	if (status)
 		return status;
-	status = job_find_at_work(c, id, &seq, &state, e);
-	if (status)
-		return write_end(s, status, e);
 	q = query_new(c, "UPDATE job SET phase = ?2, step = ?3, steps = ?4, metrics = coalesce(?5, metrics), "
 			 "worked = max(worked, ?6), seconds_left = ?7, state = CASE WHEN state = 'validating' "
 			 "AND ?2 <> '" JOB_PREPARING "' THEN 'running' ELSE state END WHERE seq = ?1");
@@ -389,13 +410,11 @@ store_checkpoint_put(struct store *s, const char *job, const void *bytes, size_t
 	enum job_state state;
 	int64_t seq;
 	struct conn *c;
-	enum status status = write_begin(s, &c, e);
+	enum status status = job_write_begin(s, job, job_find_at_work, &c, &seq, &state, e);
 
 	if (status)
 		return status;
-	status = job_find_at_work(c, job, &seq, &state, e);
-	if (!status)
-		status = checkpoint_put(c, seq, bytes, n, e);
+	status = checkpoint_put(c, seq, bytes, n, e);
 	return write_end(s, status, e);
 }
 
@@ -406,13 +425,10 @@ store_checkpoint_get(struct store *s, const char *job, struct buf *out, struct e
 	int64_t seq;
 	struct query q;
 	struct conn *c;
-	enum status status = read_begin(s, &c, e);
+	enum status status = job_read_begin(s, job, job_find, &c, &seq, &state, e);
 
 	if (status)
 		return status;
-	status = job_find(c, job, &seq, &state, e);
-	if (status)
-		return read_end(s, c, status);
 	q = query_new(c, "SELECT bytes FROM checkpoint WHERE job = ?1");
 	query_int(&q, seq);
 	if (query_row(&q))
@@ -525,13 +541,10 @@ change_state(struct store *s, const char *id, const struct change changes[N_JOB_
 	const struct change *change;
 	int64_t seq;
 	struct conn *c;
-	enum status status = write_begin(s, &c, e);
+	enum status status = job_write_begin(s, id, job_find, &c, &seq, &from, e);
 
 	if (status)
 		return status;
-	status = job_find(c, id, &seq, &from, e);
-	if (status)
-		return write_end(s, status, e);
 	change = &changes[from];
 	if (change->impossible && from == JOB_CANCELLING)
 		status = err_set(e, ERR_CONFLICT, "job_cancelling", "job %.40s is being cancelled", id);
@@ -585,11 +598,10 @@ store_job_succeed(struct store *s, const char *id, const char *metrics, const ch
 	struct conn *c;
 	enum status status = store_new_id("mdl_", model, e);
 
-	if (status || (status = write_begin(s, &c, e)))
+	if (status || (status = job_write_begin(s, id, job_find_at_work, &c, &seq, &state, e)))
 		return status;
 	snprintf(data, sizeof data, "{\"model\":\"%s\"}", model);
-	status = job_find_at_work(c, id, &seq, &state, e);
-	if (!status && state == JOB_CANCELLING)
+	if (state == JOB_CANCELLING)
 		status = err_set(e, ERR_CONFLICT, "job_cancelling", "job %.40s is being cancelled", id);
 	if (!status)
 		status = model_of_job(c, model, seq, dataset_name, model_summary, bundle, n, e);
@@ -613,12 +625,11 @@ store_job_complete(struct store *s, const char *id, const char *metrics, const v
 	enum job_state state;
 	int64_t seq;
 	struct conn *c;
-	enum status status = write_begin(s, &c, e);
+	enum status status = job_write_begin(s, id, job_find_at_work, &c, &seq, &state, e);
 
 	if (status)
 		return status;
-	status = job_find_at_work(c, id, &seq, &state, e);
-	if (!status && state == JOB_CANCELLING)
+	if (state == JOB_CANCELLING)
 		status = err_set(e, ERR_CONFLICT, "job_cancelling", "job %.40s is being cancelled", id);
 	if (!status)
 		status = result_append(c, seq, rest, n, e);
@@ -634,13 +645,11 @@ end_at_work(struct store *s, const char *id, const struct end *end, struct err *
 	enum job_state state;
 	int64_t seq;
 	struct conn *c;
-	enum status status = write_begin(s, &c, e);
+	enum status status = job_write_begin(s, id, job_find_at_work, &c, &seq, &state, e);
 
 	if (status)
 		return status;
-	status = job_find_at_work(c, id, &seq, &state, e);
-	if (!status)
-		status = end_job(c, seq, end, e);
+	status = end_job(c, seq, end, e);
 	status = write_end(s, status, e);
 	if (!status)
 		housekeeper_wake(s); /* for what there is of a result */
@@ -686,13 +695,11 @@ store_job_requeue(struct store *s, const char *id, struct err *e)
 	enum job_state state;
 	int64_t seq;
 	struct conn *c;
-	enum status status = write_begin(s, &c, e);
+	enum status status = job_write_begin(s, id, job_find_at_work, &c, &seq, &state, e);
 
 	if (status)
 		return status;
-	status = job_find_at_work(c, id, &seq, &state, e);
-	if (!status)
-		status = let_go(c, seq, state, "requeued", "the job waits to be taken up again", e);
+	status = let_go(c, seq, state, "requeued", "the job waits to be taken up again", e);
 	return write_end(s, status, e);
 }
 
@@ -740,12 +747,11 @@ store_job_delete(struct store *s, const char *id, struct err *e)
 	enum job_state state;
 	int64_t seq;
 	struct conn *c;
-	enum status status = write_begin(s, &c, e);
+	enum status status = job_write_begin(s, id, job_find, &c, &seq, &state, e);
 
 	if (status)
 		return status;
-	status = job_find(c, id, &seq, &state, e);
-	if (!status && !job_state_ended(state))
+	if (!job_state_ended(state))
 		status = err_set(e, ERR_CONFLICT, "job_not_finished", "job %.40s is %s: cancel it first", id,
 			job_state_name(state));
 	if (!status)

@@ -196,10 +196,15 @@ enum status model_of_job(struct conn *c, const char *id, int64_t job, const char
 	const void *bundle, size_t n, struct err *e);
 /* Jobs, within a transaction --------------------------------------------------------------------------------------- */
 
-/* The job's row number and state; ERR_NOT_FOUND. */
-enum status job_find(struct conn *c, const char *id, int64_t *seq, enum job_state *state, struct err *e);
-/* The same, for what only a job that a worker has may do: ERR_CONFLICT "job_not_running". */
-enum status job_find_at_work(struct conn *c, const char *id, int64_t *seq, enum job_state *state, struct err *e);
+/* The job's row number and state: of any job, ERR_NOT_FOUND; of one that a worker has, ERR_CONFLICT "job_not_running".
+ */
+typedef enum status job_finder(struct conn *c, const char *id, int64_t *seq, enum job_state *state, struct err *e);
+job_finder job_find, job_find_at_work;
+/* Begins a transaction about the job; where it is not found, or not at work, there is none. End it as any other. */
+enum status job_write_begin(struct store *s, const char *id, job_finder *find, struct conn **c, int64_t *seq,
+	enum job_state *state, struct err *e);
+enum status job_read_begin(struct store *s, const char *id, job_finder *find, struct conn **c, int64_t *seq,
+	enum job_state *state, struct err *e);
 enum status job_add_event(struct conn *c, int64_t job, const char *level, const char *code, const char *message,
 	const char *data, struct err *e);
 enum status checkpoint_put(struct conn *c, int64_t job, const void *bytes, size_t n, struct err *e);

@@ -109,11 +109,9 @@ store_result_append(struct store *s, const char *job, const void *bytes, size_t 
 	struct conn *c;
 	enum status status = check_room(s, n, e);
 
-	if (status || (status = write_begin(s, &c, e)))
+	if (status || (status = job_write_begin(s, job, job_find_at_work, &c, &seq, &state, e)))
 		return status;
-	status = job_find_at_work(c, job, &seq, &state, e);
-	if (!status)
-		status = result_append(c, seq, bytes, n, e);
+	status = result_append(c, seq, bytes, n, e);
 	if (!status)
 		status = checkpoint_put(c, seq, checkpoint, n_checkpoint, e);
 	return write_end(s, status, e);
