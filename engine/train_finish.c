@@ -14,12 +14,14 @@
 
 /*
  * Where the weights of a blend are drawn to: this sum, for networks that know their few labels by heart are sure of
- * themselves beyond reason, and of it the method's network the share kappa, within bounds. Kappa says how far it agrees
- * with the baseline on unlabelled rows, beyond chance: it mostly does, and differs where the unlabelled rows taught it
- * better; where the classes are no clusters at all it goes astray, and the two have nothing in common.
+ * themselves beyond reason, and of it the method's network a share by Cohen's kappa, which says how far it agrees with
+ * the baseline on unlabelled rows, beyond chance. Where the classes are clusters the two agree on four rows of five and
+ * more, and differ where the unlabelled rows taught the method better; where they are none it goes astray, and the two
+ * have ever less in common.
  */
 #define PRIOR_SUM 0.5
 #define LEAST_SHARE 0.001
+#define MOST_SHARE 0.97
 
 /* Unlabelled rows whose answers are asked for, and how many probabilities that may make; how strongly the labelled
  * rows' own shares of the classes hold. */
@@ -143,6 +145,14 @@ cross_fitted(const struct trainer *t, const struct members *m)
 	return d;
 }
 
+static double
+share_of_method(double kappa)
+{
+	double share = fmax(0.8 * kappa, 2.5 * kappa - 1); /* the latter from 0.6 on, and all of it at 0.8 */
+
+	return fmin(fmax(share, LEAST_SHARE), MOST_SHARE);
+}
+
 /* The weights, and where they are drawn to. Without answers for labels unseen the one is the other, and a single
  * network is taken at its word. */
 static enum status
@@ -156,7 +166,7 @@ weigh(const struct trainer *t, const struct members *m, double *prior, struct tr
 		r->agreement = 1;
 		if (m->n_asked && (s = agreement(m, d.n_classes, &r->agreement, e)))
 			return s;
-		prior[1] = PRIOR_SUM * fmin(fmax(r->agreement, LEAST_SHARE), 1 - LEAST_SHARE);
+		prior[1] = PRIOR_SUM * share_of_method(r->agreement);
 		prior[0] = PRIOR_SUM - prior[1];
 	}
 	if (t->n_folds)
