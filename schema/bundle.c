@@ -14,7 +14,7 @@
 #include "schema/predictor_pool.h"
 #include "schema/utf8.h"
 
-enum { MAGIC_SIZE = 8, VERSION = 3 };
+enum { MAGIC_SIZE = 8, PLAIN_VERSION = 3, READING_VERSION = 4 };
 static const char magic[MAGIC_SIZE + 1] = "VERADMDL";
 
 void
@@ -30,6 +30,7 @@ bundle_free(struct bundle *b)
 	free(b->label);
 	free(b->label_column);
 	free(b->report);
+	reading_release(&b->reading);
 	free(b);
 }
 
@@ -43,9 +44,13 @@ enum status
 bundle_write(const struct bundle *b, struct buf *out, struct err *e)
 {
 	const char *label_column = b->label_column ? b->label_column : ""; /* no column of a table is called that */
+	const bool plain = reading_is_default(&b->reading);
+	char *reading = plain ? NULL : reading_to_json(&b->reading);
 	struct buf payload = {0};
 	enum status s;
 
+	if (!plain && !reading)
+		return err_nomem(e);
 	assert(encoder_n_features(b->encoder) == model_n_features(b->model));
 	assert((b->n_classes ? b->n_classes : 1) == model_n_classes(b->model));
 	encoder_write(b->encoder, &payload);
@@ -55,10 +60,13 @@ bundle_write(const struct bundle *b, struct buf *out, struct err *e)
 		buf_put_text(&payload, b->label[k], strlen(b->label[k]));
 	buf_put_text(&payload, label_column, strlen(label_column));
 	buf_put_text(&payload, b->report, strlen(b->report));
+	if (reading)
+		buf_put_text(&payload, reading, strlen(reading));
+	free(reading);
 
 	if (!(s = buf_status(&payload, e))) {
 		buf_put(out, magic, MAGIC_SIZE);
-		buf_put_u32(out, VERSION);
+		buf_put_u32(out, plain ? PLAIN_VERSION : READING_VERSION);
 		buf_put_u64(out, payload.len);
 		buf_put_u64(out, checksum64(payload.data, payload.len));
 		buf_put(out, payload.data, payload.len);
@@ -86,7 +94,7 @@ corrupt(struct err *e, const char *what)
 
 /* The payload, checked against length and checksum. */
 static enum status
-read_header(const void *bytes, size_t n, struct reader *payload, struct err *e)
+read_header(const void *bytes, size_t n, struct reader *payload, uint32_t *out_version, struct err *e)
 {
 	struct reader in = reader_over(bytes, n);
 	uint64_t length, checksum;
@@ -100,17 +108,20 @@ read_header(const void *bytes, size_t n, struct reader *payload, struct err *e)
 	checksum = reader_u64(&in);
 	if (in.failed)
 		return corrupt(e, "they end within the header");
-	if (version != VERSION)
+	if (version < PLAIN_VERSION || version > READING_VERSION)
 		return err_set(e, ERR_CONFLICT, "unsupported_model_version",
-			"the model is of format version %lu, and this program reads version %d: it takes %s verad, or "
-			"training again",
-			(unsigned long)version, VERSION, version < VERSION ? "an older" : "a newer");
+			"the model is of format version %lu, and this program reads versions %d to %d: it takes %s "
+			"verad, "
+			"or training again",
+			(unsigned long)version, PLAIN_VERSION, READING_VERSION,
+			version < PLAIN_VERSION ? "an older" : "a newer");
 	if (length != reader_left(&in))
 		return corrupt(
 			e, length > reader_left(&in) ? "they were cut short" : "there are more than there should be");
 	if (checksum != checksum64(in.p, (size_t)length))
 		return corrupt(e, "the checksum does not match");
 	*payload = in;
+	*out_version = version;
 	return OK;
 }
 
@@ -156,7 +167,24 @@ read_labels(struct reader *in, struct bundle *b, struct err *e)
 }
 
 static enum status
-read_payload(struct reader *in, struct bundle *b, struct err *e)
+read_reading(struct reader *in, struct bundle *b, struct err *e)
+{
+	char *text = read_utf8(in);
+	struct err why;
+	enum status s;
+
+	if (!text)
+		return corrupt(e, "how cells are read is not readable");
+	if ((s = reading_from_json(text, &b->reading, &why)) == ERR_NOMEM)
+		s = err_nomem(e);
+	else if (s)
+		s = corrupt(e, "how cells are read makes no sense");
+	free(text);
+	return s;
+}
+
+static enum status
+read_payload(struct reader *in, uint32_t version, struct bundle *b, struct err *e)
 {
 	struct err ignored;
 	enum status s;
@@ -177,6 +205,8 @@ read_payload(struct reader *in, struct bundle *b, struct err *e)
 	}
 	if (b->n_classes && !b->label_column)
 		return corrupt(e, "the label column has no name");
+	if (version == READING_VERSION && (s = read_reading(in, b, e)))
+		return s;
 	return reader_left(in) ? corrupt(e, "there are more than there should be") : OK;
 }
 
@@ -185,14 +215,15 @@ bundle_read(const void *bytes, size_t n, struct bundle **out, struct err *e)
 {
 	struct bundle *b = NULL;
 	struct reader in;
+	uint32_t version = 0;
 	enum status s;
 
-	if ((s = read_header(bytes, n, &in, e)))
+	if ((s = read_header(bytes, n, &in, &version, e)))
 		return s;
 	b = calloc(1, sizeof *b);
 	if (!b)
 		return err_nomem(e);
-	if ((s = read_payload(&in, b, e))) {
+	if ((s = read_payload(&in, version, b, e))) {
 		bundle_free(b);
 		return s;
 	}

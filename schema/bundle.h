@@ -3,8 +3,9 @@
  *
  * A model trained without labels has none: it scores rows, and what asks it for labels gets ERR_CONFLICT "no_classes".
  *
- * Format: "VERADMDL", u32 version, u64 payload length, u64 checksum, payload; little-endian. A bundle is const once
- * made; any number of threads may use it, each with a predictor of its own.
+ * Format: "VERADMDL", u32 version, u64 payload length, u64 checksum, payload; little-endian. The payload of version 4
+ * ends in how cells are read; where they are read by default it is left out, and the version is 3. A bundle is const
+ * once made; any number of threads may use it, each with a predictor of its own.
  */
 #ifndef VERAD_SCHEMA_BUNDLE_H
 #define VERAD_SCHEMA_BUNDLE_H
@@ -13,6 +14,7 @@
 
 #include "engine/model.h"
 #include "schema/encode.h"
+#include "schema/reading.h"
 
 /* Counts what is answered, whatever way the rows come in. */
 struct prediction_tally {
@@ -27,6 +29,7 @@ struct bundle {
 	struct model *model;     /* owned */
 	size_t n_classes;        /* 0: trained without labels, and the network has one output; else at least 2 */
 	char **label;            /* [n_classes], owned; class k's text */
+	struct reading reading;  /* of the table it was trained on, and so of rows to predict */
 	char *label_column;      /* owned; ignored when it comes along in rows to predict; NULL: the table had none */
 	char *report;            /* owned JSON object: parameters, data, measures, baseline, warnings, versions */
 	struct prediction_tally *tally; /* borrowed; NULL: nobody counts */
@@ -86,8 +89,9 @@ size_t predictor_find_column(const struct predictor *p, const char *name, size_t
 /*
  * The batch in the making: one row after another, cells by index into the declared columns. line (0 = none) is for
  * errors. A cell that is never set is missing, as an empty text is; one of a column that is not read does nothing. Text
- * that is no number in a number column: ERR_DATA "not_a_number" with line and column (the message has the column alone:
- * the caller knows whether it counts lines or rows). A number in a text column is taken as its shortest text.
+ * that is no number in a number column, and none that stands for a missing cell there (reading.h): ERR_DATA
+ * "not_a_number" with line and column (the message has the column alone: the caller knows whether it counts lines or
+ * rows). A number in a text column is taken as its shortest text.
  */
 enum { PREDICTOR_BATCH = 1024 };
 /* PREDICTOR_BATCH rows wait, or fewer of a wide table or with long texts: call predictor_answer before more. */
@@ -117,7 +121,8 @@ struct warning {
 enum status predictor_warnings(const struct predictor *p, struct warning **out, size_t *n, struct err *e); /* free() */
 
 /*
- * CSV in, CSV out: feeds pieces, appends answers to `out` as they come (header line included). Columns of the output:
+ * CSV in, CSV out, the former written as usual, or with the delimiter and the quote of the table that the model was
+ * trained on: feeds pieces, appends answers to `out` as they come (header line included). Columns of the output:
  * label, probability.<class> each, ood.score, ood.p_value, ood.is_ood ("true"/"false"); without labels the last three.
  * Attributions follow them, as ood.reference_score and ood.attribution.<column> each.
  * A header without a row below it is ERR_DATA "no_rows". After an error `out` holds answers to the rows before it.

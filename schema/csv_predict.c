@@ -13,6 +13,8 @@ struct csv_predictor {
 	const struct bundle *bundle; /* borrowed */
 	unsigned include;            /* enum include */
 	bool as_json, limited;
+	bool begun;      /* the header's first line has been seen, and what its characters are is decided */
+	struct buf head; /* until then */
 	struct buf *out; /* borrowed for the call in progress */
 	size_t n_rows, n_answered;
 };
@@ -195,6 +197,9 @@ csv_predictor_new(const struct bundle *b, unsigned include, struct csv_predictor
 		csv_predictor_free(p);
 		return s;
 	}
+	p->begun = ingest_options_delimiter(&b->reading.options) == ',';
+	if (p->begun)
+		csv_set_dialect(p->csv, ',', ingest_options_quote(&b->reading.options));
 	*out = p;
 	return OK;
 }
@@ -218,7 +223,43 @@ csv_predictor_free(struct csv_predictor *p)
 		return;
 	csv_reader_free(p->csv);
 	predictor_free(p->predictor);
+	buf_release(&p->head);
 	free(p);
+}
+
+static size_t
+count(const struct buf *text, char c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text->len && text->data[i] != '\n'; i++)
+		n += text->data[i] == (unsigned char)c;
+	return n;
+}
+
+/* The rows may be written as the table was that the model was trained on, or as CSV usually is: the header tells. */
+static enum status
+begin(struct csv_predictor *p, struct err *e)
+{
+	const struct ingest_options *table = &p->bundle->reading.options;
+
+	p->begun = true;
+	if (count(&p->head, ingest_options_delimiter(table)) > count(&p->head, ','))
+		csv_set_dialect(p->csv, ingest_options_delimiter(table), ingest_options_quote(table));
+	return csv_feed(p->csv, p->head.data, p->head.len, e);
+}
+
+static enum status
+feed(struct csv_predictor *p, const void *bytes, size_t n, struct err *e)
+{
+	const size_t longest = 1 << 20; /* that is worth waiting for */
+
+	if (p->begun)
+		return csv_feed(p->csv, bytes, n, e);
+	buf_put(&p->head, bytes, n);
+	if (buf_status(&p->head, e))
+		return e->status;
+	return memchr(bytes, '\n', n) || p->head.len >= longest ? begin(p, e) : OK;
 }
 
 enum status
@@ -227,7 +268,7 @@ csv_predictor_feed(struct csv_predictor *p, const void *bytes, size_t n, struct 
 	enum status s;
 
 	p->out = out;
-	s = csv_feed(p->csv, bytes, n, e);
+	s = feed(p, bytes, n, e);
 	p->out = NULL;
 	return s;
 }
@@ -252,7 +293,9 @@ csv_predictor_finish(struct csv_predictor *p, struct buf *out, size_t *n_rows, s
 	enum status s;
 
 	p->out = out;
-	s = csv_finish(p->csv, e);
+	s = p->begun ? OK : begin(p, e);
+	if (!s)
+		s = csv_finish(p->csv, e);
 	if (!s && !p->n_rows)
 		s = err_set(e, ERR_DATA, "no_rows", "the table has a header and no rows below it");
 	if (!s)

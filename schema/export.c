@@ -39,12 +39,13 @@ export_write(const struct bundle *b, enum export_format format, size_t max_bytes
 	static const char *const score[N_OOD_SCORES] = {"energy", "max_probability", "gradient_norm"};
 	const size_t before = out->len;
 	struct buf classes = {0};
-	char *columns = NULL, fpr[32];
+	char *columns = NULL, *reading = reading_to_json(&b->reading), fpr[32];
 	enum status s;
 
 	put_classes(b, &classes);
 	fpr[number_format(fpr, b->model->target_fpr)] = '\0';
-	if (!(s = buf_status(&classes, e)) && !(s = describe_columns(b, &columns, e))) {
+	s = reading ? buf_status(&classes, e) : err_nomem(e);
+	if (!s && !(s = describe_columns(b, &columns, e))) {
 		const struct export_note note[] = {
 			{"classes", (const char *)classes.data},
 			{"label_column", b->label_column ? b->label_column : ""},
@@ -52,8 +53,9 @@ export_write(const struct bundle *b, enum export_format format, size_t max_bytes
 			{"ood_score", score[b->model->ood_score]},
 			{"target_fpr", fpr},
 			{"report", b->report},
+			{"reading", reading},
 		};
-		const size_t n = sizeof note / sizeof *note;
+		const size_t n = sizeof note / sizeof *note - reading_is_default(&b->reading);
 
 		s = format == EXPORT_ONNX ? onnx_write(b, note, n, max_bytes, out, e)
 					  : safetensors_write(b, note, n, max_bytes, out, e);
@@ -61,6 +63,7 @@ export_write(const struct bundle *b, enum export_format format, size_t max_bytes
 	if (s)
 		out->len = before;
 	free(columns);
+	free(reading);
 	buf_release(&classes);
 	return s;
 }

@@ -16,7 +16,7 @@ enum export_format { EXPORT_ONNX, EXPORT_SAFETENSORS, N_EXPORT_FORMATS };
 extern const char *const export_format_names[N_EXPORT_FORMATS + 1]; /* NULL-terminated; suffixes of file names too */
 
 /* What both have beside their numbers: "classes" and "columns" (JSON arrays), "label_column", "ood_score" (its kind),
- * "target_fpr", "report" (JSON). */
+ * "target_fpr", "report" (JSON); and "reading" (JSON) where cells are not read by default. */
 struct export_note {
 	const char *key, *text;
 };

@@ -31,6 +31,8 @@ struct ingest {
 	struct ingest_options options;
 	const char *label_name; /* of the options; NULL: none */
 	char decimal;
+	double na_number[INGEST_MAX_LISTED]; /* [n_na_numbers]: numbers that stand for a missing cell */
+	size_t n_na_numbers;
 	struct csv_limits limits;
 	struct ingest_sink sink;
 	struct csv *csv;
@@ -451,6 +453,15 @@ is_missing(const struct ingest *g, enum cell_kind kind, const struct csv_cell *c
 	return !cell->len || ingest_options_missing(&g->options, kind, cell->text, cell->len);
 }
 
+static bool
+is_na_number(const struct ingest *g, double v)
+{
+	for (size_t k = 0; k < g->n_na_numbers; k++)
+		if (g->na_number[k] == v)
+			return true;
+	return false;
+}
+
 /* Of a stream that is to be read again anyway: which other columns are not of numbers? */
 static enum status
 scout(struct ingest *g, const struct csv_cell *cell, size_t n, uint64_t line)
@@ -513,6 +524,8 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 				return at_column(why, line, name);
 			}
 		}
+		if (is_na_number(g, v))
+			v = NAN;
 		if (g->summary.column[i].role != ROLE_WEIGHT || v >= 0)
 			continue;
 		err_set(why, ERR_DATA, "bad_weight",
@@ -588,8 +601,13 @@ on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct e
 		return e->status;
 	for (size_t i = 0; i < n; i++) {
 		if (g->types[i] == COLUMN_NUMBER &&
-			number_parse_amid(cell[i].text, cell[i].len, decimal, &slot[i * TILE]))
+			number_parse_amid(cell[i].text, cell[i].len, decimal, &slot[i * TILE])) {
+			if (g->n_na_numbers && is_na_number(g, slot[i * TILE])) {
+				slot[i * TILE] = NAN;
+				t->column[i].n_missing++;
+			}
 			continue;
+		}
 		if (put_cell(g, i, &cell[i], line, e))
 			return e->status;
 		if (g->again)
@@ -652,6 +670,7 @@ ingest_new(const struct ingest_options *options, const struct csv_limits *limits
 		goto out;
 	g->label_name = ingest_options_label(&g->options);
 	g->decimal = ingest_options_decimal(&g->options);
+	g->n_na_numbers = ingest_options_na_numbers(&g->options, g->na_number);
 	if ((s = start(g, e)))
 		goto out;
 	*out = g;

@@ -352,6 +352,17 @@ ingest_options_assumed(const struct ingest_options *o, enum cell_kind kind, cons
 	return !o->na_given && kind != CELL_TEXT && usual_na(text, len) && !is_listed(o, kind, text, len);
 }
 
+size_t
+ingest_options_na_numbers(const struct ingest_options *o, double *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->na_values.n; i++)
+		n += number_parse_marked(
+			o->na_values.text[i], strlen(o->na_values.text[i]), ingest_options_decimal(o), &out[n]);
+	return n;
+}
+
 /* ---- from text --------------------------------------------------------------------------------------------------- */
 
 static enum status

@@ -10,8 +10,9 @@
  *   na_values          the texts that stand for a missing cell, beside the empty one, which always does. Left to the
  *                      defaults, the usual spellings (INGEST_USUAL_NA) are missing in columns of numbers and in the
  *                      label column, and texts like any other in columns of text, where "NA" may be Namibia. A list
- *                      holds for every column, exactly as it is written; an empty list leaves the empty cell alone.
- *                      Columns declared to be of dates or of yes and no are as columns of numbers in this.
+ *                      holds for every column, exactly as it is written, and in columns of numbers a number in it for
+ *                      each spelling of that number; an empty list leaves the empty cell alone. Columns declared to be
+ *                      of dates or of yes and no are as columns of numbers in this, but for other spellings of numbers.
  *                      Spaces around a cell of numbers do not count, and nothing but spaces is an empty cell there.
  *   unlabelled_values  further texts that, as a label, mean that there is none. "-1" is a class unless it is listed.
  *   columns            for single columns, by name: a role, a type, or both
@@ -97,6 +98,9 @@ enum cell_kind { CELL_NUMBER, CELL_TEXT, CELL_LABEL };
 bool ingest_options_missing(const struct ingest_options *o, enum cell_kind kind, const char *text, size_t len);
 /* Is it one only by being spelled as usual, although nobody listed it? */
 bool ingest_options_assumed(const struct ingest_options *o, enum cell_kind kind, const char *text, size_t len);
+
+/* The listed missing values that are numbers, into out[INGEST_MAX_LISTED]; returns how many. */
+size_t ingest_options_na_numbers(const struct ingest_options *o, double *out);
 
 /* The usual spellings of a missing value. */
 #define INGEST_USUAL_NA "NA, N/A, n/a, #N/A, <NA>, NaN, nan, NAN, NULL, Null, null, ?"

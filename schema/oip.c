@@ -489,9 +489,9 @@ take_cell(struct request *q, struct tensor *t, size_t column, struct err *e)
 	struct tensor_cell v;
 	enum status s = tensor_next(t, &v, e);
 
-	if (!s && v.kind == CELL_NUMBER)
+	if (!s && v.kind == TENSOR_CELL_NUMBER)
 		s = predictor_cell_number(q->predictor, column, v.number, e);
-	else if (!s && v.kind == CELL_TEXT)
+	else if (!s && v.kind == TENSOR_CELL_TEXT)
 		s = predictor_cell_text(q->predictor, column, v.text, v.len, e);
 	return s;
 }

@@ -498,7 +498,7 @@ onnx_write(const struct bundle *b, const struct export_note *note, size_t n_note
 	if ((s = buf_status(&prefix, e)))
 		goto out;
 	p.g.prefix = (const char *)prefix.data;
-	if (!(s = onnx_encode(&p.g, b->encoder, &p.x, e)) && !(s = put_answers(&p, e)))
+	if (!(s = onnx_encode(&p.g, b->encoder, &b->reading, &p.x, e)) && !(s = put_answers(&p, e)))
 		s = onnx_graph_write(&p.g,
 			"A model of verad: cells in; labels, probabilities and out-of-distribution "
 			"scores out.",

@@ -65,6 +65,7 @@ struct numbers {
 	size_t n; /* columns of numbers that have features */
 	size_t *input;
 	struct encoder_features *features;
+	bool *is_date;
 
 	size_t n_scaled, n_linear;
 	size_t filled; /* [N, n] the cells, those missing as their columns' medians */
@@ -268,13 +269,20 @@ out:
 
 /* All cells of numbers as [N, n], and what is missing among them. */
 static void
-gather_cells(struct onnx_graph *g, struct numbers *q)
+gather_cells(struct onnx_graph *g, struct numbers *q, const struct reading *reading)
 {
-	size_t cells = onnx_concat(g, q->input, q->n);
+	size_t cells = onnx_concat(g, q->input, q->n), listed;
 
+	q->absent = onnx_op(g, "IsNaN", cells, 0, 0);
+	for (size_t k = 0; k < reading->n_na_numbers; k++) {
+		for (size_t i = 0; i < q->n; i++) /* a date has no such number: NaN equals nothing */
+			q->v[i] = q->is_date[i] ? NAN : reading->na_number[k];
+		listed = onnx_doubles(g, onnx_namef("missing_%zu", k).text, (struct onnx_shape){{q->n}}, q->v);
+		listed = onnx_op(g, "Equal", cells, listed, 0);
+		q->absent = onnx_op(g, "Or", q->absent, listed, 0);
+	}
 	for (size_t i = 0; i < q->n; i++)
 		q->v[i] = q->features[i].scale ? q->features[i].scale->median : 0;
-	q->absent = onnx_op(g, "IsNaN", cells, 0, 0);
 	q->filled = onnx_op(
 		g, "Where", q->absent, onnx_doubles(g, "medians", (struct onnx_shape){{q->n}}, q->v), cells);
 }
@@ -333,12 +341,12 @@ in_order(struct onnx_graph *g, struct numbers *q, size_t all, size_t n, size_t n
 }
 
 static enum status
-encode_numbers(struct onnx_graph *g, struct numbers *q, size_t *out, struct err *e)
+encode_numbers(struct onnx_graph *g, struct numbers *q, const struct reading *reading, size_t *out, struct err *e)
 {
 	size_t scaled[2], n = 0, dense[4], n_dense = 0, n_missing, quantile, missing, n_angles;
 	enum status s;
 
-	gather_cells(g, q);
+	gather_cells(g, q, reading);
 	for (size_t i = 0; i < q->n; i++)
 		q->n_scaled += q->features[i].scale != NULL;
 	if ((scaled[n] = scale_linear(g, q)))
@@ -369,11 +377,21 @@ struct texts {
 	size_t *block; /* [n] each [N, width] */
 };
 
+static bool
+stands_for_missing(const struct text_list *na, const char *text)
+{
+	bool found = !*text;
+
+	for (size_t i = 0; i < na->n && !found; i++)
+		found = !strcmp(na->text[i], text);
+	return found;
+}
+
 enum { MAX_SPELLINGS = 32 };
 
 /* Every spelling of yes and no for what the column calls "true" and "false"; other texts of it as they are. */
 static size_t
-spell_out(const struct dictionary *category, const char **key, int64_t *code)
+spell_out(const struct dictionary *category, const struct text_list *na, const char **key, int64_t *code)
 {
 	const char *text;
 	size_t n = 0;
@@ -383,13 +401,14 @@ spell_out(const struct dictionary *category, const char **key, int64_t *code)
 		const char *name = yes ? "true" : "false";
 		uint32_t k = dictionary_find(category, name, strlen(name));
 
-		if (k == TABLE_MISSING)
+		if (k == TABLE_MISSING || stands_for_missing(na, text))
 			continue;
 		key[n] = text;
 		code[n++] = (int64_t)k;
 	}
 	for (size_t k = 0; k < category->n; k++)
-		if (category->len[k] && !boolean_parse(category->text[k], category->len[k], &yes)) {
+		if (!stands_for_missing(na, category->text[k]) &&
+			!boolean_parse(category->text[k], category->len[k], &yes)) {
 			key[n] = category->text[k];
 			code[n++] = (int64_t)k;
 		}
@@ -397,12 +416,13 @@ spell_out(const struct dictionary *category, const char **key, int64_t *code)
 }
 
 static enum status
-encode_texts(struct onnx_graph *g, size_t input, const struct encoder_features *f, bool boolean, struct texts *t,
-	struct err *e)
+encode_texts(struct onnx_graph *g, size_t input, const struct encoder_features *f, bool boolean,
+	const struct text_list *na, struct texts *t, struct err *e)
 {
-	const size_t n = f->category->n, rest = f->width - 1;
-	const char **key = malloc((n + 1 + MAX_SPELLINGS) * sizeof *key);
-	int64_t *code = malloc((n + 1 + MAX_SPELLINGS) * sizeof *code);
+	const size_t n = f->category->n, rest = f->width - 1, n_most = n + na->n + 1 + MAX_SPELLINGS;
+	const int64_t absent = (int64_t)(f->missing ? n : rest);
+	const char **key = malloc(n_most * sizeof *key);
+	int64_t *code = malloc(n_most * sizeof *code);
 	size_t n_keys = 0, at, width;
 	enum status s = OK;
 
@@ -411,14 +431,18 @@ encode_texts(struct onnx_graph *g, size_t input, const struct encoder_features *
 		goto out;
 	}
 	for (size_t k = 0; k < n; k++) {
-		if (!f->category->len[k]) /* cannot come: an empty cell is a missing one */
+		if (stands_for_missing(na, f->category->text[k])) /* cannot come */
 			continue;
 		key[n_keys] = f->category->text[k];
 		code[n_keys++] = (int64_t)k;
 	}
-	n_keys = boolean ? spell_out(f->category, key, code) : n_keys;
+	n_keys = boolean ? spell_out(f->category, na, key, code) : n_keys;
 	key[n_keys] = "";
-	code[n_keys++] = (int64_t)(f->missing ? n : rest);
+	code[n_keys++] = absent;
+	for (size_t i = 0; i < na->n; i++) {
+		key[n_keys] = na->text[i];
+		code[n_keys++] = absent;
+	}
 	onnx_set_int(g, "default_int64", (int64_t)rest);
 	onnx_set_texts(g, "keys_strings", key, n_keys);
 	onnx_set_ints(g, "values_int64s", code, n_keys);
@@ -440,7 +464,8 @@ out:
 
 /* An input for every column wanted: those of numbers with features go to q, the others with features are encoded. */
 static enum status
-take_columns(struct onnx_graph *g, const struct encoder *c, struct numbers *q, struct texts *t, struct err *e)
+take_columns(struct onnx_graph *g, const struct encoder *c, const struct text_list *na, struct numbers *q,
+	struct texts *t, struct err *e)
 {
 	enum status s = OK;
 
@@ -458,8 +483,9 @@ take_columns(struct onnx_graph *g, const struct encoder *c, struct numbers *q, s
 			: type == COLUMN_DATE  ? "a date, as days since 1970-01-01 00:00 UTC; NaN where it is missing"
 					       : "a number; NaN where it is missing");
 		if (f.category) {
-			s = encode_texts(g, input, &f, type == COLUMN_BOOLEAN, t, e);
+			s = encode_texts(g, input, &f, type == COLUMN_BOOLEAN, na, t, e);
 		} else if (f.scale || f.missing) { /* cycles come with a scale */
+			q->is_date[q->n] = type == COLUMN_DATE;
 			q->input[q->n] = input;
 			q->features[q->n++] = f;
 		}
@@ -468,7 +494,7 @@ take_columns(struct onnx_graph *g, const struct encoder *c, struct numbers *q, s
 }
 
 enum status
-onnx_encode(struct onnx_graph *g, const struct encoder *c, size_t *x, struct err *e)
+onnx_encode(struct onnx_graph *g, const struct encoder *c, const struct reading *reading, size_t *x, struct err *e)
 {
 	const size_t n = encoder_n_columns(c);
 	size_t *block = calloc(n + 1, sizeof *block); /* the first is the dense one */
@@ -478,19 +504,21 @@ onnx_encode(struct onnx_graph *g, const struct encoder *c, size_t *x, struct err
 
 	q.input = calloc(n, sizeof *q.input);
 	q.features = calloc(n, sizeof *q.features);
+	q.is_date = calloc(n, sizeof *q.is_date);
 	q.v = calloc((1 + N_DATE_CYCLES) * n, sizeof *q.v);
 	q.at = calloc((2 + 2 * N_DATE_CYCLES) * n, sizeof *q.at);
-	if (!block || !q.input || !q.features || !q.v || !q.at)
+	if (!block || !q.input || !q.features || !q.is_date || !q.v || !q.at)
 		s = err_nomem(e);
 	else
-		s = take_columns(g, c, &q, &texts, e);
+		s = take_columns(g, c, &reading->options.na_values, &q, &texts, e);
 	if (!s && q.n)
-		s = encode_numbers(g, &q, block, e);
+		s = encode_numbers(g, &q, reading, block, e);
 	if (!s)
 		*x = q.n ? onnx_concat(g, block, texts.n + 1) : onnx_concat(g, texts.block, texts.n);
 	free(block);
 	free(q.input);
 	free(q.features);
+	free(q.is_date);
 	free(q.v);
 	free(q.at);
 	return s;

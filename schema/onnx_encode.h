@@ -4,15 +4,18 @@
  * An input for each column that rows must have, by its name and in the encoder's order: of numbers DOUBLE [N, 1], NaN
  * where the cell is missing; of texts STRING [N, 1], empty where it is. Numbers are scaled in double precision, as
  * verad does, since a date or an identifier has more digits than a float, and are floats from there on. All columns of
- * numbers are scaled at a time, so the graph does not grow with them.
+ * numbers are scaled at a time, so the graph does not grow with them. What stands for a missing cell by `reading` does
+ * in the graph.
  */
 #ifndef VERAD_SCHEMA_ONNX_ENCODE_H
 #define VERAD_SCHEMA_ONNX_ENCODE_H
 
 #include "schema/encode.h"
 #include "schema/onnx_graph.h"
+#include "schema/reading.h"
 
-enum status onnx_encode(struct onnx_graph *g, const struct encoder *c, size_t *x, struct err *e);
+enum status onnx_encode(
+	struct onnx_graph *g, const struct encoder *c, const struct reading *reading, size_t *x, struct err *e);
 
 /* A table of numbers in ascending order, or several of one length behind each other, that values are looked up in. */
 struct onnx_table {

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "engine/suggest.h"
-#include "schema/ingest_options.h"
 #include "schema/predictor_pool.h"
 
 enum {
@@ -374,14 +373,16 @@ not_a_number(const struct predictor *p, size_t column, const char *text, size_t 
 {
 	const char *name = p->table.column[column].name;
 
-	err_set(e, ERR_DATA, "not_a_number", "column \"%.*s\" is one of numbers, and \"%.*s\" is none", shown(name),
-		name, (int)text_cut(text, len, 60), text);
+	err_set(e, ERR_DATA, "not_a_number", "column \"%.*s\" is one of numbers%s, and \"%.*s\" is none", shown(name),
+		name, ingest_options_decimal(&p->bundle->reading.options) == ',' ? " with a decimal comma" : "",
+		(int)text_cut(text, len, 60), text);
 	return at_column(e, p->line, name);
 }
 
 enum status
 predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t len, struct err *e)
 {
+	const struct reading *as = &p->bundle->reading;
 	size_t j, row = p->table.n_rows - 1;
 	double v;
 
@@ -390,12 +391,15 @@ predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t
 	if (j == NOT_READ || !len)
 		return OK;
 	if (p->table.column[j].type != COLUMN_NUMBER) {
+		if (reading_misses_text(as, text, len))
+			return OK;
 		p->n_bytes += len;
 		return table_set_text(&p->table, j, row, text, len, e);
 	}
-	if (!number_parse(text, len, &v))
-		return usual_na(text, len) ? OK : not_a_number(p, j, text, len, e);
-	table_set_number(&p->table, j, row, v);
+	if (!reading_number(as, text, len, &v))
+		return not_a_number(p, j, text, len, e);
+	if (!isnan(v))
+		table_set_number(&p->table, j, row, v);
 	return OK;
 }
 
@@ -411,7 +415,8 @@ predictor_cell_number(struct predictor *p, size_t column, double v, struct err *
 		return OK;
 	if (p->table.column[j].type != COLUMN_NUMBER)
 		return predictor_cell_text(p, column, text, number_format(text, v), e);
-	table_set_number(&p->table, j, p->table.n_rows - 1, v);
+	if (!reading_misses_number(&p->bundle->reading, v))
+		table_set_number(&p->table, j, p->table.n_rows - 1, v);
 	return OK;
 }
 

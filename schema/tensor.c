@@ -112,13 +112,13 @@ next_of_json(struct tensor *t, struct tensor_cell *out, struct err *e)
 	case JSON_FALSE:
 		if (t->type != TENSOR_BOOL)
 			return wrong_kind(t, &v, e);
-		*out = v.type == JSON_TRUE ? (struct tensor_cell){CELL_TEXT, 0, "true", 4}
-					   : (struct tensor_cell){CELL_TEXT, 0, "false", 5};
+		*out = v.type == JSON_TRUE ? (struct tensor_cell){TENSOR_CELL_TEXT, 0, "true", 4}
+					   : (struct tensor_cell){TENSOR_CELL_TEXT, 0, "false", 5};
 		return OK;
 	case JSON_STRING:
 		if (t->type != TENSOR_BYTES)
 			return wrong_kind(t, &v, e);
-		*out = (struct tensor_cell){CELL_TEXT, 0, v.text, v.len};
+		*out = (struct tensor_cell){TENSOR_CELL_TEXT, 0, v.text, v.len};
 		return OK;
 	case JSON_NUMBER:
 		if (t->type == TENSOR_BOOL || t->type == TENSOR_BYTES)
@@ -127,7 +127,7 @@ next_of_json(struct tensor *t, struct tensor_cell *out, struct err *e)
 			return err_set(e, ERR_DATA, "not_a_number",
 				"the tensor \"%.*s\" is of %s and has the fraction %g among its data", shown(t),
 				t->name, types[t->type].name, v.number);
-		*out = (struct tensor_cell){CELL_NUMBER, v.number, NULL, 0};
+		*out = (struct tensor_cell){TENSOR_CELL_NUMBER, v.number, NULL, 0};
 		return OK;
 	case JSON_ARRAY_END:
 		return err_set(e, ERR_DATA, "bad_shape", "the tensor \"%.*s\" has fewer elements than its shape says",
@@ -162,7 +162,7 @@ next_text(struct tensor *t, struct tensor_cell *out, struct err *e)
 	if (memchr(text, 0, len) || !utf8_valid(text, len))
 		return err_set(e, ERR_DATA, "invalid_utf8", "the tensor \"%.*s\" has an element that is not UTF-8 text",
 			shown(t), t->name);
-	*out = (struct tensor_cell){CELL_TEXT, 0, (const char *)text, len};
+	*out = (struct tensor_cell){TENSOR_CELL_TEXT, 0, (const char *)text, len};
 	return OK;
 }
 
@@ -176,8 +176,8 @@ next_of_bytes(struct tensor *t, struct tensor_cell *out, struct err *e)
 	case TENSOR_BYTES:
 		return next_text(t, out, e);
 	case TENSOR_BOOL:
-		*out = bits ? (struct tensor_cell){CELL_TEXT, 0, "true", 4}
-			    : (struct tensor_cell){CELL_TEXT, 0, "false", 5};
+		*out = bits ? (struct tensor_cell){TENSOR_CELL_TEXT, 0, "true", 4}
+			    : (struct tensor_cell){TENSOR_CELL_TEXT, 0, "false", 5};
 		return OK;
 	case TENSOR_INT8:
 		v = (int8_t)bits;
@@ -205,14 +205,14 @@ next_of_bytes(struct tensor *t, struct tensor_cell *out, struct err *e)
 	if (isinf(v))
 		return err_set(e, ERR_DATA, "not_a_number",
 			"the tensor \"%.*s\" has an infinite element; NaN says that one is missing", shown(t), t->name);
-	*out = (struct tensor_cell){CELL_NUMBER, v, NULL, 0};
+	*out = (struct tensor_cell){TENSOR_CELL_NUMBER, v, NULL, 0};
 	return OK;
 }
 
 enum status
 tensor_next(struct tensor *t, struct tensor_cell *out, struct err *e)
 {
-	*out = (struct tensor_cell){.kind = CELL_MISSING};
+	*out = (struct tensor_cell){.kind = TENSOR_CELL_MISSING};
 	return t->binary ? next_of_bytes(t, out, e) : next_of_json(t, out, e);
 }
 

@@ -44,7 +44,7 @@ void tensor_release(struct tensor *t); /* accepts a zeroed struct */
 enum status tensor_start(struct tensor *t, const struct reader *bytes, struct err *e);
 
 struct tensor_cell {
-	enum { CELL_MISSING, CELL_NUMBER, CELL_TEXT } kind;
+	enum { TENSOR_CELL_MISSING, TENSOR_CELL_NUMBER, TENSOR_CELL_TEXT } kind;
 	double number;
 	const char *text; /* borrowed until the next element is asked for */
 	size_t len;

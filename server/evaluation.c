@@ -12,6 +12,7 @@
 #define MAX_EVALUATED ((size_t)1 << 28)
 
 #define FOREIGN TABLE_MISSING
+#define UNLABELLED (TABLE_MISSING - 1)
 
 /* Checks ----------------------------------------------------------------------------------------------------------- */
 
@@ -41,8 +42,10 @@ evaluation_check(const struct dataset_summary *s, const struct bundle *b, struct
 
 /* A text in a column of numbers is known from the upload: better said now than by the job. */
 static enum status
-check_numbers(const struct dataset_summary *s, const struct encoder *c, struct err *e)
+check_numbers(const struct dataset_summary *s, const struct encoder *c, const struct reading *reading, struct err *e)
 {
+	double v;
+
 	for (size_t j = 0; j < encoder_n_columns(c); j++) {
 		const char *name = encoder_column_name(c, j);
 
@@ -51,7 +54,8 @@ check_numbers(const struct dataset_summary *s, const struct encoder *c, struct e
 		for (size_t i = 0; i < s->n_columns; i++) {
 			const struct column_summary *column = &s->column[i];
 
-			if (strcmp(column->name, name) || column->type == COLUMN_NUMBER || !column->text_line)
+			if (strcmp(column->name, name) || column->type == COLUMN_NUMBER || !column->text_line ||
+				reading_number(reading, column->text_cell, strlen(column->text_cell), &v))
 				continue;
 			err_set(e, ERR_DATA, "not_a_number",
 				"column \"%.60s\" is one of numbers for the model, and has \"%.60s\" in line %llu of "
@@ -65,7 +69,8 @@ check_numbers(const struct dataset_summary *s, const struct encoder *c, struct e
 }
 
 enum status
-evaluation_check_columns(const struct dataset_summary *s, const struct encoder *c, struct err *e)
+evaluation_check_columns(
+	const struct dataset_summary *s, const struct encoder *c, const struct reading *reading, struct err *e)
 {
 	for (size_t j = 0; j < encoder_n_columns(c); j++) {
 		const char *name = encoder_column_name(c, j);
@@ -79,7 +84,7 @@ evaluation_check_columns(const struct dataset_summary *s, const struct encoder *
 			return err_at(e, 0, name);
 		}
 	}
-	return check_numbers(s, c, e);
+	return check_numbers(s, c, reading, e);
 }
 
 /* Rows to answers ---------------------------------------------------------------------------------------------------
@@ -139,15 +144,21 @@ evaluation_begin_chunk(struct evaluation *v, const struct table *chunk, struct e
 		v->class_of = larger;
 		v->cap_class_of = labels->n;
 	}
-	for (size_t i = 0; i < labels->n; i++)
+	for (size_t i = 0; i < labels->n; i++) {
 		v->class_of[i] = dictionary_find(&v->classes, labels->text[i], labels->len[i]);
+		if (v->class_of[i] == FOREIGN &&
+			reading_misses_label(&v->bundle->reading, labels->text[i], labels->len[i]))
+			v->class_of[i] = UNLABELLED;
+	}
 	return OK;
 }
 
 bool
 evaluation_wants(const struct evaluation *v, size_t row)
 {
-	return v->label->code[row] != TABLE_MISSING;
+	const uint32_t code = v->label->code[row];
+
+	return code != TABLE_MISSING && v->class_of[code] != UNLABELLED;
 }
 
 void

@@ -2,7 +2,8 @@
  * evaluation: a model's answers to the labelled rows of a data set, and what they are worth.
  *
  * Rows whose label is one of the model's classes are measured; those of other labels count as out-of-distribution, and
- * those without a label are left out. The labels go by their texts: the data set numbers its classes as it likes.
+ * those without a label are left out, as are those whose label was none in training: the data set may have been read
+ * otherwise. The labels go by their texts: the data set numbers its classes as it likes.
  * Thread rule: one thread at a time.
  */
 #ifndef VERAD_SERVER_EVALUATION_H
@@ -20,8 +21,9 @@ enum status evaluation_check(const struct dataset_summary *s, const struct bundl
 /* The last three for a model of n_classes that is yet to be made. */
 enum status evaluation_check_labels(const struct dataset_summary *s, size_t n_classes, struct err *e);
 /* Columns: the data set has those that the model wants (ERR_DATA "missing_column"), and no text that the upload saw
- * where the model takes numbers ("not_a_number", with its line). */
-enum status evaluation_check_columns(const struct dataset_summary *s, const struct encoder *c, struct err *e);
+ * where the model takes numbers, unless it reads that as one ("not_a_number", with its line). */
+enum status evaluation_check_columns(
+	const struct dataset_summary *s, const struct encoder *c, const struct reading *reading, struct err *e);
 
 struct evaluation {
 	size_t n_rows, n_in, n_out; /* seen; measured; of labels that are none of the model's */
@@ -31,7 +33,7 @@ struct evaluation {
 	const struct dataset_summary *summary;
 	struct dictionary classes;
 	const struct column *label; /* of the chunk at hand */
-	uint32_t *class_of;         /* by the chunk's code of a label: the model's class, or TABLE_MISSING */
+	uint32_t *class_of;         /* by the chunk's code of a label: the model's class, or evaluation.c's others */
 	size_t cap_class_of;
 	uint32_t *waiting; /* [PREDICTOR_BATCH]: the class of each row that waits in the predictor */
 	size_t n_waiting;

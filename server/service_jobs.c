@@ -47,7 +47,7 @@ check_columns(const struct dataset_summary *s, const struct bundle *b, struct er
 	for (size_t i = 0; i < s->n_columns; i++)
 		names[i] = s->column[i].name;
 	if (!(status = predictor_new(b, &p, e)) && !(status = predictor_columns(p, names, s->n_columns, e)))
-		status = evaluation_check_columns(s, b->encoder, e);
+		status = evaluation_check_columns(s, b->encoder, &b->reading, e);
 	predictor_free(p);
 	free(names);
 	return status;

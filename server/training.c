@@ -375,19 +375,31 @@ mean_log_slopes(const struct training *t, double *out)
 	return true;
 }
 
+static enum status
+reading_of(const struct dataset_summary *s, struct reading *out, struct err *e)
+{
+	struct err why;
+	enum status status = reading_from_json(s->options, out, &why);
+
+	if (status == ERR_NOMEM)
+		return err_nomem(e);
+	return status ? err_set(e, ERR_CORRUPT, "damaged_dataset", "how the data set was read is not known") : OK;
+}
+
 enum status
 training_test(struct training *t, const struct training_test *test, struct err *e)
 {
-	enum status s = training_test_check(t->summary, test->summary, e);
+	struct reading reading = {0};
+	enum status s;
 
-	if (s)
+	if ((s = training_test_check(t->summary, test->summary, e)) || (s = reading_of(t->summary, &reading, e)))
 		return s;
-	if ((s = evaluation_check_columns(test->summary, t->encoder, e))) {
+	if ((s = evaluation_check_columns(test->summary, t->encoder, &reading, e)))
 		err_prefix(e, "test set");
-		return s;
-	}
-	t->test = test;
-	return OK;
+	else
+		t->test = test;
+	reading_release(&reading);
+	return s;
 }
 
 /* What the model's rows are called, into a bundle that has none of it yet. */
@@ -432,7 +444,7 @@ training_finish(struct training *t, struct bundle **out, struct err *e)
 		status = err_nomem(e);
 		goto out;
 	}
-	if ((status = name_classes(b, t->summary, e)))
+	if ((status = name_classes(b, t->summary, e)) || (status = reading_of(t->summary, &b->reading, e)))
 		goto out;
 	b->encoder = t->encoder; /* still the training's and the result's, which the report looks at */
 	b->model = result.model;

@@ -71,12 +71,16 @@ def scale(t, name, cells):
 
 def encode(about, t, rows):
     dense, blocks = [], []
+    missing = json.loads(about.get("reading", "{}")).get("na_values", [])
+    numbers = [float(text) for text in missing if text.replace("-", "").replace(".", "").isdigit()]
     for column in json.loads(about["columns"]):
         name, texts = column["name"], [row[column["name"]] for row in rows]
         if not column["n_features"]:
             continue
         if column["type"] in ("number", "date"):
             cells = np.array([number(text) for text in texts])
+            if column["type"] == "number":
+                cells[np.isin(cells, numbers)] = np.nan
             if f"column.{name}.median" in t:
                 dense.append(scale(t, name, cells))
             if column["missing"]:
@@ -88,6 +92,7 @@ def encode(about, t, rows):
             code = {text: k for k, text in enumerate(column["categories"])}
             width = column["n_features"]
             code[""] = width - 2 if column["missing"] else width - 1
+            code.update((text, code[""]) for text in missing)
             if column["type"] == "boolean":
                 texts = [{"yes": "true", "TRUE": "true", "no": "false", "f": "false"}.get(t, t) for t in texts]
             blocks.append(np.eye(width)[[code.get(text, width - 1) for text in texts]])

@@ -62,6 +62,7 @@ try kind 0
 try kind 0 --method vera --scaling minmax --max-categories 3
 try kind 70 --scaling standard # more columns than covariances are full of
 try kind 0 --scaling by_column --ood-score max_probability --base-measure none
+try kind 0 --na-values "3,5,red,yes1" # cells that come, and are missing
 try kind 0 --ood-score gradient_norm
 try kind 70 --ood-score gradient_norm --max-categories 3
 try "" 0

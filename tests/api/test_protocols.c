@@ -294,6 +294,109 @@ tensor_clients_get_errors_as_they_read_them(void **state)
 	}
 }
 
+/* A table as some countries write it, with its own texts for what is missing, of classes a, b and none. */
+static void
+foreign_csv(struct buf *out)
+{
+	buf_puts(out, "x;y;colour;label\n");
+	for (int i = 0; i < 60; i++) {
+		int k = i % 3;
+
+		buf_printf(out, "%d,%d;", k == 1 ? 5 : 0, i * 7 % 10);
+		if (i % 5)
+			buf_printf(out, "%d,%d;", k == 2 ? 5 : 0, i * 3 % 10);
+		else
+			buf_puts(out, "-999;");
+		buf_printf(out, "%s;%s\n", i % 7 ? "red" : "not known", k == 2 ? "-1" : k ? "b" : "a");
+	}
+}
+
+/* The result of a job of this type on the data set, as text. */
+static char *
+result_of(const char *type, const char *dataset, const char *of)
+{
+	char body[256], job[API_ID_SIZE], target[128], *text;
+	struct http_answer a;
+	cJSON *json;
+
+	snprintf(body, sizeof body, "{\"type\":\"%s\",\"dataset\":\"%s\",\"model\":\"%s\"}", type, dataset, of);
+	json = api_call(&d, "POST", "/v1/jobs", body, 202);
+	snprintf(job, sizeof job, "%s", api_text(json, "id"));
+	cJSON_Delete(json);
+	cJSON_Delete(api_wait(&d, job, "succeeded"));
+	snprintf(target, sizeof target, "/v1/jobs/%s/result", job);
+	a = http_call(d.port, "GET", target, NULL, NULL, 0);
+	assert_int_equal(a.status, 200);
+	text = a.body;
+	a.body = NULL;
+	http_answer_release(&a);
+	return text;
+}
+
+static void
+rows_are_read_as_the_table_was_that_the_model_learned_from(void **state)
+{
+	static const char upload[] = "/v1/datasets?label_column=label&delimiter=semicolon&decimal=,";
+	static const char *const same[][2] = {
+		{"text/csv", "x;y;colour\n1,5;-999;not known\n0,2;;red\n"},
+		{"text/csv", "x,y,colour\n\"1,5\",-999,not known\n\"0,2\",\"-999,0\",red\n"},
+		{"application/json",
+			"{\"inputs\":{\"x\":[1.5,\"0,2\"],\"y\":[-999,null],\"colour\":[\"not known\",\"red\"]}}"},
+		{"application/json", "{\"instances\":[[1.5,null,null],[0.2,\"-999\",\"red\"]]}"},
+	};
+	char target[160], dataset[API_ID_SIZE], plain[API_ID_SIZE], job[API_ID_SIZE], own[API_ID_SIZE], *text, *want;
+	struct buf table = {0};
+	cJSON *json, *first;
+
+	(void)state;
+	foreign_csv(&table);
+	buf_put_u8(&table, 0);
+	snprintf(target, sizeof target, "%s&na_values=-999,not%%20known&unlabelled_values=-1", upload);
+	json = post(target, "text/csv", (const char *)table.data, 201);
+	snprintf(dataset, sizeof dataset, "%s", api_text(json, "id"));
+	assert_int_equal(api_number(json, "unlabelled"), 20);
+	cJSON_Delete(json);
+	json = post(upload, "text/csv", (const char *)table.data, 201);
+	snprintf(plain, sizeof plain, "%s", api_text(json, "id"));
+	assert_int_equal(api_number(json, "unlabelled"), 0);
+	cJSON_Delete(json);
+	api_train(&d, dataset, API_SMALL_NET ",\"steps\":60,\"evaluation_folds\":0", job);
+	json = api_wait(&d, job, "succeeded");
+	snprintf(own, sizeof own, "%s", api_text(json, "model"));
+	cJSON_Delete(json);
+
+	snprintf(target, sizeof target, "/invocations?model=%s", own);
+	first = post(target, same[0][0], same[0][1], 200);
+	for (size_t i = 1; i < sizeof same / sizeof *same; i++) {
+		json = post(target, same[i][0], same[i][1], 200);
+		assert_same_predictions(first, json);
+		cJSON_Delete(json);
+	}
+	cJSON_Delete(first);
+	json = post(target, "text/csv", "x,y,colour\n1.5,2,red\n", 422);
+	assert_string_equal(api_text(json, "code"), "not_a_number");
+	assert_non_null(strstr(api_text(json, "detail"), "decimal comma"));
+	cJSON_Delete(json);
+
+	/* However a data set was read, its rows are what they are to the model. */
+	want = api_predict_csv(&d, own, "predict", (const char *)table.data);
+	text = result_of("batch_predict", dataset, own);
+	assert_string_equal(text, want);
+	free(text);
+	text = result_of("batch_predict", plain, own);
+	assert_string_equal(text, want);
+	free(text);
+	free(want);
+	text = result_of("evaluate", plain, own);
+	json = cJSON_Parse(text);
+	assert_int_equal(api_number(json, "labelled"), 40);
+	assert_int_equal(api_number(json, "unlabelled"), 20);
+	assert_int_equal(api_number(get(json, "ood"), "n_out"), 0);
+	cJSON_Delete(json);
+	free(text);
+	buf_release(&table);
+}
+
 static int
 set_up(void **state)
 {
@@ -351,6 +454,7 @@ main(void)
 		cmocka_unit_test(binary_tensors_come_behind_the_json),
 		cmocka_unit_test(a_model_says_how_often_it_has_answered),
 		cmocka_unit_test(tensor_clients_get_errors_as_they_read_them),
+		cmocka_unit_test(rows_are_read_as_the_table_was_that_the_model_learned_from),
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 

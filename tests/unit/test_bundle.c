@@ -189,6 +189,45 @@ every_truncation_is_refused(void **state)
 	bundle_free(b);
 }
 
+/* Models whose cells are read by default stay as readable to earlier programs as they were. */
+static void
+how_cells_are_read_is_part_of_a_model_that_needs_it(void **state)
+{
+	static const char as[] =
+		"{\"delimiter\":\";\",\"quote\":\"'\",\"decimal\":\",\",\"na_values\":[\"-9,5\",\"none\"],"
+		"\"unlabelled_values\":[\"-1\"]}";
+	struct bundle *b = make(), *back = NULL, *none = NULL;
+	struct buf bytes = {0};
+	char *text;
+	double v;
+
+	(void)state;
+	bytes_of(b, &bytes);
+	assert_int_equal(bytes.data[8], 3);
+	buf_clear(&bytes);
+	assert_int_equal(reading_from_json(as, &b->reading, &err), OK);
+	bytes_of(b, &bytes);
+	assert_int_equal(bytes.data[8], 4);
+	for (size_t n = 0; n < bytes.len; n++)
+		assert_int_equal(read_copy(bytes.data, n, &none), ERR_CORRUPT);
+	assert_int_equal(read_copy(bytes.data, bytes.len, &back), OK);
+	text = reading_to_json(&back->reading);
+	assert_string_equal(text, as);
+	free(text);
+	assert_true(reading_number(&back->reading, "1,5", 3, &v) && v == 1.5);
+	assert_true(reading_number(&back->reading, "-9,50", 5, &v) && isnan(v));
+	assert_true(reading_number(&back->reading, "none", 4, &v) && isnan(v));
+	assert_true(reading_number(&back->reading, " ", 1, &v) && isnan(v));
+	assert_false(reading_number(&back->reading, "1.5", 3, &v));
+	assert_false(reading_number(&back->reading, "NA", 2, &v));
+	assert_true(reading_misses_number(&back->reading, -9.5));
+	assert_true(reading_misses_text(&back->reading, "none", 4) && !reading_misses_text(&back->reading, "NA", 2));
+	assert_true(reading_misses_label(&back->reading, "-1", 2) && !reading_misses_label(&back->reading, "-2", 2));
+	bundle_free(back);
+	bundle_free(b);
+	buf_release(&bytes);
+}
+
 static void
 every_changed_byte_is_refused(void **state)
 {
@@ -722,6 +761,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_bundle_read_back_is_the_same),
 		cmocka_unit_test(every_truncation_is_refused),
+		cmocka_unit_test(how_cells_are_read_is_part_of_a_model_that_needs_it),
 		cmocka_unit_test(every_changed_byte_is_refused),
 		cmocka_unit_test(changed_bytes_under_a_valid_checksum_are_refused_or_harmless),
 		cmocka_unit_test(a_bundle_without_classes_has_scores_and_refuses_labels),

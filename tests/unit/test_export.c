@@ -223,10 +223,11 @@ read_constant(struct graph *g, struct message m)
 static void
 read_node(struct graph *g, struct message m)
 {
-	static const char *const known[] = {"Add", "ArgMax", "Cast", "Clip", "Concat", "Div", "Floor", "Gather", "Gemm",
-		"Greater", "GreaterOrEqual", "Identity", "IsNaN", "LabelEncoder", "LeakyRelu", "Less", "LessOrEqual",
-		"MatMul", "Max", "Mul", "Neg", "OneHot", "ReduceLogSumExp", "ReduceMax", "ReduceSum", "ReduceSumSquare",
-		"Reshape", "Sigmoid", "Sin", "Softmax", "Softplus", "Sqrt", "Squeeze", "Sub", "Unsqueeze", "Where"};
+	static const char *const known[] = {"Add", "ArgMax", "Cast", "Clip", "Concat", "Div", "Equal", "Floor",
+		"Gather", "Gemm", "Greater", "GreaterOrEqual", "Identity", "IsNaN", "LabelEncoder", "LeakyRelu", "Less",
+		"LessOrEqual", "MatMul", "Max", "Mul", "Neg", "OneHot", "Or", "ReduceLogSumExp", "ReduceMax",
+		"ReduceSum", "ReduceSumSquare", "Reshape", "Sigmoid", "Sin", "Softmax", "Softplus", "Sqrt", "Squeeze",
+		"Sub", "Unsqueeze", "Where"};
 	struct message node = m;
 	struct field f;
 	char text[128];
@@ -437,6 +438,30 @@ every_scaling_makes_a_sound_graph(void **state)
 		assert_graph(b, "a:8:N,1,;b:8:N,1,;c:8:N,1,;", SCORES);
 		bundle_free(b);
 	}
+}
+
+static void
+a_graph_knows_what_stood_for_a_missing_cell(void **state)
+{
+	struct bundle *b = plain_bundle(0);
+	struct buf bytes = {0};
+	struct graph g;
+	char metadata[512];
+
+	(void)state;
+	export_to(b, EXPORT_ONNX, &bytes);
+	read_model(&bytes, &g, metadata, sizeof metadata);
+	dictionary_release(&g.value);
+	assert_null(strstr(metadata, "reading"));
+	buf_clear(&bytes);
+	assert_int_equal(reading_from_json("{\"na_values\":[\"-999\",\"red\",\"no\"]}", &b->reading, &err), OK);
+	export_to(b, EXPORT_ONNX, &bytes);
+	read_model(&bytes, &g, metadata, sizeof metadata);
+	assert_int_not_equal(dictionary_find(&g.value, "verad.missing_0", 15), TABLE_MISSING);
+	assert_non_null(strstr(metadata, "reading"));
+	dictionary_release(&g.value);
+	buf_release(&bytes);
+	bundle_free(b);
 }
 
 static void
@@ -658,6 +683,7 @@ main(void)
 		cmocka_unit_test(a_model_without_classes_has_scores_alone),
 		cmocka_unit_test(every_kind_of_score_and_base_measure_makes_a_sound_graph),
 		cmocka_unit_test(every_scaling_makes_a_sound_graph),
+		cmocka_unit_test(a_graph_knows_what_stood_for_a_missing_cell),
 		cmocka_unit_test(columns_may_be_called_like_anything_that_an_export_makes),
 		cmocka_unit_test(the_bytes_are_those_they_have_always_been),
 		cmocka_unit_test(what_is_read_back_is_exported_the_same),

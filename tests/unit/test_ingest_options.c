@@ -293,6 +293,16 @@ refuses(const char *csv, const char *const *words, const char *code, const char 
 }
 
 static void
+a_listed_number_is_missing_however_it_is_written(void **state)
+{
+	(void)state;
+	reads("a,b\n1,x\n-999,-999\n-999.0,-999.0\n3,y\n", WORDS("na_values=-999"), "a 1 - - 3; b 'x' - '-999.0' 'y'");
+	reads("a;b\n1;2\n-9,0;3\n", WORDS("na_values=-9", "delimiter=;", "decimal=,"), "a 1 -; b 2 3");
+	reads("a\n1\n-999\n", WORDS("na_values=-999", "type=a=number"), "a 1 -");
+	refuses("a,w\n1,2\n1,-1\n", WORDS("na_values=-1", "role=w=weight"), "bad_weight", "is missing");
+}
+
+static void
 other_characters_are_read(void **state)
 {
 	(void)state;
@@ -447,6 +457,7 @@ main(void)
 		cmocka_unit_test(words_and_json_say_the_same_and_come_back_unchanged),
 		cmocka_unit_test(what_makes_no_sense_is_refused_and_changes_nothing),
 		cmocka_unit_test(what_does_not_fit_together_is_refused),
+		cmocka_unit_test(a_listed_number_is_missing_however_it_is_written),
 		cmocka_unit_test(other_characters_are_read),
 		cmocka_unit_test(the_usual_spellings_are_missing_in_numbers_and_labels_alone),
 		cmocka_unit_test(minus_one_is_a_class_until_it_is_listed),

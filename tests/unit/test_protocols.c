@@ -43,7 +43,8 @@ struct scene {
 	bool text[MAX_COLUMNS], number_like[MAX_COLUMNS]; /* texts that look like numbers */
 	struct bundle *bundle;
 	size_t n_rows;
-	bool missing[MAX_ROWS][MAX_COLUMNS];
+	bool missing[MAX_ROWS][MAX_COLUMNS]; /* null, or empty */
+	bool listed[MAX_ROWS][MAX_COLUMNS];  /* written as one of the values that stand for a missing cell */
 	float number[MAX_ROWS][MAX_COLUMNS];
 	char cell[MAX_ROWS][MAX_COLUMNS][32];
 };
@@ -161,6 +162,11 @@ new_scene(uint64_t seed, bool numbers_alone, size_t n_rows)
 		b->label[b->n_classes] = strdup(labels[b->n_classes]);
 	b->label_column = strdup("label");
 	b->report = strdup("{}");
+	if (seed % 3 == 0) /* of a table that was read in its own way */
+		assert_int_equal(reading_from_json("{\"na_values\":[\"-999\",\"not known\",\"-\"],\"delimiter\":\";\","
+						   "\"decimal\":\",\",\"label_column\":\"label\",\"max_bad_rows\":3}",
+					 &b->reading, &err),
+			OK);
 	s->bundle = b;
 	table_release(&t);
 
@@ -168,9 +174,12 @@ new_scene(uint64_t seed, bool numbers_alone, size_t n_rows)
 	for (size_t i = 0; i < n_rows; i++) {
 		for (size_t j = 0; j < s->n_columns; j++) {
 			s->missing[i][j] = chance(6) == 0;
-			s->number[i][j] = random_number();
+			s->listed[i][j] = !s->missing[i][j] && seed % 3 == 0 && chance(5) == 0;
+			s->number[i][j] = s->listed[i][j] ? -999 : random_number();
 			if (s->missing[i][j])
 				s->cell[i][j][0] = '\0';
+			else if (s->listed[i][j])
+				strcpy(s->cell[i][j], s->text[j] ? "not known" : "-999");
 			else if (s->text[j])
 				random_text(s->number_like[j], false, s->cell[i][j]);
 			else
@@ -210,6 +219,19 @@ struct answer {
 	float p[N_CLASSES], score, p_value;
 	bool is_ood;
 };
+
+/* The cell as text, as the table had it. */
+static const char *
+cell_text(const struct scene *s, size_t i, size_t j)
+{
+	static char text[32];
+	char *point;
+
+	strcpy(text, s->cell[i][j]);
+	if (!s->text[j] && s->bundle->reading.options.decimal == ',' && (point = strchr(text, '.')))
+		*point = ',';
+	return text;
+}
 
 static void
 put_json_cell(const struct scene *s, size_t i, size_t j, struct buf *out)
@@ -333,8 +355,19 @@ check(enum status status, const char *way)
 		fail_msg("%s: %s: %s", way, err.code, err.msg);
 }
 
+/* Quoted where a comma or a semicolon is in it. */
+static void
+put_csv_cell(struct buf *out, const char *text)
+{
+	if (!strchr(text, ';') || strpbrk(text, "\",\n")) {
+		csv_put_cell(out, text, strlen(text));
+		return;
+	}
+	buf_printf(out, "\"%s\"", text);
+}
+
 static struct answer *
-by_csv(const struct scene *s, bool as_json)
+by_csv_with(const struct scene *s, const char *delimiter, bool as_json)
 {
 	struct csv_predictor *p;
 	struct buf in = {0}, out = {0};
@@ -343,14 +376,14 @@ by_csv(const struct scene *s, bool as_json)
 	char *line, *rest;
 
 	for (size_t j = 0; j < s->n_columns; j++) {
-		buf_puts(&in, j ? "," : "");
-		csv_put_cell(&in, names[j], strlen(names[j]));
+		buf_puts(&in, j ? delimiter : "");
+		put_csv_cell(&in, names[j]);
 	}
 	buf_puts(&in, "\n");
 	for (size_t i = 0; i < s->n_rows; i++) {
 		for (size_t j = 0; j < s->n_columns; j++) {
-			buf_puts(&in, j ? "," : "");
-			csv_put_cell(&in, s->cell[i][j], strlen(s->cell[i][j]));
+			buf_puts(&in, j ? delimiter : "");
+			put_csv_cell(&in, cell_text(s, i, j));
 		}
 		buf_puts(&in, "\n");
 	}
@@ -370,7 +403,7 @@ by_csv(const struct scene *s, bool as_json)
 		buf_release(&out);
 		return a;
 	}
-	buf_put_u8(&out, 0);
+	buf_put_u8(&out, 0); /* answers have commas, whatever the rows had */
 	a = calloc(s->n_rows, sizeof *a);
 	assert_non_null(a);
 	line = strchr((char *)out.data, '\n') + 1;
@@ -388,6 +421,12 @@ by_csv(const struct scene *s, bool as_json)
 	}
 	buf_release(&out);
 	return a;
+}
+
+static struct answer *
+by_csv(const struct scene *s, bool as_json)
+{
+	return by_csv_with(s, ",", as_json);
 }
 
 enum json_way { RECORDS, SPLIT, SPLIT_DATA_FIRST };
@@ -498,7 +537,7 @@ put_tensor(const struct scene *s, size_t j, enum tensor_way way, struct buf *jso
 		buf_puts(json, i ? "," : "");
 		buf_puts(json, way == TENSOR_NESTED ? "[" : "");
 		if (text && !s->text[j])
-			json_put_string(json, s->cell[i][j]);
+			json_put_string(json, cell_text(s, i, j));
 		else
 			put_json_cell(s, i, j, json);
 		buf_puts(json, way == TENSOR_NESTED ? "]" : "");
@@ -627,6 +666,8 @@ compare_all(const struct scene *s, bool numbers_alone)
 	struct answer *csv = by_csv(s, false);
 
 	assert_same(s, csv, by_csv(s, true), "CSV to JSON");
+	if (s->bundle->reading.options.delimiter)
+		assert_same(s, csv, by_csv_with(s, ";", false), "CSV as the table was");
 	assert_same(s, csv, by_json(s, RECORDS), "JSON records");
 	assert_same(s, csv, by_json(s, SPLIT), "JSON split");
 	assert_same(s, csv, by_json(s, SPLIT_DATA_FIRST), "JSON split, data first");
@@ -653,6 +694,33 @@ every_way_in_gives_the_same_answer(void **state)
 		compare_all(s, seed % 4 == 0);
 		free_scene(s);
 	}
+}
+
+/* What stood for a missing cell in training does so in rows: the same as if there were nothing. */
+static void
+a_cell_that_was_missing_in_training_is_missing_in_every_way_in(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	for (uint64_t seed = 3; seed <= 30; seed += 3) {
+		struct scene *s = new_scene(seed, false, 12);
+		struct answer *listed = by_csv(s, false);
+
+		for (size_t i = 0; i < s->n_rows; i++) {
+			for (size_t j = 0; j < s->n_columns; j++) {
+				if (!s->listed[i][j])
+					continue;
+				s->missing[i][j] = true;
+				s->cell[i][j][0] = '\0';
+				n++;
+			}
+		}
+		assert_same(s, listed, by_json(s, RECORDS), "null in place of what was listed");
+		free(listed);
+		free_scene(s);
+	}
+	assert_true(n > 50);
 }
 
 /* Answers of one row do not depend on what came before it: each alone, and all together. */
@@ -1096,6 +1164,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_way_in_gives_the_same_answer),
+		cmocka_unit_test(a_cell_that_was_missing_in_training_is_missing_in_every_way_in),
 		cmocka_unit_test(a_row_alone_gets_the_answer_it_has_among_others),
 		cmocka_unit_test(attributions_are_the_same_by_every_way_in),
 		cmocka_unit_test(tensors_of_too_many_rows_are_not_attributed),
