@@ -115,6 +115,7 @@ test: $(SETUP)
 
 check: tests
 	$(Q)VERAD_BIN=$(abspath $(BUILD)/verad) tests/run.sh tests/layers.sh tests/readme.sh tests/deploy.sh tests/examples.sh tests/contract.sh tests/export.sh \
+		tests/ways.sh tests/browser.sh tests/lint.sh \
 		$(TESTS) $(TESTS64)
 
 asan: $(SETUP)
@@ -128,16 +129,22 @@ layers:
 	$(Q)tests/layers.sh
 
 # All that can be asked of a change: warnings as errors, format, analysis, every test plain and under the sanitizers, a
-# little fuzzing, the demo.
+# little fuzzing, the demo. The last run of the tests has a browser, other readers of exported models, and a linter of the
+# API's document, where they can be had.
+NPM := $(BUILD)/npm
 thorough: $(SETUP)
 	$(Q)deploy/setup.sh build test dev
+	$(Q)deploy/setup.sh browser || echo "  without a browser"
+	$(Q)npm install --silent --prefix $(NPM) --ignore-scripts --no-audit --no-fund @stoplight/spectral-cli@6 \
+		onnxruntime-node || echo "  without spectral and onnxruntime"
 	$(Q)$(MAKE) --no-print-directory check-format
 	$(Q)$(MAKE) --no-print-directory analysis
 	$(Q)$(MAKE) --no-print-directory WERROR=-Werror asan
 	$(Q)$(MAKE) --no-print-directory WERROR=-Werror tsan
 	$(Q)FUZZ_SECONDS=30 $(MAKE) --no-print-directory fuzz
 	$(Q)$(MAKE) --no-print-directory demo
-	$(Q)$(MAKE) --no-print-directory WERROR=-Werror test
+	$(Q)PATH=$(abspath $(NPM))/node_modules/.bin:$$PATH NODE_PATH=$(abspath $(NPM))/node_modules \
+		$(MAKE) --no-print-directory WERROR=-Werror test
 
 # The clang analyzer, one process a file. It takes the sources without the clones of engine/simd.h, as sanitizers do.
 analysis: $(BUILD)/migrations.h

@@ -11,6 +11,8 @@
 #   deploy/setup.sh readers      and what `make bench-ingest` compares with: R's data.table, pandas
 #   deploy/setup.sh paper        and what `make paper` tells digits from: Fashion-MNIST
 #   deploy/setup.sh bf16         and what `make DNNL=1` builds with, for training in bfloat16
+#   deploy/setup.sh browser      and what tests/browser.sh (an EventSource) and tests/export.sh (ONNX) want for `make
+#                                thorough`: a browser, the library of ONNX, and npm for what Debian lacks
 #   deploy/setup.sh dev          and what `make format`, `make analysis` and `make fuzz` run with
 #   deploy/setup.sh run          only what a compiled verad needs
 set -eu
@@ -29,13 +31,14 @@ for set in "$@"; do
 	bf16) packages="$packages libdnnl-dev" ;;
 	serve) packages="$packages python3-sklearn python3-fastapi python3-uvicorn python3-uvloop python3-httptools" ;;
 	paper) packages="$packages dataset-fashion-mnist" ;;
+	browser) packages="$packages chromium python3-onnx nodejs npm" ;;
 	dev) packages="$packages clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev" ;;
 	run)
 		packages="$packages libmicrohttpd12 libcjson1 libsqlite3-0 libcsv3 libopenblas0-pthread libgomp1"
 		packages="$packages zlib1g libzstd1 libgnutls30 libsodium23 libsystemd0"
 		;;
 	*)
-		echo "setup: \"$set\" is none of build, test, bench, torch, readers, serve, paper, bf16, dev, run" >&2
+		echo "setup: \"$set\" is none of build, test, bench, torch, readers, serve, paper, bf16, browser, dev, run" >&2
 		exit 2
 		;;
 	esac
