@@ -10,7 +10,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
-#include "tests/support/api_client.h"
+#include "tests/support/api_group.h"
 #include "tests/support/certificate.h"
 
 enum { KEY_SIZE = 96 };
@@ -495,7 +495,6 @@ a_certificate_that_cannot_serve_is_refused_at_start(void **state)
 static int
 set_up(void **state)
 {
-	(void)state;
 	if (!daemon_make(&d))
 		return 1;
 	make_key(&d, "admin", admin);
@@ -503,30 +502,7 @@ set_up(void **state)
 	make_key(&d, "predict", predictor);
 	make_key(&d, "write", writer);
 	d.option[0] = "--listen=0.0.0.0:0";
-	if (!daemon_start(&d)) {
-		daemon_show_log(&d);
-		return 1;
-	}
-	return 0;
-}
-
-static void
-the_daemon_stops_in_good_order(void **state)
-{
-	int status = daemon_stop(&d);
-
-	(void)state;
-	if (status)
-		daemon_show_log(&d);
-	assert_int_equal(status, 0);
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	daemon_remove(&d);
-	return 0;
+	return api_group_begin(&d, NULL, state) ? 0 : 1;
 }
 
 int
@@ -553,5 +529,5 @@ main(void)
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, api_group_end);
 }

@@ -14,7 +14,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
-#include "tests/support/api_client.h"
+#include "tests/support/api_group.h"
 #include "tests/support/contract.h"
 
 static cJSON *document; /* of the API */
@@ -817,43 +817,9 @@ an_upload_cut_off_leaves_nothing(void **state)
 static int
 set_up(void **state)
 {
-	struct buf csv = {0};
-	cJSON *done;
-
-	(void)state;
-	document = contract_load();
-	if (!document || !daemon_make(&d) || !daemon_start(&d)) {
-		daemon_show_log(&d);
+	if (!api_group_begin(&d, &document, state))
 		return 1;
-	}
-	blobs_csv(&csv, 60, 10, true);
-	api_upload(&d, &csv, "label", dataset);
-	buf_release(&csv);
-	api_train(&d, dataset, API_SMALL_NET ",\"steps\":300,\"evaluation_folds\":2", job);
-	done = api_wait(&d, job, "succeeded");
-	snprintf(model, sizeof model, "%s", api_text(done, "model"));
-	cJSON_Delete(done);
-	return 0;
-}
-
-/* The last one, and a test rather than part of the tear-down, whose failures cmocka's exit status does not show. */
-static void
-the_daemon_stops_in_good_order(void **state)
-{
-	int status = daemon_stop(&d);
-
-	(void)state;
-	if (status)
-		daemon_show_log(&d);
-	assert_int_equal(status, 0);
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	daemon_remove(&d);
-	cJSON_Delete(document);
+	api_train_blobs(&d, "\"steps\":300,\"evaluation_folds\":2", dataset, job, model);
 	return 0;
 }
 
@@ -889,5 +855,5 @@ main(void)
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, api_group_end);
 }

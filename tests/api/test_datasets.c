@@ -9,7 +9,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
-#include "tests/support/api_client.h"
+#include "tests/support/api_group.h"
 #include "tests/support/contract.h"
 #include "tests/support/pack.h"
 
@@ -740,34 +740,7 @@ a_long_table_comes_out_the_same_whole_and_in_parts(void **state)
 static int
 set_up(void **state)
 {
-	(void)state;
-	document = contract_load();
-	if (!document || !daemon_make(&d) || !daemon_start(&d)) {
-		daemon_show_log(&d);
-		return 1;
-	}
-	return 0;
-}
-
-/* The last one, and a test rather than part of the tear-down, whose failures cmocka's exit status does not show. */
-static void
-the_daemon_stops_in_good_order(void **state)
-{
-	int status = daemon_stop(&d);
-
-	(void)state;
-	if (status)
-		daemon_show_log(&d);
-	assert_int_equal(status, 0);
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	daemon_remove(&d);
-	cJSON_Delete(document);
-	return 0;
+	return api_group_begin(&d, &document, state) ? 0 : 1;
 }
 
 int
@@ -797,5 +770,5 @@ main(void)
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, api_group_end);
 }

@@ -11,7 +11,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
-#include "tests/support/api_client.h"
+#include "tests/support/api_group.h"
 #include "tests/support/contract.h"
 
 /* A run that nobody waits for the end of. */
@@ -923,12 +923,8 @@ set_up(void **state)
 	struct buf csv = {0};
 	cJSON *json;
 
-	(void)state;
-	document = contract_load();
-	if (!document || !daemon_make(&d) || !daemon_start(&d)) {
-		daemon_show_log(&d);
+	if (!api_group_begin(&d, &document, state))
 		return 1;
-	}
 	blobs_csv(&csv, 60, 10, true);
 	api_upload(&d, &csv, "label", dataset);
 	buf_clear(&csv);
@@ -948,11 +944,8 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	(void)state;
-	daemon_remove(&d);
 	buf_release(&large_rows);
-	cJSON_Delete(document);
-	return 0;
+	return api_group_end(state);
 }
 
 int

@@ -13,7 +13,7 @@
 
 #include "schema/export.h"
 #include "server/store.h"
-#include "tests/support/api_client.h"
+#include "tests/support/api_group.h"
 #include "tests/support/contract.h"
 
 static cJSON *document; /* of the API */
@@ -562,37 +562,13 @@ set_up(void **state)
 {
 	struct buf csv = {0};
 
-	(void)state;
-	document = contract_load();
-	if (!document || !daemon_make(&d) || !daemon_start(&d)) {
-		daemon_show_log(&d);
+	if (!api_group_begin(&d, &document, state))
 		return 1;
-	}
 	blobs_csv(&csv, 60, 10, true);
 	api_upload(&d, &csv, "label", dataset);
 	buf_release(&csv);
 	train("1", "blobs", first);
 	train("2", "blobs", second);
-	return 0;
-}
-
-static void
-the_daemon_stops_in_good_order(void **state)
-{
-	int status = daemon_stop(&d);
-
-	(void)state;
-	if (status)
-		daemon_show_log(&d);
-	assert_int_equal(status, 0);
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	daemon_remove(&d);
-	cJSON_Delete(document);
 	return 0;
 }
 
@@ -614,5 +590,5 @@ main(void)
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, api_group_end);
 }

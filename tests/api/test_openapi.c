@@ -16,7 +16,7 @@
 #include "schema/class_params.h"
 #include "server/api.h"
 #include "server/embed.h"
-#include "tests/support/api_client.h"
+#include "tests/support/api_group.h"
 #include "tests/support/contract.h"
 
 static cJSON *document;
@@ -415,22 +415,11 @@ static int
 set_up(void **state)
 {
 	char target[64], body[160];
-	struct buf csv = {0};
 	cJSON *done;
 
-	(void)state;
-	document = contract_load();
-	if (!document || !daemon_make(&served) || !daemon_start(&served)) {
-		daemon_show_log(&served);
+	if (!api_group_begin(&served, &document, state))
 		return 1;
-	}
-	blobs_csv(&csv, 60, 10, true);
-	api_upload(&served, &csv, "label", dataset);
-	buf_release(&csv);
-	api_train(&served, dataset, API_SMALL_NET ",\"steps\":50,\"evaluation_folds\":2", job);
-	done = api_wait(&served, job, "succeeded");
-	snprintf(model, sizeof model, "%s", api_text(done, "model"));
-	cJSON_Delete(done);
+	api_train_blobs(&served, "\"steps\":50,\"evaluation_folds\":2", dataset, job, model);
 	snprintf(body, sizeof body, "{\"type\":\"evaluate\",\"dataset\":\"%s\",\"model\":\"%s\"}", dataset, model);
 	done = api_call(&served, "POST", "/v1/jobs", body, 202);
 	snprintf(evaluation, sizeof evaluation, "%s", api_text(done, "id"));
@@ -438,27 +427,6 @@ set_up(void **state)
 	cJSON_Delete(api_wait(&served, evaluation, "succeeded"));
 	snprintf(target, sizeof target, "/v1/models/%s", model);
 	cJSON_Delete(api_call(&served, "PATCH", target, "{\"name\":\"blobs\"}", 200));
-	return 0;
-}
-
-/* The last one, and a test rather than part of the tear-down, whose failures cmocka's exit status does not show. */
-static void
-the_daemon_stops_in_good_order(void **state)
-{
-	int status = daemon_stop(&served);
-
-	(void)state;
-	if (status)
-		daemon_show_log(&served);
-	assert_int_equal(status, 0);
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	daemon_remove(&served);
-	cJSON_Delete(document);
 	return 0;
 }
 
@@ -480,5 +448,5 @@ main(void)
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, api_group_end);
 }

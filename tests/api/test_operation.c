@@ -18,7 +18,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
-#include "tests/support/api_client.h"
+#include "tests/support/api_group.h"
 
 /* A daemon with a data set, a finished job and a model with an easy alarm, that may make backups. */
 static struct daemon d;
@@ -645,45 +645,14 @@ check_config_says_what_would_be_and_changes_nothing(void **state)
 static int
 set_up(void **state)
 {
-	struct buf csv = {0};
-	cJSON *done;
-
-	(void)state;
 	if (!daemon_make(&d))
 		return 1;
 	snprintf(backups, sizeof backups, "%s/backups", d.dir);
 	snprintf(backup_option, sizeof backup_option, "--backup-dir=%s", backups);
 	d.option[0] = backup_option;
-	if (mkdir(backups, 0700) || !daemon_start(&d)) {
-		daemon_show_log(&d);
+	if (mkdir(backups, 0700) || !api_group_begin(&d, NULL, state))
 		return 1;
-	}
-	blobs_csv(&csv, 60, 10, true);
-	api_upload(&d, &csv, "label", dataset);
-	buf_release(&csv);
-	api_train(&d, dataset, API_SMALL_NET ",\"steps\":300,\"evaluation_folds\":0,\"target_fpr\":0.5", job);
-	done = api_wait(&d, job, "succeeded");
-	snprintf(model, sizeof model, "%s", api_text(done, "model"));
-	cJSON_Delete(done);
-	return 0;
-}
-
-static void
-the_daemon_stops_in_good_order(void **state)
-{
-	int status = daemon_stop(&d);
-
-	(void)state;
-	if (status)
-		daemon_show_log(&d);
-	assert_int_equal(status, 0);
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	daemon_remove(&d);
+	api_train_blobs(&d, "\"steps\":300,\"evaluation_folds\":0,\"target_fpr\":0.5", dataset, job, model);
 	return 0;
 }
 
@@ -710,5 +679,5 @@ main(void)
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, api_group_end);
 }

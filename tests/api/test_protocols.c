@@ -11,7 +11,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
-#include "tests/support/api_client.h"
+#include "tests/support/api_group.h"
 #include "tests/support/contract.h"
 
 static cJSON *document; /* of the API */
@@ -401,44 +401,12 @@ static int
 set_up(void **state)
 {
 	char dataset[API_ID_SIZE], job[API_ID_SIZE], target[64];
-	struct buf table = {0};
-	cJSON *done;
 
-	(void)state;
-	document = contract_load();
-	if (!document || !daemon_make(&d) || !daemon_start(&d)) {
-		daemon_show_log(&d);
+	if (!api_group_begin(&d, &document, state))
 		return 1;
-	}
-	blobs_csv(&table, 60, 10, true);
-	api_upload(&d, &table, "label", dataset);
-	buf_release(&table);
-	api_train(&d, dataset, API_SMALL_NET ",\"steps\":60,\"evaluation_folds\":0", job);
-	done = api_wait(&d, job, "succeeded");
-	snprintf(model, sizeof model, "%s", api_text(done, "model"));
-	cJSON_Delete(done);
+	api_train_blobs(&d, "\"steps\":60,\"evaluation_folds\":0", dataset, job, model);
 	snprintf(target, sizeof target, "/v1/models/%s", model);
 	cJSON_Delete(api_call(&d, "PATCH", target, "{\"name\":\"blobs\"}", 200));
-	return 0;
-}
-
-static void
-the_daemon_stops_in_good_order(void **state)
-{
-	int status = daemon_stop(&d);
-
-	(void)state;
-	if (status)
-		daemon_show_log(&d);
-	assert_int_equal(status, 0);
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	daemon_remove(&d);
-	cJSON_Delete(document);
 	return 0;
 }
 
@@ -458,5 +426,5 @@ main(void)
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, api_group_end);
 }
