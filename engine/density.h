@@ -8,8 +8,11 @@
  *             networks have softplus behind each hidden layer.
  *
  * A family is one file behind one small table of functions (density_private.h). All parameters of a model are one
- * block: ppca      W [d][n_parts], mu [d], log sigma mixture   mu [n_parts][d], log_std [n_parts][d], logits [n_parts]
- *   nice      per coupling a block as net.h has it, then s [d]
+ * block, in order:
+ *
+ *   ppca      W [d][n_parts], mu [d], log sigma
+ *   mixture   mu [n_parts][d], log_std [n_parts][d], logits [n_parts]
+ *   nice      a block for each coupling's network as net.h has it, then s [d]
  *
  * Everything that training asks of a density is had from its jet along a direction u: log p, its slope u . grad log p
  * and its curvature u^T (grad grad log p) u, and the gradient of a weighted sum of the three in the parameters.
