@@ -2,21 +2,12 @@
 # Runs examples/ against a daemon that asks for keys, those whose interpreter is here, and looks at what they say.
 set -u
 cd "$(dirname "$0")/.." || exit
-verad=${VERAD_BIN:-build/verad}
+. tests/serving.sh
 wrong=0
-dir=$(mktemp -d) || exit
-daemon=
-trap 'kill "$daemon" 2>/dev/null; wait; rm -rf "$dir"' EXIT
 
 VERAD_KEY=$("$verad" key create --data "$dir/data" --scopes read,predict,write 2>/dev/null) || exit
 export VERAD_KEY
-"$verad" serve --data "$dir/data" --listen 127.0.0.1:0 --auth keys 2>"$dir/log" &
-daemon=$!
-for _ in $(seq 500); do
-	url=$(sed -n 's/.*listening on \(http:[^ ]*\).*/\1/p' "$dir/log")
-	[ -n "$url" ] && break
-	sleep 0.02
-done
+serve --auth keys
 # All labels but one in eight go, as in the README.
 awk -F, -v OFS=, 'NR > 1 && NR % 8 != 3 { $NF = "" } 1' tests/data/penguins.csv >"$dir/table.csv"
 
