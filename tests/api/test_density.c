@@ -12,7 +12,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
-#include "tests/support/api_client.h"
+#include "tests/support/api_group.h"
 #include "tests/support/contract.h"
 
 static cJSON *document; /* of the API */
@@ -235,13 +235,6 @@ what_a_density_cannot_be_is_refused(void **state)
 	}
 }
 
-static void
-the_daemon_stops_in_good_order(void **state)
-{
-	(void)state;
-	assert_int_equal(daemon_stop(&d), 0);
-}
-
 /* Two correlated columns of scales far apart, without labels. */
 static void
 upload_numbers(void)
@@ -263,25 +256,12 @@ set_up(void **state)
 {
 	struct buf csv = {0};
 
-	(void)state;
-	document = contract_load();
-	if (!document || !daemon_make(&d) || !daemon_start(&d)) {
-		daemon_show_log(&d);
+	if (!api_group_begin(&d, &document, state))
 		return 1;
-	}
 	blobs_csv(&csv, 60, 60, true);
 	api_upload(&d, &csv, "label", blobs);
 	buf_release(&csv);
 	upload_numbers();
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	daemon_remove(&d);
-	cJSON_Delete(document);
 	return 0;
 }
 
@@ -298,5 +278,5 @@ main(void)
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, api_group_end);
 }

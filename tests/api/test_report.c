@@ -8,7 +8,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
-#include "tests/support/api_client.h"
+#include "tests/support/api_group.h"
 #include "tests/support/contract.h"
 
 static cJSON *document; /* of the API */
@@ -474,25 +474,12 @@ set_up(void **state)
 {
 	struct buf csv = {0};
 
-	(void)state;
-	document = contract_load();
-	if (!document || !daemon_make(&d) || !daemon_start(&d)) {
-		daemon_show_log(&d);
+	if (!api_group_begin(&d, &document, state))
 		return 1;
-	}
 	blobs_csv(&csv, 60, 10, true);
 	api_upload(&d, &csv, "label", dataset);
 	api_upload(&d, &csv, "label", labelled);
 	buf_release(&csv);
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	daemon_remove(&d);
-	cJSON_Delete(document);
 	return 0;
 }
 
@@ -507,7 +494,8 @@ main(void)
 		cmocka_unit_test(dates_and_booleans_are_read_as_what_they_are_by_every_way_in),
 		cmocka_unit_test(what_says_nothing_is_left_out_with_a_warning),
 		cmocka_unit_test(tables_of_odd_shapes_train),
+		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, set_up, api_group_end);
 }
