@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/metric.h"
 #include "server/files.h"
 #include "server/json.h"
 #include "tests/bench/dataset.h"
@@ -47,20 +46,11 @@ static enum status
 measure(const struct bundle *b, const struct dataset *d, const unsigned char *role, struct json_build *build, cJSON *to,
 	struct err *e)
 {
-	struct scored scored = {0};
 	struct metrics m = {0};
-	int32_t *y = NULL;
-	enum status s;
+	enum status s = protocol_measure(b, d, role, &m, e);
 
-	if ((s = protocol_score(b, d, role, ROLE_TEST, true, &scored, e)))
+	if (s)
 		return s;
-	if (!(y = calloc(scored.n + 1, sizeof *y))) {
-		s = err_nomem(e);
-		goto out;
-	}
-	if ((s = protocol_truth(b, d, &scored, y, e)) ||
-		(s = metrics_compute(scored.p, y, scored.n, b->n_classes, &m, e)))
-		goto out;
 	json_put_count(build, to, "n_test", m.n);
 	json_put_number(build, to, "accuracy", m.accuracy);
 	json_put_number(build, to, "balanced_accuracy", m.balanced_accuracy);
@@ -69,11 +59,8 @@ measure(const struct bundle *b, const struct dataset *d, const unsigned char *ro
 	json_put_number(build, to, "brier", m.brier);
 	json_put_number(build, to, "ece", m.ece);
 	json_put_number(build, to, "macro_auroc", m.macro_auroc);
-out:
 	metrics_release(&m);
-	scored_release(&scored);
-	free(y);
-	return s;
+	return OK;
 }
 
 static enum status

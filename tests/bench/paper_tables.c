@@ -83,26 +83,16 @@ work(const struct paper *p, const struct cell *c, struct json_build *b, cJSON *r
 {
 	struct dataset d = {0};
 	struct trained t = {0};
-	struct scored scored = {0};
 	struct metrics m = {0};
 	struct params params;
 	unsigned char *role = NULL;
-	int32_t *y = NULL;
 	enum status s;
 
 	if ((s = protocol_params(c->params, &params, e)) || (s = read_set(p, c, &d, &role, e)))
 		goto out;
 	for (size_t i = 0; cell_count(c, "full") && i < d.n_rows; i++)
 		role[i] = role[i] == ROLE_UNLABELLED && *dataset_label(&d, i) ? ROLE_LABELLED : role[i];
-	if ((s = protocol_train(&d, role, true, &params, &t, e)) ||
-		(s = protocol_score(t.bundle, &d, role, ROLE_TEST, true, &scored, e)))
-		goto out;
-	if (!(y = calloc(scored.n + 1, sizeof *y))) {
-		s = err_nomem(e);
-		goto out;
-	}
-	if ((s = protocol_truth(t.bundle, &d, &scored, y, e)) ||
-		(s = metrics_compute(scored.p, y, scored.n, t.bundle->n_classes, &m, e)))
+	if ((s = protocol_train(&d, role, true, &params, &t, e)) || (s = protocol_measure(t.bundle, &d, role, &m, e)))
 		goto out;
 	json_put_number(b, result, "accuracy", m.accuracy);
 	json_put_number(b, result, "log_loss", m.log_loss);
@@ -114,11 +104,9 @@ work(const struct paper *p, const struct cell *c, struct json_build *b, cJSON *r
 	json_put_number(b, result, "seconds", t.seconds);
 out:
 	metrics_release(&m);
-	scored_release(&scored);
 	trained_release(&t);
 	dataset_release(&d);
 	free(role);
-	free(y);
 	return s;
 }
 

@@ -269,8 +269,9 @@ scored_release(struct scored *s)
 	memset(s, 0, sizeof *s);
 }
 
-enum status
-protocol_truth(const struct bundle *b, const struct dataset *d, const struct scored *s, int32_t *y, struct err *e)
+/* The class of each scored row as the bundle numbers them, into y[s->n]: ERR_DATA for a label it has not. */
+static enum status
+find_truth(const struct bundle *b, const struct dataset *d, const struct scored *s, int32_t *y, struct err *e)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		const char *label = dataset_label(d, s->row[i]);
@@ -285,6 +286,25 @@ protocol_truth(const struct bundle *b, const struct dataset *d, const struct sco
 		y[i] = (int32_t)k;
 	}
 	return OK;
+}
+
+enum status
+protocol_measure(
+	const struct bundle *b, const struct dataset *d, const unsigned char *role, struct metrics *out, struct err *e)
+{
+	struct scored scored = {0};
+	int32_t *y = NULL;
+	enum status s;
+
+	if ((s = protocol_score(b, d, role, ROLE_TEST, true, &scored, e)))
+		return s;
+	if (!(y = calloc(scored.n + 1, sizeof *y)))
+		s = err_nomem(e);
+	if (!s && !(s = find_truth(b, d, &scored, y, e)))
+		s = metrics_compute(scored.p, y, scored.n, b->n_classes, out, e);
+	scored_release(&scored);
+	free(y);
+	return s;
 }
 
 /* Encoded rows ---------------------------------------------------------------------------------------------------- */

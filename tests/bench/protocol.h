@@ -8,6 +8,7 @@
 #ifndef VERAD_TESTS_BENCH_PROTOCOL_H
 #define VERAD_TESTS_BENCH_PROTOCOL_H
 
+#include "engine/metric.h"
 #include "schema/bundle.h"
 #include "tests/bench/dataset.h"
 
@@ -46,8 +47,9 @@ enum status protocol_score(const struct bundle *b, const struct dataset *d, cons
 enum status protocol_encode(
 	const struct bundle *b, const struct dataset *d, const unsigned char *take, struct rows *out, struct err *e);
 
-/* The class of each scored row as the bundle numbers them, into y[s->n]: ERR_DATA for a label it has not. */
-enum status protocol_truth(
-	const struct bundle *b, const struct dataset *d, const struct scored *s, int32_t *y, struct err *e);
+/* The bundle's answers for the rows of ROLE_TEST against their classes: ERR_DATA for a label that the bundle has not.
+ * metrics_release on success. */
+enum status protocol_measure(
+	const struct bundle *b, const struct dataset *d, const unsigned char *role, struct metrics *out, struct err *e);
 
 #endif
