@@ -104,48 +104,19 @@ put_object(const struct bundle *b, const struct answers *a, size_t i, struct buf
 	buf_puts(out, "}");
 }
 
-static void
-put_list(const struct bundle *b, const struct answers *a, size_t i, struct buf *out)
-{
-	const size_t n_columns = encoder_n_columns(b->encoder);
-	char text[32];
-
-	buf_puts(out, "[");
-	if (a->label) {
-		json_put_string(out, b->label[a->label[i]]);
-		buf_puts(out, ",");
-		for (size_t k = 0; k < a->n_classes; k++) {
-			buf_put(out, text, number_format_float(text, a->probability[i * a->n_classes + k]));
-			buf_puts(out, ",");
-		}
-	}
-	buf_put(out, text, number_format(text, a->score[i]));
-	buf_puts(out, ",");
-	buf_put(out, text, number_format(text, a->p_value[i]));
-	buf_puts(out, a->is_ood[i] ? ",true" : ",false");
-	if (a->attribution) {
-		buf_puts(out, ",");
-		buf_put(out, text, number_format(text, a->reference[i]));
-	}
-	for (size_t j = 0; a->attribution && j < n_columns; j++) {
-		if (!encoder_column_used(b->encoder, j))
-			continue;
-		buf_puts(out, ",");
-		buf_put(out, text, number_format_float(text, (float)a->attribution[i * n_columns + j]));
-	}
-	buf_puts(out, "]");
-}
-
 void
 answers_json_rows(const struct bundle *b, enum answers_form form, const struct answers *a, bool first, struct buf *out)
 {
 	for (size_t i = 0; i < a->n; i++) {
 		if (i || !first)
 			buf_puts(out, ",");
-		if (form == ANSWERS_SPLIT)
-			put_list(b, a, i, out);
-		else
+		if (form == ANSWERS_SPLIT) {
+			buf_puts(out, "[");
+			answers_cells(b, a, i, json_put_string, out);
+			buf_puts(out, "]");
+		} else {
 			put_object(b, a, i, out);
+		}
 	}
 }
 

@@ -140,6 +140,9 @@ void csv_predictor_free(struct csv_predictor *p);
 /* The names of an answer's columns in their order, each given to `put`, with commas between them. */
 void answers_columns(
 	const struct bundle *b, unsigned include, void (*put)(struct buf *out, const char *name), struct buf *out);
+/* The cells of answer i under them, likewise: the label by `put`, numbers, true or false. */
+void answers_cells(const struct bundle *b, const struct answers *a, size_t i,
+	void (*put)(struct buf *out, const char *text), struct buf *out);
 
 /* The lines that a csv_predictor writes, for answers that come another way. Without labels where the answers have none.
  */

@@ -61,6 +61,37 @@ answers_columns(
 	buf_release(&name);
 }
 
+void
+answers_cells(const struct bundle *b, const struct answers *a, size_t i, void (*put)(struct buf *out, const char *text),
+	struct buf *out)
+{
+	const size_t n_columns = encoder_n_columns(b->encoder);
+	char text[32];
+
+	if (a->label) {
+		put(out, b->label[a->label[i]]);
+		buf_puts(out, ",");
+		for (size_t k = 0; k < a->n_classes; k++) {
+			buf_put(out, text, number_format_float(text, a->probability[i * a->n_classes + k]));
+			buf_puts(out, ",");
+		}
+	}
+	buf_put(out, text, number_format(text, a->score[i]));
+	buf_puts(out, ",");
+	buf_put(out, text, number_format(text, a->p_value[i]));
+	buf_puts(out, a->is_ood[i] ? ",true" : ",false");
+	if (a->attribution) {
+		buf_puts(out, ",");
+		buf_put(out, text, number_format(text, a->reference[i]));
+	}
+	for (size_t j = 0; a->attribution && j < n_columns; j++) {
+		if (!encoder_column_used(b->encoder, j))
+			continue;
+		buf_puts(out, ",");
+		buf_put(out, text, number_format_float(text, (float)a->attribution[i * n_columns + j]));
+	}
+}
+
 static void
 put_cell(struct buf *out, const char *text)
 {
@@ -74,44 +105,11 @@ answers_csv_header(const struct bundle *b, unsigned include, struct buf *out)
 	buf_puts(out, "\n");
 }
 
-static void
-put_attribution(const struct bundle *b, const struct answers *a, size_t i, struct buf *out)
-{
-	const size_t n_columns = encoder_n_columns(b->encoder);
-	char text[32];
-
-	buf_puts(out, ",");
-	buf_put(out, text, number_format(text, a->reference[i]));
-	for (size_t j = 0; j < n_columns; j++) {
-		if (!encoder_column_used(b->encoder, j))
-			continue;
-		buf_puts(out, ",");
-		buf_put(out, text, number_format_float(text, (float)a->attribution[i * n_columns + j]));
-	}
-}
-
 void
 answers_csv_rows(const struct bundle *b, const struct answers *a, struct buf *out)
 {
-	char text[32];
-
 	for (size_t i = 0; i < a->n; i++) {
-		if (a->label) {
-			const char *label = b->label[a->label[i]];
-
-			csv_put_cell(out, label, strlen(label));
-			buf_puts(out, ",");
-			for (size_t k = 0; k < a->n_classes; k++) {
-				buf_put(out, text, number_format_float(text, a->probability[i * a->n_classes + k]));
-				buf_puts(out, ",");
-			}
-		}
-		buf_put(out, text, number_format(text, a->score[i]));
-		buf_puts(out, ",");
-		buf_put(out, text, number_format(text, a->p_value[i]));
-		buf_puts(out, a->is_ood[i] ? ",true" : ",false");
-		if (a->attribution)
-			put_attribution(b, a, i, out);
+		answers_cells(b, a, i, put_cell, out);
 		buf_puts(out, "\n");
 	}
 }
