@@ -23,4 +23,11 @@ arena_take(struct arena *a, size_t n)
 	return at;
 }
 
+/* The same of n doubles, whatever a real is. */
+static inline double *
+arena_take_doubles(struct arena *a, size_t n)
+{
+	return (double *)(void *)arena_take(a, n * (sizeof(double) / sizeof(real)));
+}
+
 #endif

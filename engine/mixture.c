@@ -252,7 +252,7 @@ mixture_workspace(struct mixture_workspace *w, const struct mixture *m, size_t n
 	w->projection = arena_take(arena, n * m->n_components * m->rank);
 	w->responsibility = arena_take(arena, n * m->n_components);
 	w->gradient = arena_take(arena, n * m->d);
-	w->log_density = (double *)(void *)arena_take(arena, n * (sizeof(double) / sizeof(real)));
+	w->log_density = arena_take_doubles(arena, n);
 }
 
 enum { PARTS = 16 }; /* partial sums in a fixed order: vectorises without reassociation */

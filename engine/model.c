@@ -257,10 +257,10 @@ layout_workspace(struct model_workspace *w, const struct model *m, struct arena 
 	w->logits = arena_take(arena, tile * n_classes);
 	w->p = arena_take(arena, tile * n_classes);
 	w->log_p = arena_take(arena, tile);
-	w->typical = (double *)(void *)arena_take(arena, model_n_features(m) * sizeof(double) / sizeof(real));
-	w->score = (double *)(void *)arena_take(arena, tile * sizeof(double) / sizeof(real));
+	w->typical = arena_take_doubles(arena, model_n_features(m));
+	w->score = arena_take_doubles(arena, tile);
 	if (m->base) {
-		w->log_base = (double *)(void *)arena_take(arena, tile * sizeof(double) / sizeof(real));
+		w->log_base = arena_take_doubles(arena, tile);
 		mixture_workspace(&w->base, m->base, tile, arena);
 	}
 }

@@ -325,6 +325,16 @@ out_of_range(const struct param *d, double value, struct err *e)
 		d->name, min, max, by_the_table(d) ? ", or 0 to choose by the table" : "", v);
 }
 
+/* A REAL, or the index or number of all that is counted. */
+static void
+put_number(struct params *p, const struct param *d, double value)
+{
+	if (d->type == PARAM_REAL)
+		*(double *)(void *)((char *)p + d->at) = value + 0.0; /* -0 becomes 0 */
+	else
+		*count_at(p, d) = (size_t)value;
+}
+
 enum status
 params_set_number(struct params *p, const struct param *d, double value, struct err *e)
 {
@@ -334,10 +344,7 @@ params_set_number(struct params *p, const struct param *d, double value, struct 
 		return out_of_range(d, value, e);
 	if (d->type == PARAM_COUNT && value != floor(value))
 		return wrong_type(d, e);
-	if (d->type == PARAM_REAL)
-		*(double *)(void *)((char *)p + d->at) = value + 0.0; /* -0 becomes 0 */
-	else
-		*count_at(p, d) = (size_t)value;
+	put_number(p, d, value);
 	return OK;
 }
 
@@ -678,12 +685,8 @@ params_settle(struct params *p, uint64_t given)
 		for (size_t j = 0; j < sizeof own / sizeof *own; j++) {
 			const struct param *d = &params_table[i];
 
-			if (own[j].at != d->at || given & params_bit(d))
-				continue;
-			if (d->type == PARAM_REAL)
-				*(double *)(void *)((char *)p + d->at) = own[j].value;
-			else
-				*count_at(p, d) = (size_t)own[j].value;
+			if (own[j].at == d->at && !(given & params_bit(d)))
+				put_number(p, d, own[j].value);
 		}
 }
 

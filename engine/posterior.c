@@ -9,12 +9,6 @@
 /* Of the average of J^T J: over a few thousand rows, many times the dimensions of the noise. */
 #define METRIC_DECAY 0.99
 
-static double *
-take_doubles(struct arena *arena, size_t n)
-{
-	return (double *)(void *)arena_take(arena, n * (sizeof(double) / sizeof(real)));
-}
-
 void
 posterior_layout(
 	struct posterior *p, const struct generator_shape *s, size_t n, struct arena *state, struct arena *scratch)
@@ -25,8 +19,8 @@ posterior_layout(
 	p->metric = arena_take(state, z * z);
 	folded_workspace(&p->folded, s, scratch);
 	p->batch_metric = arena_take(scratch, z * z);
-	p->precision = take_doubles(scratch, z * z);
-	p->step = take_doubles(scratch, n * z);
+	p->precision = arena_take_doubles(scratch, z * z);
+	p->step = arena_take_doubles(scratch, n * z);
 	for (size_t l = 0; l <= p->folded.shape.n_layers; l++) {
 		p->a[l] = arena_take(scratch, n * p->folded.shape.size[l]);
 		p->delta[l] = arena_take(scratch, n * p->folded.shape.size[l]);
