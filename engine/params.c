@@ -497,8 +497,9 @@ width_by_table(size_t n_rows, size_t d)
 }
 
 /*
- * Steps by the table: what tables of some ten thousand rows of some sixty features need, more for larger ones. With ten
- * labels a class mnist (65,000 x 719) has 0.87 after 2,500 steps and 0.93 after 8,000.
+ * Steps by the table: what tables of some ten thousand rows of some sixty features need, more for larger ones: there is
+ * more to learn, and no row is seen so often that it could be learned by heart. With ten labels a class mnist
+ * (65,000 x 719) has 0.92 after 12,000 steps, 0.96 after 24,000.
  */
 static size_t
 steps_by_table(size_t n_rows, size_t d)
@@ -507,7 +508,7 @@ steps_by_table(size_t n_rows, size_t d)
 
 	if (n_rows < 200)
 		return 2000;
-	return (size_t)(4000 * (larger < 1 ? 1 : larger > 3 ? 3 : larger));
+	return (size_t)(4000 * (larger < 1 ? 1 : larger > 6 ? 6 : larger));
 }
 
 /* Directions: half of the features. Components: one for some fifty rows. */
