@@ -77,6 +77,7 @@ struct train_result {
 	struct metrics measures,
 		baseline_measures; /* cross-fitted, on the labelled rows and with their classes' shares */
 	size_t n_evaluated;
+	bool calibrated; /* evaluated on labels enough to vouch for the probabilities */
 	struct train_curve curve,
 		baseline_curve; /* of the method's network and the baseline's, each alone; n 0: none */
 };

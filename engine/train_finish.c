@@ -32,6 +32,10 @@ enum { ASKED_ROWS = 8192, ASKED_NUMBERS = 1 << 25 };
  * sets have mean AUROCs of 0.899 with weight 1, 0.910 with 0.25 and with 0.05. */
 #define DENSITY_WEIGHT 0.25
 
+/* The weights of the networks' logits are all that calibrates them; to fewer labels they are fitted too, but so few do
+ * not show whether it worked. */
+enum { CALIBRATION_MIN_LABELS = 50 };
+
 enum { BASE_ROWS = 8000 }; /* that the base measure is fitted to */
 
 /* Rows of the run, evenly spread over the table: at most `most`; with_labels false: none that has one. */
@@ -367,6 +371,7 @@ trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
 	struct members m;
 	enum status s = find_members(t, &m, e);
 
+	r.calibrated = r.n_evaluated >= CALIBRATION_MIN_LABELS;
 	r.n_members = trainer_is_density(t) ? 0 : m.n;
 	if (!s && t->n_labelled)
 		s = weigh(t, &m, prior, &r, e);

@@ -234,23 +234,18 @@ put_warnings(struct json_build *b, cJSON *to, const struct report_facts *f, cons
 	}
 }
 
-/* The weights of the networks' logits are all that calibrates them; to fewer labels they are fitted too, but so few do
- * not show whether it worked. */
-enum { CALIBRATION_MIN_LABELS = 50 };
-
 static void
 put_calibration(struct json_build *b, cJSON *to, const struct report_facts *f)
 {
 	const struct train_result *r = f->result;
 	char text[200];
 
-	json_put_bool(b, to, "calibrated", r->evaluated && r->n_evaluated >= CALIBRATION_MIN_LABELS);
+	json_put_bool(b, to, "calibrated", r->calibrated);
 	snprintf(text, sizeof text,
 		"the weights of the logits are fitted to the cross-fitted answers for %zu labelled rows%s",
-		r->n_evaluated,
-		r->n_evaluated < CALIBRATION_MIN_LABELS ? ", which are too few to vouch for probabilities" : "");
+		r->n_evaluated, r->calibrated ? "" : ", which are too few to vouch for probabilities");
 	if (r->evaluated)
-		json_put_text(b, to, r->n_evaluated < CALIBRATION_MIN_LABELS ? "reason" : "how", text);
+		json_put_text(b, to, r->calibrated ? "how" : "reason", text);
 	else
 		json_put_text(b, to, "reason",
 			f->summary->n_labelled ? "no labels were held back to calibrate probabilities with"

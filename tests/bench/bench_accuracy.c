@@ -63,6 +63,17 @@ measure(const struct bundle *b, const struct dataset *d, const unsigned char *ro
 	return OK;
 }
 
+/* Whether the model's report claims that its probabilities are calibrated. */
+static bool
+claims_calibration(const struct bundle *b)
+{
+	cJSON *report = cJSON_Parse(b->report);
+	const bool claims = cJSON_IsTrue(json_member(json_member(report, "calibration"), "calibrated"));
+
+	cJSON_Delete(report);
+	return claims;
+}
+
 static enum status
 work(void *ctx, size_t i, struct json_build *build, cJSON *result, struct err *e)
 {
@@ -91,6 +102,7 @@ work(void *ctx, size_t i, struct json_build *build, cJSON *result, struct err *e
 	json_put_count(build, result, "n_classes", t.bundle->n_classes);
 	json_put_count(build, result, "steps", t.steps);
 	json_put_number(build, result, "seconds", t.seconds);
+	json_put_bool(build, result, "calibrated", claims_calibration(t.bundle));
 	if (t.baseline) {
 		struct model *own = t.bundle->model;
 
@@ -202,6 +214,16 @@ done(void *ctx, size_t i, const cJSON *result, const char *code, const char *mes
 		print_set(set);
 }
 
+/* Whether the models of all splits claim to be calibrated. */
+static bool
+calibrated(const struct set *set)
+{
+	const cJSON *result;
+
+	cJSON_ArrayForEach(result, set->result) if (!cJSON_IsTrue(json_member(result, "calibrated"))) return false;
+	return true;
+}
+
 /* Over the sets ----------------------------------------------------------------------------------------------- */
 
 struct contender {
@@ -239,8 +261,8 @@ static void
 compare(const struct bench *b, struct json_build *build, cJSON *root)
 {
 	struct contender list[MAX_PEERS];
-	double own = 0, baseline = 0, of_best = 0, ece = 0;
-	size_t n_list = 0, n = 0, wins = 0, ties = 0, below = 0;
+	double own = 0, baseline = 0, of_best = 0, ece = 0, claimed = 0;
+	size_t n_list = 0, n = 0, n_claimed = 0, wins = 0, ties = 0, below = 0;
 	cJSON *to, *means;
 
 	for (size_t i = 0; i < b->n_sets; i++) {
@@ -255,6 +277,10 @@ compare(const struct bench *b, struct json_build *build, cJSON *root)
 		own += accuracy;
 		baseline += mean(set, true, "accuracy");
 		ece += mean(set, false, "ece");
+		if (calibrated(set)) {
+			claimed += mean(set, false, "ece");
+			n_claimed++;
+		}
 		of_best += result_number(best, NULL, "accuracy");
 		wins += accuracy > result_number(best, NULL, "accuracy");
 		ties += accuracy == result_number(best, NULL, "accuracy");
@@ -278,10 +304,17 @@ compare(const struct bench *b, struct json_build *build, cJSON *root)
 	json_put_count(build, to, "ties", ties);
 	json_put_count(build, to, "losses", n - wins - ties);
 	json_put_number(build, to, "ece", ece);
+	json_put_count(build, to, "n_calibrated_sets", n_claimed);
+	if (n_claimed)
+		json_put_number(build, to, "ece_where_calibrated", claimed / (double)n_claimed);
 	means = json_put_object(build, to, "peers");
 
 	printf("\nMean accuracy over %zu set%s\n", n, n == 1 ? "" : "s");
-	printf("  %-24s %.4f   ECE %.4f\n", "verad", own, ece);
+	printf("  %-24s %.4f   ECE %.4f", "verad", own, ece);
+	if (n_claimed)
+		printf(", %.4f over the %zu where the reports claim calibration", claimed / (double)n_claimed,
+			n_claimed);
+	printf("\n");
 	printf("  %-24s %.4f   %+.1f\n", "supervised baseline", baseline, 100 * (own - baseline));
 	printf("  %-24s %.4f   %+.1f\n", "best peer of each set", of_best, 100 * (own - of_best));
 	for (size_t i = 0; i < n_list; i++)
