@@ -5,6 +5,27 @@
 
 #include "server/store_private.h"
 
+/* What the job ?1 has from, or behind, the number ?2, at most ?3. */
+static enum status
+list_of_job(struct store *s, const char *job, const struct list_kind *kind, const char *page, uint64_t from,
+	size_t limit, void **out, size_t *n, struct err *e)
+{
+	enum job_state state;
+	struct query q;
+	struct conn *c;
+	int64_t seq;
+	enum status status = job_read_begin(s, job, job_find, &c, &seq, &state, e);
+
+	if (status)
+		return status;
+	q = query_new(c, page);
+	query_int(&q, seq);
+	query_limit(&q, from);
+	query_limit(&q, limit);
+	status = list_rows(&q, kind, out, n, e);
+	return read_end(s, c, status);
+}
+
 /* Events --------------------------------------------------------------------------------------------------------- */
 
 enum status
@@ -72,24 +93,15 @@ store_event_list(struct store *s, const char *job, uint64_t after_seq, size_t li
 	struct err *e)
 {
 	static const struct list_kind kind = {sizeof **out, read_event, release_event};
-	enum job_state state;
-	struct query q;
-	struct conn *c;
 	void *list;
-	int64_t seq;
-	enum status status = job_read_begin(s, job, job_find, &c, &seq, &state, e);
+	enum status status = list_of_job(s, job, &kind,
+		"SELECT seq, time, level, code, message, data FROM job_event WHERE job = ?1 AND seq > ?2 "
+		"ORDER BY seq LIMIT ?3",
+		after_seq, limit, &list, n, e);
 
-	if (status)
-		return status;
-	q = query_new(c, "SELECT seq, time, level, code, message, data FROM job_event WHERE job = ?1 AND seq > ?2 "
-			 "ORDER BY seq LIMIT ?3");
-	query_int(&q, seq);
-	query_limit(&q, after_seq);
-	query_limit(&q, limit);
-	status = list_rows(&q, &kind, &list, n, e);
 	if (!status)
 		*out = list;
-	return read_end(s, c, status);
+	return status;
 }
 
 /* Metrics -------------------------------------------------------------------------------------------------------- */
@@ -147,22 +159,13 @@ store_metric_list(struct store *s, const char *job, size_t from, size_t limit, s
 	struct err *e)
 {
 	static const struct list_kind kind = {sizeof **out, read_metric, release_metric};
-	enum job_state state;
-	struct query q;
-	struct conn *c;
 	void *list;
-	int64_t seq;
-	enum status status = job_read_begin(s, job, job_find, &c, &seq, &state, e);
+	enum status status = list_of_job(s, job, &kind,
+		"SELECT step, name, value FROM job_metric WHERE job = ?1 AND step >= ?2 "
+		"ORDER BY step, name LIMIT ?3",
+		from, limit, &list, n, e);
 
-	if (status)
-		return status;
-	q = query_new(c, "SELECT step, name, value FROM job_metric WHERE job = ?1 AND step >= ?2 "
-			 "ORDER BY step, name LIMIT ?3");
-	query_int(&q, seq);
-	query_limit(&q, from);
-	query_limit(&q, limit);
-	status = list_rows(&q, &kind, &list, n, e);
 	if (!status)
 		*out = list;
-	return read_end(s, c, status);
+	return status;
 }
