@@ -490,47 +490,37 @@ set_state(struct conn *c, int64_t seq, enum job_state state, const char *code, c
 	return status ? status : job_add_event(c, seq, "info", code, message, "{}", e);
 }
 
-/* What a request makes of a job in each state. */
+/* What a request makes of a job in each state; those without a line refuse it. */
 struct change {
-	const char *code, *message; /* of the event */
-	enum job_state to;          /* N_JOB_STATES: nothing, it is done already or not possible */
-	bool impossible;
+	bool possible;
+	enum job_state to;          /* the same: it is so already, and nothing happens */
+	const char *code, *message; /* of the event; that of the end itself where `to` is one */
 };
 
 static const struct change cancel_changes[N_JOB_STATES] = {
-	[JOB_QUEUED] = {NULL, NULL, JOB_CANCELLED, false},
-	[JOB_PAUSED] = {NULL, NULL, JOB_CANCELLED, false},
-	[JOB_VALIDATING] = {"cancel_requested", "the job ends at its next step", JOB_CANCELLING, false},
-	[JOB_RUNNING] = {"cancel_requested", "the job ends at its next step", JOB_CANCELLING, false},
-	[JOB_PAUSING] = {"cancel_requested", "the job ends at its next step", JOB_CANCELLING, false},
-	[JOB_CANCELLING] = {NULL, NULL, N_JOB_STATES, false},
-	[JOB_CANCELLED] = {NULL, NULL, N_JOB_STATES, false},
-	[JOB_SUCCEEDED] = {NULL, NULL, N_JOB_STATES, true},
-	[JOB_FAILED] = {NULL, NULL, N_JOB_STATES, true},
+	[JOB_QUEUED] = {true, JOB_CANCELLED, NULL, NULL},
+	[JOB_PAUSED] = {true, JOB_CANCELLED, NULL, NULL},
+	[JOB_VALIDATING] = {true, JOB_CANCELLING, "cancel_requested", "the job ends at its next step"},
+	[JOB_RUNNING] = {true, JOB_CANCELLING, "cancel_requested", "the job ends at its next step"},
+	[JOB_PAUSING] = {true, JOB_CANCELLING, "cancel_requested", "the job ends at its next step"},
+	[JOB_CANCELLING] = {true, JOB_CANCELLING, NULL, NULL},
+	[JOB_CANCELLED] = {true, JOB_CANCELLED, NULL, NULL},
 };
 
 static const struct change pause_changes[N_JOB_STATES] = {
-	[JOB_QUEUED] = {"paused", "the job waits to be resumed", JOB_PAUSED, false},
-	[JOB_VALIDATING] = {"pause_requested", "the job pauses at its next step", JOB_PAUSING, false},
-	[JOB_RUNNING] = {"pause_requested", "the job pauses at its next step", JOB_PAUSING, false},
-	[JOB_PAUSING] = {NULL, NULL, N_JOB_STATES, false},
-	[JOB_PAUSED] = {NULL, NULL, N_JOB_STATES, false},
-	[JOB_CANCELLING] = {NULL, NULL, N_JOB_STATES, true},
-	[JOB_CANCELLED] = {NULL, NULL, N_JOB_STATES, true},
-	[JOB_SUCCEEDED] = {NULL, NULL, N_JOB_STATES, true},
-	[JOB_FAILED] = {NULL, NULL, N_JOB_STATES, true},
+	[JOB_QUEUED] = {true, JOB_PAUSED, "paused", "the job waits to be resumed"},
+	[JOB_VALIDATING] = {true, JOB_PAUSING, "pause_requested", "the job pauses at its next step"},
+	[JOB_RUNNING] = {true, JOB_PAUSING, "pause_requested", "the job pauses at its next step"},
+	[JOB_PAUSING] = {true, JOB_PAUSING, NULL, NULL},
+	[JOB_PAUSED] = {true, JOB_PAUSED, NULL, NULL},
 };
 
 static const struct change resume_changes[N_JOB_STATES] = {
-	[JOB_PAUSED] = {"resumed", "the job is back in the queue", JOB_QUEUED, false},
-	[JOB_PAUSING] = {"resumed", "the job goes on without a pause", JOB_RUNNING, false},
-	[JOB_QUEUED] = {NULL, NULL, N_JOB_STATES, false},
-	[JOB_VALIDATING] = {NULL, NULL, N_JOB_STATES, false},
-	[JOB_RUNNING] = {NULL, NULL, N_JOB_STATES, false},
-	[JOB_CANCELLING] = {NULL, NULL, N_JOB_STATES, true},
-	[JOB_CANCELLED] = {NULL, NULL, N_JOB_STATES, true},
-	[JOB_SUCCEEDED] = {NULL, NULL, N_JOB_STATES, true},
-	[JOB_FAILED] = {NULL, NULL, N_JOB_STATES, true},
+	[JOB_PAUSED] = {true, JOB_QUEUED, "resumed", "the job is back in the queue"},
+	[JOB_PAUSING] = {true, JOB_RUNNING, "resumed", "the job goes on without a pause"},
+	[JOB_QUEUED] = {true, JOB_QUEUED, NULL, NULL},
+	[JOB_VALIDATING] = {true, JOB_VALIDATING, NULL, NULL},
+	[JOB_RUNNING] = {true, JOB_RUNNING, NULL, NULL},
 };
 
 static enum status
@@ -546,19 +536,19 @@ change_state(struct store *s, const char *id, const struct change changes[N_JOB_
 	if (status)
 		return status;
 	change = &changes[from];
-	if (change->impossible && from == JOB_CANCELLING)
+	if (!change->possible && from == JOB_CANCELLING)
 		status = err_set(e, ERR_CONFLICT, "job_cancelling", "job %.40s is being cancelled", id);
-	else if (change->impossible)
+	else if (!change->possible)
 		status = err_set(e, ERR_CONFLICT, "job_finished", "job %.40s has ended already: it %s %s", id,
 			from == JOB_CANCELLED ? "was" : "has", job_state_name(from));
-	else if (change->to == JOB_CANCELLED)
+	else if (change->to != from && change->to == JOB_CANCELLED)
 		status = end_job(c, seq, &end_cancelled, e);
-	else if (change->to != N_JOB_STATES)
+	else if (change->to != from)
 		status = set_state(c, seq, change->to, change->code, change->message, e);
 	status = write_end(s, status, e);
 	if (!status) {
 		*was = from;
-		*is = change->to == N_JOB_STATES ? from : change->to;
+		*is = change->to;
 	}
 	return status;
 }
