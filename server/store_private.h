@@ -7,7 +7,8 @@
  *   store_dataset.c      data sets and their chunks, read
  *   store_upload.c       data sets on their way in
  *   store_housekeeper.c  the thread that removes what was deleted
- *   store_job.c          jobs and checkpoints
+ *   store_job.c          jobs
+ *   store_job_state.c    how their states change, and their checkpoints
  *   store_event.c        their events and metrics
  *   store_result.c       their results
  *   store_replay.c       what was answered to requests with an Idempotency-Key
@@ -194,6 +195,7 @@ enum status model_give_name(struct conn *c, int64_t model, const char *name, str
 /* Within a write: the model that a job made. */
 enum status model_of_job(struct conn *c, const char *id, int64_t job, const char *dataset_name, const char *summary,
 	const void *bundle, size_t n, struct err *e);
+
 /* Jobs, within a transaction --------------------------------------------------------------------------------------- */
 
 /* The job's row number and state: of any job, ERR_NOT_FOUND; of one that a worker has, ERR_CONFLICT "job_not_running".
@@ -205,6 +207,7 @@ enum status job_write_begin(struct store *s, const char *id, job_finder *find, s
 	enum job_state *state, struct err *e);
 enum status job_read_begin(struct store *s, const char *id, job_finder *find, struct conn **c, int64_t *seq,
 	enum job_state *state, struct err *e);
+enum job_state row_job_state(struct query *q, int i); /* of the present row, its name */
 enum status job_add_event(struct conn *c, int64_t job, const char *level, const char *code, const char *message,
 	const char *data, struct err *e);
 enum status checkpoint_put(struct conn *c, int64_t job, const void *bytes, size_t n, struct err *e);
