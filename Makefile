@@ -211,8 +211,8 @@ bench-train bench-scale: bench-%: $(SETUP)
 	$(Q)mkdir -p $(BUILD)/bench && OUT=$(BUILD)/bench $(BUILD)/tests/bench/bench_$*
 
 # How fast it answers, beside FastAPI and scikit-learn: make bench-serve.
-$(BUILD)/tests/bench/bench_serve: %: %.o $(BUILD)/tests/bench/load.o $(BUILD)/tests/bench/requests.o $(BUILD)/tests/support/daemon.o \
-		$(BUILD)/tests/support/http_client.o $(BUILD)/libverad.a
+$(BUILD)/tests/bench/bench_serve: %: %.o $(BUILD)/tests/bench/load.o $(BUILD)/tests/bench/requests.o \
+		$(patsubst %,$(BUILD)/tests/support/%.o,daemon http_client scratch) $(BUILD)/libverad.a
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -222,7 +222,7 @@ bench-serve: $(SETUP)
 	$(Q)mkdir -p $(BUILD)/bench && VERAD_BIN=$(abspath $(BUILD)/verad) OUT=$(BUILD)/bench $(BUILD)/tests/bench/bench_serve
 
 # How fast a table is read, beside data.table and pandas; with DATA=FOLDER the mixed table of kddcup99_10pct, too.
-$(BUILD)/tests/bench/bench_ingest: %: %.o $(patsubst %,$(BUILD)/tests/support/%.o,daemon http_client) $(BUILD)/libverad.a
+$(BUILD)/tests/bench/bench_ingest: %: %.o $(patsubst %,$(BUILD)/tests/support/%.o,daemon http_client scratch) $(BUILD)/libverad.a
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -2,7 +2,6 @@
 #include "tests/support/daemon.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,8 +21,7 @@ bool
 daemon_make(struct daemon *d)
 {
 	memset(d, 0, sizeof *d);
-	strcpy(d->dir, "/tmp/verad-test-XXXXXX");
-	return mkdtemp(d->dir);
+	return scratch_make(d->dir);
 }
 
 static void
@@ -193,16 +191,9 @@ daemon_show_log(const struct daemon *d)
 		fclose(f);
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st, (void)type, (void)at;
-	return remove(path);
-}
-
 void
 daemon_remove(struct daemon *d)
 {
 	daemon_kill(d);
-	nftw(d->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(d->dir);
 }

@@ -10,10 +10,12 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "tests/support/scratch.h"
+
 struct daemon {
-	char dir[64];  /* scratch directory: dir/data and dir/log */
-	pid_t pid;     /* 0: not running */
-	unsigned port; /* 0: a socket in the file system */
+	char dir[SCRATCH_SIZE]; /* dir/data and dir/log */
+	pid_t pid;              /* 0: not running */
+	unsigned port;          /* 0: a socket in the file system */
 	/* Set between daemon_make and daemon_start: */
 	const char *option[24]; /* further arguments of `verad serve`, NULL-terminated; the last of its kind counts */
 	int listen_fd;          /* > 0: handed over as systemd does */

@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <cjson/cJSON.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -23,13 +22,14 @@
 #include "engine/buf.h"
 #include "server/config.h"
 #include "server/files.h"
+#include "tests/support/scratch.h"
 
 /* The quickest training there is. */
 #define QUICK                                                                                                          \
 	"--label kind --steps 40 --hidden-layers 8 --generator-layers 8 --noise-dim 2 --importance-samples 2 "         \
 	"--evaluation-folds 2 --learning-rate 0.01 --ema-decay 0.9"
 
-static char dir[] = "/tmp/verad-test-XXXXXX";
+static char dir[SCRATCH_SIZE];
 static char out[1 << 16], err_text[1 << 16]; /* of the last command */
 
 static void
@@ -742,15 +742,6 @@ a_file_is_replaced_whole_and_keeps_its_mode_and_links(void **state)
 /* ------------------------------------------------------------------------------------------------------------------ */
 
 static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int
 set_up(void **state)
 {
 	const char *program = getenv("VERAD_BIN");
@@ -760,7 +751,7 @@ set_up(void **state)
 		fprintf(stderr, "there is no program: %s\n", program ? program : "build/verad");
 		return 1;
 	}
-	if (setenv("V", absolute, 1) || !mkdtemp(dir) || chdir(dir))
+	if (setenv("V", absolute, 1) || !scratch_make(dir) || chdir(dir))
 		return 1;
 	return make_files(state);
 }
@@ -769,7 +760,7 @@ static int
 clean_up(void **state)
 {
 	(void)state;
-	return chdir("/") || nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	return chdir("/") || !scratch_remove(dir);
 }
 
 int

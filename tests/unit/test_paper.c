@@ -1,7 +1,6 @@
 /* bench_paper and its rooms: tables in the form in which they are published, and a whole run of the tiny profile. */
 #include <cjson/cJSON.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,31 +17,22 @@
 #include "tests/bench/page.h"
 #include "tests/bench/pixels.h"
 #include "tests/bench/plot.h"
+#include "tests/support/scratch.h"
 
-static char dir[64];
-
-static int
-remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-	(void)st;
-	(void)kind;
-	(void)at;
-	return remove(path);
-}
+static char dir[SCRATCH_SIZE];
 
 static int
 set_up(void **state)
 {
 	(void)state;
-	snprintf(dir, sizeof dir, "/tmp/verad-paper-XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
+	return scratch_make(dir) ? 0 : -1;
 }
 
 static int
 tear_down(void **state)
 {
 	(void)state;
-	return nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	return scratch_remove(dir) ? 0 : -1;
 }
 
 /* Writes dir/name, and the folders before it. */

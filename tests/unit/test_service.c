@@ -1,6 +1,5 @@
 /* Tests of server/service and its cache of models, and of server/jobs: over a real store in a temporary directory. */
 #include <cjson/cJSON.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -22,9 +21,10 @@
 #include "server/model_cache.h"
 #include "server/service.h"
 #include "server/spool.h"
+#include "tests/support/scratch.h"
 
 struct world {
-	char dir[64];
+	char dir[SCRATCH_SIZE];
 	struct store *store;
 	struct service *service;
 };
@@ -51,20 +51,10 @@ make_world(void **state)
 {
 	struct world *w = calloc(1, sizeof *w);
 
-	strcpy(w->dir, "/tmp/verad-test-XXXXXX");
-	assert_non_null(mkdtemp(w->dir));
+	assert_true(scratch_make(w->dir));
 	open_world(w);
 	*state = w;
 	return 0;
-}
-
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
 }
 
 static int
@@ -73,7 +63,7 @@ drop_world(void **state)
 	struct world *w = *state;
 
 	close_world(w);
-	nftw(w->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(w->dir);
 	free(w);
 	return 0;
 }

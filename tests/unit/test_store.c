@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -19,74 +18,8 @@
 #include <unistd.h>
 
 #include "server/store.h"
+#include "tests/unit/store_group.h"
 #include "tests/unit/store_samples.h"
-
-static struct err err;
-static char dir[256]; /* of the test under way; removed by tear_down */
-
-static int
-set_up(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	memset(&err, 0, sizeof err);
-	snprintf(dir, sizeof dir, "%s/verad-test-XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static void
-remove_files(const char *at)
-{
-	char path[1024];
-	struct dirent *entry;
-	DIR *d = opendir(at);
-
-	while (d && (entry = readdir(d))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		snprintf(path, sizeof path, "%s/%s", at, entry->d_name);
-		if (unlink(path)) {
-			remove_files(path);
-			rmdir(path);
-		}
-	}
-	if (d)
-		closedir(d);
-}
-
-static int
-tear_down(void **state)
-{
-	(void)state;
-	remove_files(dir);
-	return rmdir(dir);
-}
-
-static struct store *
-open_store(void)
-{
-	struct store *s = NULL;
-
-	if (store_open(dir, &s, &err))
-		fail_msg("store_open: %s", err.msg);
-	return s;
-}
-
-static void
-assert_ok(enum status status)
-{
-	if (status)
-		fail_msg("%s: %s", err.code, err.msg);
-}
-
-static void
-assert_refused(enum status got, enum status expected, const char *code)
-{
-	if (got != expected || strcmp(err.code, code) != 0)
-		fail_msg("expected %d %s, got %d %s: %s", expected, code, got, got ? err.code : "ok",
-			got ? err.msg : "");
-}
 
 static const char *
 path_of(const char *name)
@@ -1376,7 +1309,7 @@ many_threads_share_a_store(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_directory_is_made_for_its_owner_alone),
 		TEST(a_directory_that_cannot_be_made_is_named),

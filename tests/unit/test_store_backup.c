@@ -1,5 +1,4 @@
 /* store_backup and store_key, without a daemon: copies that are given up, two processes on one store, keys. */
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,8 +11,9 @@
 #include <cmocka.h>
 
 #include "server/store.h"
+#include "tests/support/scratch.h"
 
-static char dir[64], data[96], copy[96], partial[112];
+static char dir[SCRATCH_SIZE], data[SCRATCH_SIZE + 16], copy[SCRATCH_SIZE + 16], partial[SCRATCH_SIZE + 32];
 static struct store *store;
 
 static bool
@@ -174,8 +174,7 @@ set_up(void **state)
 	struct err e = {0};
 
 	(void)state;
-	strcpy(dir, "/tmp/verad-backup-XXXXXX");
-	if (!mkdtemp(dir))
+	if (!scratch_make(dir))
 		return 1;
 	snprintf(data, sizeof data, "%s/data", dir);
 	snprintf(copy, sizeof copy, "%s/copy.db", dir);
@@ -184,18 +183,11 @@ set_up(void **state)
 }
 
 static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st, (void)type, (void)at;
-	return remove(path);
-}
-
-static int
 tear_down(void **state)
 {
 	(void)state;
 	store_close(store);
-	return nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return scratch_remove(dir) ? 0 : 1;
 }
 
 int

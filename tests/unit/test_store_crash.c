@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "server/store.h"
+#include "tests/unit/store_group.h"
 #include "tests/unit/store_samples.h"
 
 enum { N_KILLS = 60, N_COLUMNS = 5, MAX_DATASETS = 4000, MAX_JOBS = 4000, KEEP_DATASETS = 6 };
@@ -45,8 +46,6 @@ struct known_job {
 static struct known_dataset datasets[MAX_DATASETS];
 static struct known_job jobs[MAX_JOBS];
 static size_t n_datasets, n_jobs;
-
-static struct err err;
 
 static struct known_dataset *
 find_dataset(const char *id)
@@ -241,7 +240,7 @@ work_job(struct store *s)
 }
 
 static void
-work_until_killed(const char *dir, uint64_t seed)
+work_until_killed(uint64_t seed)
 {
 	struct store *s = NULL;
 
@@ -255,13 +254,6 @@ work_until_killed(const char *dir, uint64_t seed)
 }
 
 /* The parent ------------------------------------------------------------------------------------------------------*/
-
-static void
-assert_ok(enum status status)
-{
-	if (status)
-		fail_msg("%s: %s", err.code, err.msg);
-}
 
 static void
 hear(char *line)
@@ -481,22 +473,9 @@ check_jobs(struct store *s)
 	free(models);
 }
 
+/* Lets a child work on the store and kills it after so many microseconds. */
 static void
-remove_directory(const char *dir)
-{
-	static const char *const names[] = {"verad.db", "verad.db-wal", "verad.db-shm", "lock"};
-	char path[512];
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		snprintf(path, sizeof path, "%s/%s", dir, names[i]);
-		unlink(path);
-	}
-	rmdir(dir);
-}
-
-/* Lets a child work on dir and kills it after so many microseconds. */
-static void
-kill_after(const char *dir, uint64_t seed, long microseconds)
+kill_after(uint64_t seed, long microseconds)
 {
 	int pipes[2], status = 0;
 	pid_t child;
@@ -506,7 +485,7 @@ kill_after(const char *dir, uint64_t seed, long microseconds)
 	child = fork();
 	if (!child) {
 		acks = pipes[1];
-		work_until_killed(dir, seed);
+		work_until_killed(seed);
 	}
 	assert_true(child > 0);
 	close(pipes[1]);
@@ -521,17 +500,14 @@ kill_after(const char *dir, uint64_t seed, long microseconds)
 static void
 what_was_acknowledged_survives_kill_9_and_nothing_is_there_by_halves(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
 	uint64_t moments = 20101004230;
 	struct store *s = NULL;
-	char dir[256];
 
 	(void)state;
-	snprintf(dir, sizeof dir, "%s/verad-crash-XXXXXX", tmp ? tmp : "/tmp");
-	assert_non_null(mkdtemp(dir));
+	assert_true(scratch_make(dir));
 	n_datasets = n_jobs = 0;
 	for (size_t i = 0; i < N_KILLS; i++) {
-		kill_after(dir, i, (long)(5000 + sample_bits(&moments) % 200000));
+		kill_after(i, (long)(5000 + sample_bits(&moments) % 200000));
 		assert_ok(store_open(dir, &s, &err));
 		assert_ok(store_check(s, &err));
 		check_datasets(s);
@@ -541,29 +517,26 @@ what_was_acknowledged_survives_kill_9_and_nothing_is_there_by_halves(void **stat
 	assert_true(n_datasets > 0 && n_jobs > 0); /* else nothing was tried */
 	if (getenv("VERAD_TEST_VERBOSE"))
 		print_message("%zu data sets, %zu jobs\n", n_datasets, n_jobs);
-	remove_directory(dir);
+	scratch_remove(dir);
 }
 
 static void
 a_kill_while_the_store_is_made_leaves_one_that_opens(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
 	uint64_t moments = 1;
 	struct store *s = NULL;
-	char dir[256];
 
 	(void)state;
 	for (size_t i = 0; i < 15; i++) {
-		snprintf(dir, sizeof dir, "%s/verad-crash-XXXXXX", tmp ? tmp : "/tmp");
-		assert_non_null(mkdtemp(dir));
+		assert_true(scratch_make(dir));
 		n_datasets = n_jobs = 0;
-		kill_after(dir, i, (long)(sample_bits(&moments) % 20000));
+		kill_after(i, (long)(sample_bits(&moments) % 20000));
 		assert_ok(store_open(dir, &s, &err));
 		assert_ok(store_check(s, &err));
 		check_datasets(s);
 		check_jobs(s);
 		store_close(s);
-		remove_directory(dir);
+		scratch_remove(dir);
 	}
 }
 

@@ -12,28 +12,13 @@
 
 #include "server/embed.h"
 #include "server/store.h"
+#include "tests/unit/store_group.h"
 #include "tests/unit/store_samples.h"
 
 enum { COLUMNS = 4, ROWS = 20 };
 
-static struct err err;
-static char dir[256]; /* of the test under way */
 static struct store *store;
 static char dataset[STORE_ID_SIZE];
-
-static void
-assert_ok(enum status status)
-{
-	if (status)
-		fail_msg("%s: %s", err.code, err.msg);
-}
-
-static void
-assert_refused(enum status got, enum status expected, const char *code)
-{
-	assert_int_equal(got, expected);
-	assert_string_equal(err.code, code);
-}
 
 static void
 reopen(void)
@@ -51,8 +36,7 @@ set_up(void **state)
 	struct table t = {0};
 
 	(void)state;
-	snprintf(dir, sizeof dir, "%s/verad-test-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	if (!mkdtemp(dir))
+	if (make_dir(state))
 		return -1;
 	reopen();
 	assert_ok(sample_table_init(&t, COLUMNS, &err));
@@ -70,17 +54,9 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	static const char *const files[] = {"verad.db", "verad.db-wal", "verad.db-shm", "lock"};
-	char path[512];
-
-	(void)state;
 	store_close(store);
 	store = NULL;
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		snprintf(path, sizeof path, "%s/%s", dir, files[i]);
-		unlink(path);
-	}
-	return rmdir(dir);
+	return remove_dir(state);
 }
 
 static void

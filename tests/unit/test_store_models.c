@@ -16,48 +16,22 @@
 
 #include "server/embed.h"
 #include "server/store.h"
+#include "tests/unit/store_group.h"
 
-static struct err err;
-static char dir[256];
 static struct store *s;
 
 static int
 set_up(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	memset(&err, 0, sizeof err);
-	snprintf(dir, sizeof dir, "%s/verad-test-XXXXXX", tmp ? tmp : "/tmp");
-	if (!mkdtemp(dir))
-		return -1;
-	return store_open(dir, &s, &err) ? -1 : 0;
+	return make_dir(state) || store_open(dir, &s, &err) ? -1 : 0;
 }
 
 static int
 tear_down(void **state)
 {
-	char command[300];
-
-	(void)state;
 	store_close(s);
 	s = NULL;
-	snprintf(command, sizeof command, "rm -r '%s'", dir);
-	return system(command);
-}
-
-static void
-assert_ok(enum status status)
-{
-	if (status)
-		fail_msg("%s: %s", err.code, err.msg);
-}
-
-static void
-assert_refused(enum status got, enum status expected, const char *code)
-{
-	if (got != expected || strcmp(err.code, code))
-		fail_msg("expected %d %s, got %d %s: %s", expected, code, got, got ? err.code : "ok", err.msg);
+	return remove_dir(state);
 }
 
 static void

@@ -14,59 +14,10 @@
 
 #include "server/embed.h"
 #include "server/store.h"
+#include "tests/unit/store_group.h"
 #include "tests/unit/store_samples.h"
 
 enum { COLUMNS = 4, ROWS = 50 };
-
-static struct err err;
-static char dir[256]; /* of the test under way */
-
-static int
-set_up(void **state)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)state;
-	snprintf(dir, sizeof dir, "%s/verad-test-XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int
-tear_down(void **state)
-{
-	static const char *const files[] = {"verad.db", "verad.db-wal", "verad.db-shm", "lock"};
-	char path[512];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		snprintf(path, sizeof path, "%s/%s", dir, files[i]);
-		unlink(path);
-	}
-	return rmdir(dir);
-}
-
-static void
-assert_ok(enum status status)
-{
-	if (status)
-		fail_msg("%s: %s", err.code, err.msg);
-}
-
-static void
-assert_refused(enum status got, enum status expected, const char *code)
-{
-	assert_int_equal(got, expected);
-	assert_string_equal(err.code, code);
-}
-
-static struct store *
-open_store(void)
-{
-	struct store *s = NULL;
-
-	assert_ok(store_open(dir, &s, &err));
-	return s;
-}
 
 /* n_chunks sample chunks, seeds seed, seed + 1, …, on their way in: a new data set's (name) or further rows (NULL). */
 static struct store_upload *
@@ -377,7 +328,7 @@ a_store_of_the_first_program_goes_on_with_its_data_sets(void **state)
 int
 main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 	const struct CMUnitTest tests[] = {
 		TEST(parts_are_read_as_one_and_survive_a_restart),
 		TEST(further_rows_are_invisible_until_they_are_all_there),
