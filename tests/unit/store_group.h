@@ -1,6 +1,7 @@
 /*
  * store_group: what groups of tests of the store have in common: a directory for the test under way, the error that
- * calls report to, and how what they return is held against what it should be. One group in a program.
+ * calls report to, how what they return is held against what it should be, and data sets of samples. One group in a
+ * program.
  */
 #ifndef VERAD_TESTS_UNIT_STORE_GROUP_H
 #define VERAD_TESTS_UNIT_STORE_GROUP_H
@@ -9,6 +10,7 @@
 
 #include "server/store.h"
 #include "tests/support/scratch.h"
+#include "tests/unit/store_samples.h"
 
 static struct err err;
 static char dir[SCRATCH_SIZE];
@@ -50,6 +52,62 @@ open_store(void)
 
 	assert_ok(store_open(dir, &s, &err));
 	return s;
+}
+
+/* A data set of n_chunks sample chunks, seeds seed, seed + 1, … */
+static inline void
+upload(struct store *s, const char *name, size_t n_columns, size_t n_rows, size_t n_chunks, uint64_t seed,
+	char id[STORE_ID_SIZE])
+{
+	struct dataset_summary summary = {0};
+	struct store_upload *u = NULL;
+	struct table t = {0};
+
+	assert_ok(sample_table_init(&t, n_columns, &err));
+	assert_ok(store_upload_begin(s, name, t.column[n_columns - 1].name, &u, &err));
+	for (size_t i = 0; i < n_chunks; i++) {
+		assert_ok(sample_table_fill(&t, n_rows, seed + i, &err));
+		assert_ok(store_upload_chunk(u, &t, i, &err));
+	}
+	assert_ok(sample_summary(&summary, n_columns, n_rows * n_chunks, &err));
+	assert_ok(store_upload_finish(u, &summary, id, &err));
+	store_upload_free(u);
+	dataset_summary_release(&summary);
+	table_release(&t);
+}
+
+static inline void
+assert_chunks(struct store *s, const char *id, size_t n_columns, size_t n_rows, size_t n_chunks, uint64_t seed)
+{
+	struct table expected = {0}, got = {0};
+
+	assert_ok(sample_table_init(&expected, n_columns, &err));
+	assert_ok(sample_table_init(&got, n_columns, &err));
+	for (size_t i = 0; i < n_chunks; i++) {
+		const char *difference;
+
+		assert_ok(sample_table_fill(&expected, n_rows, seed + i, &err));
+		assert_ok(store_dataset_chunk(s, id, i, &got, &err));
+		difference = sample_tables_differ(&expected, &got);
+		if (difference)
+			fail_msg("chunk %zu differs: %s", i, difference);
+	}
+	assert_refused(store_dataset_chunk(s, id, n_chunks, &got, &err), ERR_NOT_FOUND, "chunk_not_found");
+	table_release(&expected);
+	table_release(&got);
+}
+
+static inline size_t
+count_datasets(struct store *s)
+{
+	struct dataset *list = NULL;
+	size_t n = 0;
+
+	assert_ok(store_dataset_list(s, NULL, SIZE_MAX, &list, &n, &err));
+	for (size_t i = 0; i < n; i++)
+		dataset_release(&list[i]);
+	free(list);
+	return n;
 }
 
 #endif

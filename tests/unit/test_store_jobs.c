@@ -31,23 +31,11 @@ reopen(void)
 static int
 set_up(void **state)
 {
-	struct dataset_summary summary = {0};
-	struct store_upload *u = NULL;
-	struct table t = {0};
-
 	(void)state;
 	if (make_dir(state))
 		return -1;
 	reopen();
-	assert_ok(sample_table_init(&t, COLUMNS, &err));
-	assert_ok(sample_table_fill(&t, ROWS, 1, &err));
-	assert_ok(store_upload_begin(store, "rows", "c3", &u, &err));
-	assert_ok(store_upload_chunk(u, &t, 0, &err));
-	assert_ok(sample_summary(&summary, COLUMNS, ROWS, &err));
-	assert_ok(store_upload_finish(u, &summary, dataset, &err));
-	store_upload_free(u);
-	dataset_summary_release(&summary);
-	table_release(&t);
+	upload(store, "rows", COLUMNS, ROWS, 1, 1, dataset);
 	return 0;
 }
 

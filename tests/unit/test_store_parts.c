@@ -39,13 +39,7 @@ send_chunks(struct store *s, const char *name, size_t n_chunks, uint64_t seed)
 static void
 make(struct store *s, size_t n_chunks, uint64_t seed, char id[STORE_ID_SIZE])
 {
-	struct store_upload *u = send_chunks(s, "grows", n_chunks, seed);
-	struct dataset_summary summary = {0};
-
-	assert_ok(sample_summary(&summary, COLUMNS, ROWS * n_chunks, &err));
-	assert_ok(store_upload_finish(u, &summary, id, &err));
-	store_upload_free(u);
-	dataset_summary_release(&summary);
+	upload(s, "grows", COLUMNS, ROWS, n_chunks, seed, id);
 }
 
 /* Adds the upload to the data set of n_before chunks, at version `seen`. */
@@ -66,7 +60,7 @@ add(struct store_upload *u, const char *id, size_t n_before, size_t n_chunks, si
 
 /* Chunk i was made from seed[i]. */
 static void
-assert_chunks(struct store *s, const char *id, const uint64_t *seed, size_t n)
+assert_seeds(struct store *s, const char *id, const uint64_t *seed, size_t n)
 {
 	struct table expected = {0}, got = {0};
 
@@ -134,11 +128,11 @@ parts_are_read_as_one_and_survive_a_restart(void **state)
 	assert_ok(add(send_chunks(s, NULL, 1, 10), id, 3, 1, 1));
 	assert_ok(add(send_chunks(s, NULL, 2, 20), id, 4, 2, 2));
 	assert_version(s, id, 3, 6);
-	assert_chunks(s, id, seeds, 6);
+	assert_seeds(s, id, seeds, 6);
 	store_close(s);
 	s = open_store();
 	assert_version(s, id, 3, 6);
-	assert_chunks(s, id, seeds, 6);
+	assert_seeds(s, id, seeds, 6);
 	assert_ok(store_check(s, &err));
 	store_close(s);
 }
@@ -155,7 +149,7 @@ further_rows_are_invisible_until_they_are_all_there(void **state)
 	make(s, 1, 1, id);
 	u = send_chunks(s, NULL, 2, 10);
 	assert_version(s, id, 1, 1);
-	assert_chunks(s, id, seeds, 1);
+	assert_seeds(s, id, seeds, 1);
 	assert_refused(add(u, id, 1, 3, 1), ERR_INTERNAL, "upload_incomplete"); /* a chunk is missing */
 	assert_version(s, id, 1, 1);
 	wait_until_none("SELECT count(*) FROM dataset_part WHERE state != 'ready'");
@@ -177,7 +171,7 @@ rows_that_follow_another_version_are_refused(void **state)
 	assert_ok(add(send_chunks(s, NULL, 1, 20), id, 1, 1, 1));
 	assert_refused(add(send_chunks(s, NULL, 1, 30), id, 1, 1, 1), ERR_CONFLICT, "dataset_changed");
 	assert_ok(add(first, id, 2, 1, 2));
-	assert_chunks(s, id, seeds, 3);
+	assert_seeds(s, id, seeds, 3);
 	store_close(s);
 }
 
@@ -235,7 +229,7 @@ a_deleted_data_set_goes_with_all_its_parts(void **state)
 	wait_until_none("SELECT count(*) FROM dataset WHERE state = 'deleting'");
 	wait_until_none("SELECT count(*) FROM dataset_part WHERE state != 'ready'"); /* the refused one too */
 	assert_int_equal(count("SELECT count(*) FROM dataset_part"), 2);
-	assert_chunks(s, kept, seeds, 2);
+	assert_seeds(s, kept, seeds, 2);
 	assert_ok(store_check(s, &err));
 	store_close(s);
 }
@@ -312,9 +306,9 @@ a_store_of_the_first_program_goes_on_with_its_data_sets(void **state)
 
 	s = open_store();
 	assert_version(s, "ds_old", 1, 2);
-	assert_chunks(s, "ds_old", seeds, 2);
+	assert_seeds(s, "ds_old", seeds, 2);
 	assert_ok(add(send_chunks(s, NULL, 1, 10), "ds_old", 2, 1, 1));
-	assert_chunks(s, "ds_old", seeds, 3);
+	assert_seeds(s, "ds_old", seeds, 3);
 	assert_ok(store_dataset_of_job(s, "job_old", &d, &err));
 	assert_int_equal(d.summary.n_rows, 2 * ROWS);
 	assert_string_equal(d.label_column, "c3");
