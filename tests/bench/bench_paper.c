@@ -90,7 +90,8 @@ cell_count(const struct cell *c, const char *name)
 }
 
 void
-paper_claim(struct paper *p, int holds, const char *says, const char *measured, ...)
+paper_claim(struct paper *p, const struct experiment *of, double miss, const char *unit, const char *says,
+	const char *measured, ...)
 {
 	struct claim *c = &p->claim[p->n_claims];
 	va_list args;
@@ -98,7 +99,9 @@ paper_claim(struct paper *p, int holds, const char *says, const char *measured, 
 	if (p->n_claims == sizeof p->claim / sizeof *p->claim)
 		return;
 	p->n_claims++;
-	c->holds = holds;
+	c->of = of;
+	c->miss = miss;
+	snprintf(c->unit, sizeof c->unit, "%s", unit);
 	snprintf(c->says, sizeof c->says, "%s", says);
 	va_start(args, measured);
 	vsnprintf(c->measured, sizeof c->measured, measured, args);
@@ -317,28 +320,45 @@ write_head(const struct paper *p, FILE *out)
 			out);
 }
 
+/* Of one experiment with what was measured; of all, in short, without. */
 static void
-write_claims(const struct paper *p, FILE *out)
+write_claims(const struct paper *p, const struct experiment *of, FILE *out)
 {
-	static const char *const heads[] = {"What is to be seen", "Seen?", "Measured", NULL};
-	static const char *const words[] = {"not measured", "no", "yes"}, *const classes[] = {"", "no", "yes"};
-
-	if (!p->n_claims)
-		return;
-	page_table(out, "In short", heads);
 	for (size_t i = 0; i < p->n_claims; i++) {
 		const struct claim *c = &p->claim[i];
+		char verdict[96] = "not measured";
 
-		page_row(out);
-		fputs("<td class=\"long\">", out);
-		page_text(out, c->says);
-		fprintf(out, "</td><td class=\"%s\">%s</td><td class=\"long\">", classes[c->holds + 1],
-			words[c->holds + 1]);
-		page_text(out, c->measured);
-		fputs("</td>", out);
-		page_row_end(out);
+		if (of && c->of != of)
+			continue;
+		if (c->miss <= 0)
+			snprintf(verdict, sizeof verdict, "reached");
+		else if (isfinite(c->miss))
+			snprintf(verdict, sizeof verdict, "missed by %.2g %s", c->miss, c->unit);
+		else if (!isnan(c->miss))
+			snprintf(verdict, sizeof verdict, "missed");
+		page_claim(out, c->says, isnan(c->miss) ? -1 : c->miss <= 0, verdict,
+			of && !isnan(c->miss) ? c->measured : "");
 	}
-	page_table_end(out);
+}
+
+/* Where the numbers of a section are from. */
+static void
+write_source(const struct paper *p, const struct experiment *of, FILE *out)
+{
+	double seconds = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_cells; i++)
+		if (p->cell[i].of == of && p->cell[i].result) {
+			seconds += result_number(p->cell[i].result, NULL, "cpu_seconds");
+			n++;
+		}
+	fprintf(out,
+		"<p class=\"source\">Every figure and curve of this section is from %zu runs, %.0f s of processor "
+		"time, "
+		"whose settings, parameters and results are in <code>%s.json</code>, beside this report; "
+		"<code>make paper PROFILE=%s ONLY=%s</code> makes them.</p>\n",
+		n, seconds, of->name, profile_names[p->profile], of->name);
 }
 
 static void
@@ -381,12 +401,18 @@ write_report(struct paper *p, struct err *e)
 	for (size_t i = 0; i < N_EXPERIMENTS; i++)
 		if (experiments[i]->claims && chosen(experiments[i]->name))
 			experiments[i]->claims(p);
-	write_claims(p, out);
+	if (p->n_claims)
+		fputs("<h2>In short</h2>\n", out);
+	write_claims(p, NULL, out);
 	for (size_t i = 0; i < N_EXPERIMENTS; i++) {
 		if (!chosen(experiments[i]->name))
 			continue;
-		fprintf(out, "<h2 id=\"%s\">%s</h2>\n", experiments[i]->name, experiments[i]->title);
+		fprintf(out, "<h2 id=\"%s\">%s</h2>\n<h3>Claim and verdict</h3>\n", experiments[i]->name,
+			experiments[i]->title);
+		write_claims(p, experiments[i], out);
+		fputs("<h3>Setting and result</h3>\n", out);
 		experiments[i]->report(p, out);
+		write_source(p, experiments[i], out);
 	}
 	write_failures(p, out);
 	page_end(out);

@@ -42,8 +42,9 @@ struct experiment {
 extern const struct experiment paper_estimator, paper_likelihood, paper_jem, paper_tables, paper_modes;
 
 struct claim {
-	char says[200], measured[400];
-	int holds; /* 1: yes, 0: no, -1: not measured */
+	const struct experiment *of;
+	char says[200], unit[40], measured[400];
+	double miss; /* by how much of the unit it was missed: <= 0 reached, NaN not measured, infinite by no number */
 };
 
 struct paper {
@@ -73,8 +74,9 @@ double cell_number(const struct cell *c, const char *name);
 size_t cell_count(const struct cell *c, const char *name); /* 0 where there is none */
 const char *cell_text(const struct cell *c, const char *name, char *buf, size_t n);
 
-void paper_claim(struct paper *p, int holds, const char *says, const char *measured, ...)
-	__attribute__((format(printf, 4, 5)));
+/* One more claim of an experiment: see struct claim; then what was measured. */
+void paper_claim(struct paper *p, const struct experiment *of, double miss, const char *unit, const char *says,
+	const char *measured, ...) __attribute__((format(printf, 6, 7)));
 
 double paper_cpu_seconds(void); /* of this process so far */
 #endif

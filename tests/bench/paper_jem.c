@@ -443,7 +443,7 @@ write_scores(FILE *out, const struct summary s[N_JEM_METHODS], bool fashion)
 	page_table(out,
 		fashion ? "Digits against Fashion-MNIST"
 			: "Digits against the digit that training left out (mean over them)",
-		heads);
+		heads, 1);
 	for (size_t m = 0; m < N_JEM_METHODS; m++) {
 		page_row(out);
 		page_name(out, jem_names[m]);
@@ -490,7 +490,7 @@ report(const struct paper *p, FILE *out)
 		"batch.</p>\n",
 		BY_PROFILE(p, "784-16-16-10", "784-256-256-256-10", "784-1000-500-500-250-250-250-10"),
 		BY_PROFILE(p, 300, 10000, 60000), BY_PROFILE(p, 100, 2000, 10000));
-	page_table(out, "Means over the seeds", heads);
+	page_table(out, "Means over the seeds", heads, 1);
 	for (size_t m = 0; m < N_JEM_METHODS; m++) {
 		page_row(out);
 		page_name(out, jem_names[m]);
@@ -511,8 +511,9 @@ report(const struct paper *p, FILE *out)
 	page_figures(out, 0);
 	plot_inline(out, &curves);
 	plot_inline(out, &bins);
-	page_figures_end(
-		out, "Means over the seeds; bars: the least and the greatest of them. Right: 15 bins of confidence.");
+	page_figures_end(out,
+		"Means over the seeds (“curve” of the cells), bars from the least to the greatest. Right: 15 bins of "
+		"confidence (“reliability”).");
 	if (isfinite(s[0].fashion[0]) || isfinite(s[1].fashion[0]))
 		write_scores(out, s, true);
 	else
@@ -532,13 +533,21 @@ claims(struct paper *p)
 	to = seconds_to(&s[0], s[1].accuracy);
 	own = seconds_to(&s[1], s[1].accuracy);
 	own = isfinite(own) ? own : s[1].seconds;
-	paper_claim(p, s[0].n_finished && s[1].n_finished ? to <= own / 5 : -1,
-		"JEM by VERA reaches the accuracy of JEM by SGLD in at most a fifth of its time",
+	/* A curve that never comes up to it is later than any. */
+	paper_claim(p, &paper_jem,
+		!s[0].n_finished || !s[1].n_finished ? (double)NAN
+		: isfinite(to)                       ? to / own - 0.2
+						     : (double)INFINITY,
+		"of the time by SGLD", "JEM by VERA reaches the accuracy of JEM by SGLD in at most a fifth of its time",
 		isfinite(to) ? "accuracy %.4f: VERA %.1f s, SGLD %.1f s, a share of %.2f"
 			     : "accuracy %.4f: VERA does not reach it in its steps",
 		s[1].accuracy, to, own, to / own);
-	paper_claim(p, s[0].n ? !s[0].n_diverged && s[0].n >= N_SEEDS : -1, "JEM by VERA: no diverged run in ten",
-		"%zu of %zu diverged; by SGLD %zu of %zu", s[0].n_diverged, s[0].n, s[1].n_diverged, s[1].n);
+	paper_claim(p, &paper_jem,
+		!s[0].n            ? (double)NAN
+		: s[0].n < N_SEEDS ? (double)INFINITY
+				   : (double)s[0].n_diverged,
+		"runs", "JEM by VERA: no diverged run in ten", "%zu of %zu diverged; by SGLD %zu of %zu",
+		s[0].n_diverged, s[0].n, s[1].n_diverged, s[1].n);
 }
 
 const struct experiment paper_jem = {

@@ -216,6 +216,7 @@ work(const struct paper *p, const struct cell *c, struct json_build *b, cJSON *r
 	}
 	json_put_bool(b, result, "diverged", diverged);
 	json_put_count(b, result, "features", train.d);
+	json_put_count(b, result, "steps", stepper.fit.step);
 	json_put_number(b, result, "seconds", seconds);
 	json_put_number(b, result, "log_likelihood", log_likelihood);
 	if (!diverged && test.d == 2)
@@ -301,22 +302,16 @@ find(const struct paper *p, size_t target, size_t objective)
 	return NULL;
 }
 
-/* The seconds that every run of the target was given at least; those by likelihood may stop early. */
+/* The time of VERA's run, by which the others are compared. */
 static double
 equal_time(const struct paper *p, size_t target)
 {
-	double least = (double)INFINITY;
+	const struct cell *vera = find(p, target, BY_VERA);
 
-	for (size_t o = BY_VERA; o < N_OBJECTIVES_RUN; o++) {
-		const struct cell *c = find(p, target, o);
-
-		if (c && cJSON_IsFalse(json_member(c->result, "diverged")))
-			least = fmin(least, result_number(c->result, NULL, "seconds"));
-	}
-	return least;
+	return vera ? result_number(vera->result, NULL, "seconds") : (double)INFINITY;
 }
 
-/* What it had reached by then. */
+/* What it had reached by then, or at its end where that came earlier. */
 static double
 at_time(const struct cell *c, double seconds)
 {
@@ -333,6 +328,12 @@ at_time(const struct cell *c, double seconds)
 	return found;
 }
 
+static double
+at_end(const struct cell *c)
+{
+	return c ? result_number(c->result, NULL, "log_likelihood") : (double)NAN;
+}
+
 static void
 plot_target(const struct paper *p, size_t target, FILE *out)
 {
@@ -340,9 +341,8 @@ plot_target(const struct paper *p, size_t target, FILE *out)
 		.x_label = "seconds of processor time",
 		.y_label = "nats a dimension",
 		.linear_y = true};
-	const struct cell *best = find(p, target, BY_LIKELIHOOD);
 	/* What lies far below the bound is not drawn: the axis would show nothing else. */
-	const double floor = (best ? result_number(best->result, NULL, "log_likelihood") : 0) - 3;
+	const double floor = at_end(find(p, target, BY_LIKELIHOOD)) - 3;
 
 	for (size_t o = 0; o < N_OBJECTIVES_RUN; o++) {
 		struct plot_series *s = &panel.series[panel.n_series++];
@@ -355,7 +355,7 @@ plot_target(const struct paper *p, size_t target, FILE *out)
 			const cJSON *y = cJSON_GetArrayItem(point, 2);
 			double x = cJSON_GetArrayItem(point, 1)->valuedouble;
 
-			if (cJSON_IsNumber(y) && y->valuedouble >= floor && x > 0 && s->n < PLOT_MAX_POINTS)
+			if (cJSON_IsNumber(y) && !(y->valuedouble < floor) && x > 0 && s->n < PLOT_MAX_POINTS)
 				s->point[s->n++] = (struct plot_point){
 					x, y->valuedouble, y->valuedouble, y->valuedouble};
 		}
@@ -385,53 +385,66 @@ draw(const struct paper *p, size_t target, FILE *out)
 		if (n == SIDE * SIDE)
 			plot_density(out, objective_names[o], density, SIDE);
 	}
-	page_figures_end(out, target_names[target]);
+	{
+		char caption[160];
+
+		snprintf(caption, sizeof caption, "%s: densities (“density” of the cells “%s …”)", target_names[target],
+			targets[target]);
+		page_figures_end(out, caption);
+	}
+}
+
+static void
+write_target(const struct paper *p, size_t target, FILE *out)
+{
+	static const char *const heads[] = {"trained by", "steps", "seconds", "nats a dimension, at the end",
+		"below the bound", "when VERA ended", NULL};
+	const double seconds = equal_time(p, target), bound = at_end(find(p, target, BY_LIKELIHOOD));
+	size_t n = 0;
+
+	for (size_t o = 0; o < N_OBJECTIVES_RUN; o++) {
+		const struct cell *c = find(p, target, o);
+
+		if (!c)
+			continue;
+		if (!n++)
+			page_table(out, target_names[target], heads, 1);
+		page_row(out);
+		page_name(out, objective_names[o]);
+		page_number(out, 0, result_number(c->result, NULL, "steps"));
+		page_number(out, 1, result_number(c->result, NULL, "seconds"));
+		if (cJSON_IsTrue(json_member(c->result, "diverged")))
+			page_name(out, "diverged");
+		else
+			page_number(out, 3, at_end(c));
+		page_number(out, 3, bound - at_end(c));
+		page_number(out, 3, at_time(c, seconds));
+		page_row_end(out);
+	}
+	if (n)
+		page_table_end(out);
 }
 
 static void
 report(const struct paper *p, FILE *out)
 {
-	static const char *const heads[] = {"density", "trained by", "steps’ seconds", "nats a dimension, at the end",
-		"at equal time", "below the bound", NULL};
-
 	fprintf(out,
 		"<p>Test log-likelihood, exact, in nats a dimension: higher is better. Maximum likelihood is the "
-		"bound; the others are "
-		"not told the normaliser. The flow has "
-		"four couplings "
-		"and learns digits of %s pixels in [−1, 1] with Gaussian noise of deviation 0.1. Equal time: that of "
-		"the "
-		"shortest run of the lower four.</p>\n",
+		"bound; "
+		"the others are not told the normaliser. Principal components and mixtures learn from 10,000 rows, the "
+		"mixtures’ of two columns and eight modes on a circle: with deviations of 0.4, so that they touch, and "
+		"of "
+		"0.1. The flow has four couplings and learns digits of %s pixels in [−1, 1] with Gaussian noise of "
+		"deviation 0.1. Runs that were shorter than VERA’s count with what they had at their end.</p>\n",
 		BY_PROFILE(p, "pooled", "14 by 14 pooled", "28 by 28"));
-	page_table(out, "Exact likelihood", heads);
-	for (size_t t = 0; t < N_TARGETS; t++) {
-		const double seconds = equal_time(p, t);
-		const struct cell *best = find(p, t, BY_LIKELIHOOD);
-		const double bound = best ? result_number(best->result, NULL, "log_likelihood") : (double)NAN;
-
-		for (size_t o = 0; o < N_OBJECTIVES_RUN; o++) {
-			const struct cell *c = find(p, t, o);
-
-			if (!c)
-				continue;
-			page_row(out);
-			page_name(out, target_names[t]);
-			page_name(out, objective_names[o]);
-			page_number(out, 1, result_number(c->result, NULL, "seconds"));
-			if (cJSON_IsTrue(json_member(c->result, "diverged")))
-				page_name(out, "diverged");
-			else
-				page_number(out, 3, result_number(c->result, NULL, "log_likelihood"));
-			page_number(out, 3, at_time(c, seconds));
-			page_number(out, 3, bound - result_number(c->result, NULL, "log_likelihood"));
-			page_row_end(out);
-		}
-	}
-	page_table_end(out);
+	for (size_t t = 0; t < N_TARGETS; t++)
+		write_target(p, t, out);
 	page_figures(out, 0);
 	for (size_t t = 0; t < N_TARGETS; t++)
 		plot_target(p, t, out);
-	page_figures_end(out, "Over time; what lies more than 3 nats a dimension below the bound is left out.");
+	page_figures_end(out,
+		"Over time (“curve” of the cells); what lies more than 3 nats a dimension below the bound "
+		"is left out.");
 	for (size_t t = 1; t < TARGET_MNIST; t++)
 		draw(p, t, out);
 	if (!p->has_mnist)
@@ -443,17 +456,14 @@ claims(struct paper *p)
 {
 	for (size_t t = 0; t < N_TARGETS; t++) {
 		const struct cell *ml = find(p, t, BY_LIKELIHOOD), *vera = find(p, t, BY_VERA);
-		const double seconds = equal_time(p, t),
-			     bound = ml ? result_number(ml->result, NULL, "log_likelihood") : 0;
-		const double v = at_time(vera, seconds), scores = at_time(find(p, t, BY_SCORES), seconds),
+		const double seconds = equal_time(p, t), bound = at_end(ml), v = at_end(vera),
+			     scores = at_time(find(p, t, BY_SCORES), seconds),
 			     sgld = at_time(find(p, t, BY_SGLD), seconds);
 		char says[160];
 
 		if (t == TARGET_MNIST) {
-			paper_claim(p,
-				vera ? v > fmax(isfinite(scores) ? scores : -INFINITY,
-						   isfinite(sgld) ? sgld : -INFINITY)
-				     : -1,
+			paper_claim(p, &paper_likelihood, vera ? fmax(scores, sgld) - v : (double)NAN,
+				"nats a dimension",
 				"NICE on mnist: VERA is above persistent SGLD and sliced score matching at equal time",
 				"nats a dimension after %.0f s: VERA %.3f, SGLD %.3f, score matching %.3f; bound %.3f",
 				seconds, v, sgld, scores, bound);
@@ -461,9 +471,8 @@ claims(struct paper *p)
 		}
 		snprintf(says, sizeof says, "VERA is within 0.1 nats a dimension of maximum likelihood: %s",
 			target_names[t]);
-		paper_claim(p, ml && vera ? bound - result_number(vera->result, NULL, "log_likelihood") <= 0.1 : -1,
-			says, "maximum likelihood %.3f, VERA %.3f", bound,
-			vera ? result_number(vera->result, NULL, "log_likelihood") : (double)NAN);
+		paper_claim(p, &paper_likelihood, bound - v - 0.1, "nats a dimension", says,
+			"maximum likelihood %.3f, VERA %.3f: %.3f below", bound, v, bound - v);
 	}
 }
 

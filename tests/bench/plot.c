@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { WIDTH = 460, HEIGHT = 330, LEFT = 70, RIGHT = 16, TOP = 40, BOTTOM = 54, HEAD = 44 };
+enum { LEGEND_LINE = 18, LEGEND_COLUMNS = 2 }; /* names stand below, where no curve is */
 
 static const char *const colours[PLOT_MAX_SERIES] = {"#2f74c0", "#d0592a", "#2e8f4a", "#8d52b3", "#b8860b", "#7d8590"};
 
@@ -154,6 +155,12 @@ write_series(FILE *out, const struct plot_series *s, const char *colour, const s
 	fputs("</g>\n", out);
 }
 
+static size_t
+legend_height(const struct plot_panel *p)
+{
+	return (p->n_series + LEGEND_COLUMNS - 1) / LEGEND_COLUMNS * LEGEND_LINE;
+}
+
 static void
 write_panel(FILE *out, const struct plot_panel *p)
 {
@@ -173,22 +180,24 @@ write_panel(FILE *out, const struct plot_panel *p)
 	fprintf(out, "<text transform=\"translate(18 %.1f) rotate(-90)\" text-anchor=\"middle\">%s</text>\n",
 		(top + bottom) / 2, p->y_label);
 	for (size_t s = 0; s < p->n_series; s++) {
-		double at = top + 16 + 18 * (double)s;
+		const size_t column = s % LEGEND_COLUMNS, line = s / LEGEND_COLUMNS;
+		const double from = left + (right - left) / LEGEND_COLUMNS * (double)column;
+		const double at = HEIGHT + 12 + LEGEND_LINE * (double)line;
 
 		write_series(out, &p->series[s], colours[s], &x, &y);
-		fprintf(out, "<rect class=\"paper\" x=\"%.1f\" y=\"%.1f\" width=\"%.0f\" height=\"18\"/>\n", left + 8,
-			at - 13, 40 + 6.8 * (double)strlen(p->series[s].name));
-		fprintf(out, "<path stroke=\"%s\" class=\"curve\" d=\"M%.1f %.1fh20\"/>\n", colours[s], left + 14,
-			at - 4);
-		fprintf(out, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", left + 40, at, p->series[s].name);
+		fprintf(out, "<path stroke=\"%s\" class=\"curve\" d=\"M%.1f %.1fh20\"/>\n", colours[s], from, at - 4);
+		fprintf(out, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n", from + 26, at, p->series[s].name);
 	}
 }
 
 void
 plot_write(FILE *out, const char *title, const struct plot_panel *panel, size_t n_panels, size_t columns)
 {
-	size_t width = columns * WIDTH, height = (n_panels + columns - 1) / columns * HEIGHT + HEAD;
+	size_t width = columns * WIDTH, cell = HEIGHT, height;
 
+	for (size_t i = 0; i < n_panels; i++)
+		cell = HEIGHT + legend_height(&panel[i]) > cell ? HEIGHT + legend_height(&panel[i]) : cell;
+	height = (n_panels + columns - 1) / columns * cell + HEAD;
 	fprintf(out,
 		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%zu\" height=\"%zu\" viewBox=\"0 0 %zu %zu\" "
 		"font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n",
@@ -200,8 +209,7 @@ plot_write(FILE *out, const char *title, const struct plot_panel *panel, size_t 
 	fprintf(out, "<rect class=\"paper\" width=\"%zu\" height=\"%zu\"/>\n", width, height);
 	fprintf(out, "<text class=\"head\" x=\"%d\" y=\"28\">%s</text>\n", LEFT, title);
 	for (size_t i = 0; i < n_panels; i++) {
-		fprintf(out, "<g transform=\"translate(%zu %zu)\">\n", i % columns * WIDTH,
-			i / columns * HEIGHT + HEAD);
+		fprintf(out, "<g transform=\"translate(%zu %zu)\">\n", i % columns * WIDTH, i / columns * cell + HEAD);
 		write_panel(out, &panel[i]);
 		fputs("</g>\n", out);
 	}
@@ -238,8 +246,8 @@ plot_inline(FILE *out, const struct plot_panel *panel)
 		fprintf(out, "<p>%s: no results.</p>\n", panel->title);
 		return;
 	}
-	fprintf(out, "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">\n", WIDTH, HEIGHT,
-		panel->title);
+	fprintf(out, "<svg class=\"plot\" viewBox=\"0 0 %d %zu\" role=\"img\" aria-label=\"%s\">\n", WIDTH,
+		HEIGHT + legend_height(panel), panel->title);
 	write_panel(out, panel);
 	fputs("</svg>\n", out);
 }

@@ -260,11 +260,14 @@ a_page_escapes_what_it_is_given_and_is_well_formed(void **state)
 
 	(void)state;
 	page_begin(out, "<title> & \"more\"");
-	page_table(out, "x & y", heads);
+	page_claim(out, "a < b", 1, "reached", "a & b");
+	page_table(out, "x & y", heads, 1);
 	page_row(out);
 	page_name(out, "<script>alert(1)</script>");
 	page_number(out, 2, 1.0 / 3);
 	page_number(out, 2, strtod("nan", NULL));
+	page_number(out, 1, -2.5);
+	page_number(out, 1, -0.04);
 	page_with_error(out, 1, 5, 0.25);
 	page_row_end(out);
 	page_table_end(out);
@@ -281,6 +284,9 @@ a_page_escapes_what_it_is_given_and_is_well_formed(void **state)
 	assert_null(strstr(text, "<script"));
 	assert_null(strstr(text, "nan"));
 	assert_non_null(strstr(text, "0.33"));
+	assert_non_null(strstr(text, "a &lt; b"));
+	assert_non_null(strstr(text, ">−2.5</td>"));
+	assert_null(strstr(text, "−0.0<"));
 	assert_non_null(strstr(text, "nothing: no results."));
 	free(text);
 }
