@@ -273,10 +273,20 @@ fit_contrast(struct fit *f, const real *generated, struct train_terms *terms)
 	*terms = fit_terms(&t);
 }
 
+/* A density and what it is contrasted with chase each other, and come to rest only where their rates fall to nothing:
+ * in a straight line over the second half of the steps. */
+static double
+share_left(const struct fit *f)
+{
+	const double steps = (double)f->params->steps, left = steps - ((double)f->step - 1);
+
+	return !f->family || !f->method->contrasts || 2 * left >= steps ? 1 : left > 0 ? 2 * left / steps : 0;
+}
+
 real
 fit_rate(const struct fit *f, double rate)
 {
-	return (real)(rate * f->rate);
+	return (real)(rate * f->rate * share_left(f));
 }
 
 real

@@ -95,7 +95,7 @@ void fit_update(struct fit *f);
 void fit_contrast(struct fit *f, const real *generated, struct train_terms *terms);
 /* The terms that all methods report, from those of a step of the energy network. */
 struct train_terms fit_terms(const struct jem_terms *t);
-/* A learning rate of the parameters as it is to be used now. */
+/* A learning rate of the parameters as it is to be used now; params->steps are all that will be made. */
 real fit_rate(const struct fit *f, double rate);
 /* Adam's bias correction of the second moment at step t = 1, 2, … */
 real adam_correction(double beta2, size_t t);
