@@ -97,8 +97,9 @@ kinetic_energy(const struct hmc *m, size_t i)
 	return kernel_dot(m->momentum + i * z, m->momentum + i * z, z) / 2;
 }
 
-double
-hmc_transition(struct hmc *m, double step, size_t leapfrog_steps, struct rng *rng, int threads)
+/* One transition of every chain; returns the mean probability of acceptance. */
+static double
+transition(struct hmc *m, double step, size_t leapfrog_steps, struct rng *rng, int threads)
 {
 	const size_t n_cells = m->n * m->folded.shape.size[0];
 	const real whole = (real)step, half = (real)(step / 2);
@@ -144,7 +145,7 @@ hmc_score(struct hmc *m, struct generator *g, const real *w, real *log_step, con
 	precision = 1 / (m->sigma * m->sigma);
 	memset(g->score, 0, n_cells * sizeof *g->score);
 	for (size_t t = 0; t < n_transitions; t++) {
-		double rate = hmc_transition(m, exp((double)*log_step), settings->leapfrog_steps, rng, threads);
+		double rate = transition(m, exp((double)*log_step), settings->leapfrog_steps, rng, threads);
 
 		*log_step += (real)(ADAPTATION * (rate - HMC_TARGET));
 		accepted += rate / (double)n_transitions;

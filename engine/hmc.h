@@ -49,9 +49,6 @@ void hmc_begin(struct hmc *m, const struct generator *g, const real *w, int thre
 /* Fills p->g, p->log_joint and p->gradient from p->h. */
 void hmc_evaluate(struct hmc *m, struct hmc_point *p, int threads);
 
-/* One transition of every chain; returns the mean probability of acceptance. */
-double hmc_transition(struct hmc *m, double step, size_t leapfrog_steps, struct rng *rng, int threads);
-
 /*
  * c into g->score. *log_step is adapted after every transition, towards HMC_TARGET. Returns the mean probability of
  * acceptance.

@@ -252,7 +252,6 @@ mixture_workspace(struct mixture_workspace *w, const struct mixture *m, size_t n
 	w->projection = arena_take(arena, n * m->n_components * m->rank);
 	w->responsibility = arena_take(arena, n * m->n_components);
 	w->gradient = arena_take(arena, n * m->d);
-	w->log_density = arena_take_doubles(arena, n);
 }
 
 enum { PARTS = 16 }; /* partial sums in a fixed order: vectorises without reassociation */
@@ -354,8 +353,9 @@ centre_row(real *to, const real *x, const real *centre, size_t d)
 	}
 }
 
-void
-mixture_centre(const struct mixture *m, const real *x, size_t n, real *out)
+/* Rows x within MIXTURE_LIMIT and about the centre. */
+static void
+centre(const struct mixture *m, const real *x, size_t n, real *out)
 {
 	for (size_t i = 0; i < n; i++)
 		centre_row(out + i * m->d, x + i * m->d, m->centre, m->d);
@@ -410,25 +410,12 @@ mixture_log_density(const struct mixture *m, const real *x, size_t n, struct mix
 	for (size_t done = 0; done < n; done += w->n) {
 		size_t take = n - done < w->n ? n - done : w->n;
 
-		mixture_centre(m, x + done * m->d, take, w->x);
+		centre(m, x + done * m->d, take, w->x);
 		mixture_pass(m, w->x, take, w, log_density + done, threads);
 		if (!gradient)
 			continue;
 		gradient_of_pass(m, take, w, threads);
 		memcpy(gradient + done * m->d, w->gradient, take * m->d * sizeof *gradient);
-	}
-}
-
-void
-mixture_responsibilities(
-	const struct mixture *m, const real *x, size_t n, struct mixture_workspace *w, real *p, int threads)
-{
-	for (size_t done = 0; done < n; done += w->n) {
-		size_t take = n - done < w->n ? n - done : w->n;
-
-		mixture_centre(m, x + done * m->d, take, w->x);
-		mixture_pass(m, w->x, take, w, w->log_density, threads);
-		memcpy(p + done * m->n_components, w->responsibility, take * m->n_components * sizeof *p);
 	}
 }
 

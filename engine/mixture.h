@@ -93,7 +93,6 @@ struct mixture_workspace {    /* laid out in its caller's arena */
 	real *projection;     /* [n][n_components * rank] */
 	real *responsibility; /* [n][n_components] */
 	real *gradient;       /* [n][d] */
-	double *log_density;  /* [n] */
 };
 
 /* For calls of any number of rows, of which n are taken at a time. Count with arena->block NULL first. */
@@ -106,10 +105,6 @@ void mixture_workspace(struct mixture_workspace *w, const struct mixture *m, siz
  */
 void mixture_log_density(const struct mixture *m, const real *x, size_t n, struct mixture_workspace *w,
 	double *log_density, real *gradient, int threads);
-
-/* p(component | x) [n][n_components], after the same pass. */
-void mixture_responsibilities(
-	const struct mixture *m, const real *x, size_t n, struct mixture_workspace *w, real *p, int threads);
 
 /* n exact samples [n][d], w->n at a time: that number is part of what fixes them, beside the state of rng. */
 void mixture_sample(

@@ -36,9 +36,6 @@ void mixture_derive(struct mixture *m);
 void mixture_pass(
 	const struct mixture *m, const real *centred, size_t n, struct mixture_workspace *w, double *out, int threads);
 
-/* Rows x within MIXTURE_LIMIT and about the centre. */
-void mixture_centre(const struct mixture *m, const real *x, size_t n, real *out);
-
 double mixture_squared_distance(const real *x, const real *y, size_t n);
 
 /* Brings the rows of u [rank][d] to length 1 and at right angles; one that has nothing left of its own becomes 0. */

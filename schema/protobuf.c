@@ -17,8 +17,8 @@ varint_bytes(unsigned char bytes[VARINT_SIZE], uint64_t v)
 	return n;
 }
 
-void
-protobuf_varint(struct buf *b, uint64_t v)
+static void
+put_varint(struct buf *b, uint64_t v)
 {
 	unsigned char bytes[VARINT_SIZE];
 
@@ -28,14 +28,14 @@ protobuf_varint(struct buf *b, uint64_t v)
 static void
 put_tag(struct buf *b, unsigned field, enum wire_type type)
 {
-	protobuf_varint(b, (uint64_t)field << 3 | type);
+	put_varint(b, (uint64_t)field << 3 | type);
 }
 
 void
 protobuf_int(struct buf *b, unsigned field, int64_t v)
 {
 	put_tag(b, field, VARINT);
-	protobuf_varint(b, (uint64_t)v);
+	put_varint(b, (uint64_t)v);
 }
 
 void
@@ -49,20 +49,14 @@ void
 protobuf_head(struct buf *b, unsigned field, size_t n)
 {
 	put_tag(b, field, DELIMITED);
-	protobuf_varint(b, n);
-}
-
-void
-protobuf_bytes(struct buf *b, unsigned field, const void *bytes, size_t n)
-{
-	protobuf_head(b, field, n);
-	buf_put(b, bytes, n);
+	put_varint(b, n);
 }
 
 void
 protobuf_text(struct buf *b, unsigned field, const char *s)
 {
-	protobuf_bytes(b, field, s, strlen(s));
+	protobuf_head(b, field, strlen(s));
+	buf_puts(b, s);
 }
 
 size_t

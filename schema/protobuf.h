@@ -7,10 +7,8 @@
 
 #include "engine/buf.h"
 
-void protobuf_varint(struct buf *b, uint64_t v); /* alone, without a field */
 void protobuf_int(struct buf *b, unsigned field, int64_t v);
 void protobuf_float(struct buf *b, unsigned field, float v);
-void protobuf_bytes(struct buf *b, unsigned field, const void *bytes, size_t n);
 void protobuf_text(struct buf *b, unsigned field, const char *s);
 
 /* A field whose content, a message most often, is all that is put between the two calls. They nest. */

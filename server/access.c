@@ -35,8 +35,9 @@ struct access {
 	unsigned char admin_hash[STORE_HASH_SIZE];
 };
 
-enum status
-access_init(struct err *e)
+/* Once, before anything else of libsodium; by any thread, again and again. */
+static enum status
+start_sodium(struct err *e)
 {
 	return sodium_init() < 0 ? err_set(e, ERR_INTERNAL, "no_random_bytes", "libsodium could not be started") : OK;
 }
@@ -58,8 +59,9 @@ hash_of(const char *text, unsigned char hash[STORE_HASH_SIZE])
 
 /* Scopes ---------------------------------------------------------------------------------------------------------- */
 
-unsigned
-access_scope_named(const char *name, size_t n)
+/* 0: there is none. */
+static unsigned
+scope_named(const char *name, size_t n)
 {
 	for (size_t i = 0; i < N_SCOPES; i++) {
 		if (strlen(scopes_known[i].name) == n && !memcmp(scopes_known[i].name, name, n))
@@ -79,7 +81,7 @@ access_parse_scopes(const char *text, unsigned *scopes, struct err *e)
 		names[i] = scopes_known[i].name;
 	for (const char *at = text;; at++) {
 		size_t n = strcspn(at, ",");
-		unsigned bit = access_scope_named(at, n);
+		unsigned bit = scope_named(at, n);
 
 		if (!bit) {
 			snprintf(name, sizeof name, "%.*s", n > 30 ? 30 : (int)n, at);
@@ -121,7 +123,7 @@ access_create(struct store *s, const char *name, unsigned scopes, char id[STORE_
 	char text[sodium_base64_ENCODED_LEN(SECRET_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING)];
 	enum status status;
 
-	if ((status = access_init(e)) || (status = store_new_key_id(k.id, e)))
+	if ((status = start_sodium(e)) || (status = store_new_key_id(k.id, e)))
 		return status;
 	randombytes_buf(secret, sizeof secret);
 	sodium_bin2base64(text, sizeof text, secret, sizeof secret, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
@@ -238,7 +240,7 @@ enum status
 access_new(struct store *store, const char *admin_key_file, struct access **out, struct err *e)
 {
 	struct access *a;
-	enum status s = access_init(e);
+	enum status s = start_sodium(e);
 
 	if (s)
 		return s;

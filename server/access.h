@@ -23,11 +23,8 @@ enum access_scope {
 };
 enum { ACCESS_KEY_SIZE = 80, ACCESS_SCOPES_SIZE = 40, ACCESS_MIN_GIVEN = 32 };
 
-enum status access_init(struct err *e); /* once, before anything else here; by any thread, again and again */
-
 /* "read,predict" to its bits: ERR_INVALID "unknown_scope", with the nearest one that there is. */
 enum status access_parse_scopes(const char *text, unsigned *scopes, struct err *e);
-unsigned access_scope_named(const char *name, size_t n); /* 0: there is none */
 void access_scopes_text(unsigned scopes, char text[ACCESS_SCOPES_SIZE]);
 
 /* Makes a key and stores its hash. `key` is the only place where it ever stands: wipe it with access_wipe. */

@@ -556,12 +556,6 @@ http_port(const struct http *h)
 	return h->port;
 }
 
-int
-http_listen_fd(const struct http *h)
-{
-	return h->listen_fd;
-}
-
 unsigned
 http_connections(const struct http *h)
 {

@@ -128,7 +128,6 @@ struct http;
 enum status http_start(const struct http_options *o, const struct http_route *routes, size_t n, void *app,
 	struct http **out, struct err *e);
 unsigned http_port(const struct http *h);
-int http_listen_fd(const struct http *h);        /* for listen.h; http's to close */
 unsigned http_connections(const struct http *h); /* open now */
 /* No new connections; waits up to `seconds` for requests under way, then closes everything. Accepts NULL. */
 void http_stop(struct http *h, unsigned seconds);

@@ -362,13 +362,14 @@ responsibilities_are_the_shares_of_the_components(void **state)
 	struct mixture *m;
 	struct mixture_workspace w;
 	struct err e;
-	real p[N * 2];
-	double back[D];
+	double log_density[N], back[D];
+	const real *p;
 
 	(void)state;
 	assert_int_equal(mixture_new(2, D, 0, weight, mean, NULL, noise, &m, &e), OK);
-	w = workspace_of(m, 1);
-	mixture_responsibilities(m, x, N, &w, p, 1);
+	w = workspace_of(m, N);
+	mixture_log_density(m, x, N, &w, log_density, NULL, 1);
+	p = w.responsibility;
 	for (size_t i = 0; i < N; i++) {
 		double odds = 3 * exp(i ? -2.0 : 2.0); /* the squared distances differ by 4 */
 
