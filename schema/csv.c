@@ -2,68 +2,31 @@
  * csv: see csv.h.
  *
  * Bytes pass through five steps, each a function: begin (what kind of file is this), text (whole UTF-8 characters
- * only), lines (rows are held until they are whole), plain_rows, and for what those leave line and parse (libcsv, a
+ * only), lines (rows are held until they are whole), csv_plain_rows, and for what those leave line and parse (libcsv, a
  * physical line at a time, so that the line number is always that of the byte being parsed; its callbacks gather cells
  * into a record). libcsv takes any width of row, trims spaces and would let an unterminated quote fill the memory:
  * hence the checks after each piece and in the callbacks. The callbacks return void, so an error is kept in the reader;
  * whoever sets it is the first in the order of the bytes, which is what makes the outcome independent of how they were
  * cut.
  *
- * A row on a line of its own, of the right width, its quotes in their places, as nearly all are, needs no state
- * machine: plain_rows splits such rows by masks of 64 bytes, some ten times faster. It only ever says yes; the first
- * row that is not so plain, and so every error, is libcsv's to judge, and the next row is tried again. That both read
- * the same is tested with libcsv alone as the oracle.
+ * Nearly all rows need no state machine: csv_plain.c takes those. The first that it leaves, and so every error, is
+ * libcsv's to judge, and the next row is tried again.
  */
 #include "schema/csv.h"
 
 #include <assert.h>
-#include <csv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/buf.h"
+#include "schema/csv_private.h"
 #include "schema/magic.h"
-#include "schema/scan.h"
 #include "schema/utf8.h"
 
 enum { HELD = 1 << 17 };       /* bytes of text held back at most */
 enum { BLOCK = 1 << 16 };      /* bytes checked and parsed at a time: what a cell can overshoot its limit by */
 enum { CELL_BLOCK = 1 << 14 }; /* by how much libcsv's buffer of one cell grows */
-
-struct csv {
-	struct csv_handler handler;
-	struct csv_limits limits;
-	struct csv_parser parser;
-	char delimiter, quote;
-	struct err err; /* the first error; status OK: none yet */
-
-	unsigned char head[4]; /* the first bytes, until they tell the encoding */
-	size_t n_head;
-	bool begun, finished;
-	unsigned char part[4]; /* a character whose last bytes are still to come */
-	size_t n_part;
-
-	uint64_t offset;                 /* of the next byte of text, from the start of the file */
-	uint64_t line;                   /* physical line of the byte being parsed, from 1 */
-	uint64_t record_line, cell_line; /* where the record and its current cell began */
-	bool in_record;                  /* record_line is set */
-	bool after_cr;                   /* the last line ended with the CR that was the last byte seen */
-	bool row_ended_cr;               /* the last row ended with CR: an LF now belongs to it */
-
-	unsigned char *held; /* text not yet parsed, from the start of a record; CSV_MARGIN bytes before it */
-	size_t n_held, held_cap;
-	bool libcsv_alone;
-
-	char *record; /* the cells so far, each with its NUL; CSV_MARGIN bytes before it */
-	size_t record_cap;
-	struct csv_cell *cell; /* [cell_cap] */
-	size_t cell_cap;
-	size_t n;         /* cells of this record so far, those too many included */
-	size_t n_bytes;   /* their bytes, with one more each */
-	size_t n_columns; /* 0: no header yet */
-	struct dictionary names;
-};
 
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
 
@@ -108,22 +71,21 @@ fail_nomem(struct csv *c)
 	at(c, c->record_line, NULL);
 }
 
-/* How many bytes the cell at hand may have, for itself and for its record. */
-static size_t
-cell_limit(const struct csv *c)
+size_t
+csv_cell_limit(const struct csv *c)
 {
 	size_t room = c->limits.max_record > c->n_bytes ? c->limits.max_record - c->n_bytes - 1 : 0;
 
 	return room < c->limits.max_cell ? room : c->limits.max_cell;
 }
 
-/* The cell at hand is over cell_limit. */
+/* The cell at hand is over csv_cell_limit. */
 static void
 fail_too_large(struct csv *c)
 {
 	char name[96];
 
-	if (cell_limit(c) == c->limits.max_cell) {
+	if (csv_cell_limit(c) == c->limits.max_cell) {
 		err_set(&c->err, ERR_TOO_LARGE, "cell_too_large",
 			"the cell in %s that begins on line %llu is longer than %zu bytes; is a quote missing there?",
 			shown(c, c->n, name), (unsigned long long)c->cell_line, c->limits.max_cell);
@@ -146,14 +108,12 @@ fail_stray_quote(struct csv *c)
 	if (c->parser.quoted)
 		err_set(&c->err, ERR_DATA, "stray_quote",
 			"line %llu, %s: text follows the closing quote of the cell%s; a quote inside a quoted cell is "
-			"written "
-			"twice",
+			"written twice",
 			(unsigned long long)c->line, shown(c, c->n, name), since);
 	else
 		err_set(&c->err, ERR_DATA, "stray_quote",
 			"line %llu, %s: a quote in the middle of an unquoted cell; put the whole cell in quotes and "
-			"write the "
-			"quotes inside it twice",
+			"write the quotes inside it twice",
 			(unsigned long long)c->line, shown(c, c->n, name));
 	at(c, c->line, column_name(c, c->n));
 }
@@ -197,8 +157,8 @@ csv_other_delimiter(const char *header_text)
 	return strchr(header_text, '|') ? "'|'" : NULL;
 }
 
-static bool
-grow_record(struct csv *c, size_t more)
+bool
+csv_grow_record(struct csv *c, size_t more)
 {
 	size_t cap = c->record_cap ? c->record_cap : 4096;
 	char *record;
@@ -246,7 +206,7 @@ on_cell(void *text, size_t len, void *ctx)
 
 	if (c->err.status)
 		return;
-	if (len > cell_limit(c)) {
+	if (len > csv_cell_limit(c)) {
 		fail_too_large(c);
 		return;
 	}
@@ -263,7 +223,7 @@ on_cell(void *text, size_t len, void *ctx)
 	}
 	if (c->n == c->cell_cap && !grow_cells(c))
 		return;
-	if (c->record_cap - c->n_bytes <= len && !grow_record(c, len + 1))
+	if (c->record_cap - c->n_bytes <= len && !csv_grow_record(c, len + 1))
 		return;
 	to = c->record + c->n_bytes;
 	if (len)
@@ -371,7 +331,8 @@ parse(struct csv *c, const unsigned char *p, size_t n)
 
 	if (c->err.status)
 		return c->err.status;
-	if (c->parser.entry_pos > cell_limit(c) + 1) { /* of the cell still open; one byte may be its closing quote */
+	/* Of the cell still open; one byte may be its closing quote. */
+	if (c->parser.entry_pos > csv_cell_limit(c) + 1) {
 		fail_too_large(c);
 	} else if (done < n) {
 		if (csv_error(&c->parser) == CSV_EPARSE)
@@ -380,125 +341,6 @@ parse(struct csv *c, const unsigned char *p, size_t n)
 			fail_nomem(c);
 	}
 	return c->err.status;
-}
-
-/* The cell p[*len], which holds quotes, without those around it and one of each pair inside; false: it is not well
- * formed, and maybe half changed. */
-static bool
-unquote(unsigned char *p, size_t *len, unsigned char quote)
-{
-	size_t n = *len, to = 0;
-
-	if (n < 2 || p[0] != quote || p[n - 1] != quote)
-		return false;
-	for (size_t i = 1; i < n - 1; i++) {
-		if (p[i] == quote && (++i == n - 1 || p[i] != quote))
-			return false;
-		p[to++] = p[i];
-	}
-	*len = to;
-	return true;
-}
-
-/* Takes the quotes out of the row's cells and moves those together; false: it is not well formed, and as it was. */
-static bool
-unquote_row(struct csv *c, unsigned char *row, size_t n)
-{
-	unsigned char *to = row;
-
-	if (c->record_cap < n && !grow_record(c, n))
-		return false;
-	memcpy(c->record, row, n);
-	for (size_t i = 0; i < c->n_columns; i++) {
-		unsigned char *cell = row + (c->cell[i].text - (const char *)row);
-		size_t len = c->cell[i].len;
-
-		if (memchr(cell, c->quote, len) && !unquote(cell, &len, (unsigned char)c->quote)) {
-			memcpy(row, c->record, n);
-			return false;
-		}
-		memmove(to, cell, len);
-		c->cell[i].text = (const char *)to;
-		c->cell[i].len = len;
-		to += len + 1;
-	}
-	return true;
-}
-
-/* The row of all columns' cells, n bytes and its newline, which lies whole in memory; false: libcsv has to judge it. */
-static bool
-plain_row(struct csv *c, unsigned char *row, size_t n, bool quoted)
-{
-	struct csv_cell *last = &c->cell[c->n_columns - 1];
-
-	if (row[n - 1] == '\r') /* of a line end; n is above 0 and a CR elsewhere would have stopped the scan */
-		n--, last->len--;
-	if (!n || n > cell_limit(c) || (quoted && !unquote_row(c, row, n)))
-		return false;
-	for (size_t i = 0; i < c->n_columns; i++)
-		row[c->cell[i].text - (const char *)row + (ptrdiff_t)c->cell[i].len] = '\0';
-	c->row_ended_cr = false;
-	c->handler.row(c->handler.ctx, c->cell, c->n_columns, c->line, &c->err);
-	return true;
-}
-
-/* Splits text[n] into whole rows, each on one line, until the first that is not so plain. Returns the bytes taken.
- * 64 bytes behind text[n] can be read. */
-static size_t
-plain_rows(struct csv *c, unsigned char *text, size_t n)
-{
-	size_t row = 0, start = 0,
-	       n_cells = 0;  /* of the row at hand: its place, its present cell's, the cells before */
-	uint64_t inside = 0; /* all bits: a quote is open */
-	bool quoted = false;
-
-	if (!c->n_columns)
-		return 0;
-	for (size_t base = 0; base < n; base += 64) {
-		struct scan s = scan64(text + base, c->delimiter, c->quote);
-		uint64_t valid = n - base < 64 ? (UINT64_C(1) << (n - base)) - 1 : ~UINT64_C(0), ends, odd;
-
-		/* A CR that is not of a CRLF. The last of the 64 has its LF in the next, if at all. */
-		odd = s.cr & ~(s.newline >> 1);
-		if (odd >> 63 && base + 64 < n && text[base + 64] == '\n')
-			odd &= ~UINT64_C(0) >> 1;
-		ends = s.delimiter | s.newline;
-		if (s.quote | inside) {
-			uint64_t open = scan_parity(s.quote & valid) ^ inside;
-
-			inside = open >> 63 ? ~UINT64_C(0) : 0;
-			odd |= (s.newline | s.cr) & open;
-			ends &= ~open;
-			quoted = true;
-		}
-		odd &= valid;
-		ends &= valid;
-		if (odd) /* what ends before it is good */
-			ends &= (odd & -odd) - 1;
-		for (; ends; ends &= ends - 1) {
-			size_t end = base + (size_t)__builtin_ctzll(ends);
-
-			if (n_cells == c->n_columns)
-				return row;
-			c->cell[n_cells].text = (const char *)text + start;
-			c->cell[n_cells++].len = end - start;
-			start = end + 1;
-			if (text[end] != '\n')
-				continue;
-			if (n_cells != c->n_columns || end == row || !plain_row(c, text + row, end - row, quoted))
-				return row;
-			c->line++;
-			c->offset += start - row;
-			row = start;
-			n_cells = 0;
-			quoted = s.quote & ~((UINT64_C(2) << (end - base)) - 1);
-			if (c->err.status)
-				return row;
-		}
-		if (odd)
-			return row;
-	}
-	return row;
 }
 
 /* The first physical line of p[n], or as much of it as there is, through libcsv. Returns its bytes. */
@@ -548,7 +390,7 @@ settle(struct csv *c, bool all)
 	text = c->held + CSV_MARGIN;
 	while (at < n && !c->err.status) {
 		if (at_record(c)) {
-			at += plain_rows(c, text + at, n - at);
+			at += csv_plain_rows(c, text + at, n - at);
 			if (at == n || c->err.status || (!all && !memchr(text + at, '\n', n - at)))
 				break;
 		}

@@ -1,5 +1,5 @@
 /*
- * csv: a stream of bytes to rows of cells (RFC 4180, UTF-8). The only <csv.h>.
+ * csv: a stream of bytes to rows of cells (RFC 4180, UTF-8).
  *
  * Feed any pieces of a file, in order; the row callback sees each record whole. Checked here, because libcsv does not:
  * byte order marks (UTF-8's is skipped, UTF-16's and UTF-32's are refused by name), valid UTF-8, NUL bytes, the width
