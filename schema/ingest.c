@@ -16,58 +16,14 @@
 
 #include <cjson/cJSON.h>
 
-#include "engine/suggest.h"
-#include "schema/distinct.h"
-#include "schema/kinds.h"
+#include "schema/ingest_private.h"
 #include "schema/number_amid.h"
 
-enum { RAW_MAX = 32 << 20 }; /* bytes of the first chunk kept as text */
-/* Numbers of a column on their way into its array: a row's go to as many places as there are columns, each of them a
- * page of its own, so they are gathered close together first, a cache line of each column. */
-enum { TILE = 8 };
+enum { RAW_MAX = 32 << 20 };       /* bytes of the first chunk kept as text */
 enum { DISTINCT_SLOTS = 8 << 20 }; /* in all columns together: 64 MiB, which only a very wide table can need */
 
-struct ingest {
-	struct ingest_options options;
-	const char *label_name; /* of the options; NULL: none */
-	char decimal;
-	double na_number[INGEST_MAX_LISTED]; /* [n_na_numbers]: numbers that stand for a missing cell */
-	size_t n_na_numbers;
-	struct csv_limits limits;
-	struct ingest_sink sink;
-	struct csv *csv;
-
-	/* Known from the header, or from the pass before. */
-	bool typed;
-	enum column_type *types; /* [n_columns] */
-	double *tile;            /* [n_columns][TILE], the latest numbers of each column */
-	bool *declared; /* [n_columns], by the options not of text: a cell that does not fit makes a bad row, not a text
-			 */
-	struct kinds *kinds;     /* [n_columns], what those of text have in common */
-	size_t *declared_column; /* [n_declared], which they are */
-	size_t n_declared;
-	struct table t; /* the chunk being filled */
-	size_t chunk_cap, n_chunks, chunk_text;
-
-	struct buf raw;       /* texts of the first chunk's cells, row by row */
-	uint32_t *raw_offset; /* [raw_cap][n_columns], where each begins */
-	size_t raw_cap;
-	bool raw_kept;
-
-	bool again;                /* this pass only scouts for types: another must follow */
-	struct distinct *distinct; /* [n_columns] */
-	size_t n_distinct_slots;   /* in all of them */
-	struct dictionary labels;
-	size_t *label_count; /* [label_cap] */
-	uint32_t last_label; /* counted */
-	size_t label_cap;
-	struct err *bad_row; /* [INGEST_BAD_ROWS] once there is one */
-	struct dataset_summary summary;
-};
-
-/* Adds line and column to an error, the column's name cut to whole characters. */
-static enum status
-at_column(struct err *e, uint64_t line, const char *name)
+enum status
+ingest_at_column(struct err *e, uint64_t line, const char *name)
 {
 	char cut[sizeof e->column];
 	size_t n = text_cut(name, strlen(name), sizeof cut - 1);
@@ -75,150 +31,6 @@ at_column(struct err *e, uint64_t line, const char *name)
 	memcpy(cut, name, n);
 	cut[n] = '\0';
 	return err_at(e, line, cut);
-}
-
-/* ---- the header -------------------------------------------------------------------------------------------------- */
-
-static enum status
-fail_unknown_label(const struct ingest *g, const char *const *names, size_t n, struct err *e)
-{
-	const char *near = suggest_nearest(g->label_name, names, n);
-	const char *other = n == 1 && ingest_options_delimiter(&g->options) == ',' ? csv_other_delimiter(names[0])
-										   : NULL;
-	char hint[128];
-
-	if (other)
-		snprintf(hint, sizeof hint,
-			"the header is a single column, and the delimiter seems to be %s; a comma is expected", other);
-	else if (near)
-		snprintf(hint, sizeof hint, "did you mean \"%.*s\"?", (int)text_cut(near, strlen(near), 60), near);
-	else
-		snprintf(hint, sizeof hint, "its last column is \"%.*s\"",
-			(int)text_cut(names[n - 1], strlen(names[n - 1]), 60), names[n - 1]);
-	err_set(e, ERR_DATA, "unknown_label_column", "the table has no column \"%.*s\" to take labels from; %s",
-		(int)text_cut(g->label_name, strlen(g->label_name), 60), g->label_name, hint);
-	return at_column(e, 0, g->label_name);
-}
-
-/* Column i as the options want it. */
-static void
-plan_column(struct ingest *g, size_t i)
-{
-	struct column_summary *c = &g->summary.column[i];
-	uint32_t code = dictionary_find(&g->options.names, c->name, strlen(c->name));
-	const struct column_option none = {0}, *o = code == TABLE_MISSING ? &none : &g->options.column[code];
-
-	c->role = i == g->summary.label_column ? ROLE_LABEL : o->role;
-	if (c->role == ROLE_LABEL || c->role == ROLE_ID || c->role == ROLE_SPLIT) {
-		g->types[i] = COLUMN_TEXT;
-		g->kinds[i].fixed = true;
-		return;
-	}
-	g->types[i] = o->typed ? o->type : COLUMN_NUMBER;
-	g->kinds[i].fixed = o->typed;
-	g->declared[i] = (o->typed && o->type != COLUMN_TEXT) || o->role == ROLE_WEIGHT;
-	if (g->declared[i])
-		g->declared_column[g->n_declared++] = i;
-}
-
-static enum status
-check_names(const struct ingest *g, const char *const *names, size_t n, struct err *e)
-{
-	const struct dictionary *wanted = &g->options.names;
-	struct dictionary found = {0};
-	const char *near;
-	uint32_t code;
-	enum status s = OK;
-
-	for (size_t i = 0; wanted->n && i < n && !s; i++)
-		s = dictionary_add(&found, names[i], strlen(names[i]), &code, e);
-	for (size_t i = 0; i < wanted->n && !s; i++) {
-		const char *name = wanted->text[i];
-
-		if (dictionary_find(&found, name, wanted->len[i]) != TABLE_MISSING)
-			continue;
-		if (g->options.label_optional && g->options.column[i].role == ROLE_LABEL)
-			continue;
-		near = suggest_nearest(name, names, n);
-		s = err_set(e, ERR_DATA, "unknown_column",
-			"the table has no column \"%.*s\", which the schema names%s%.*s%s",
-			(int)text_cut(name, strlen(name), 60), name, near ? "; did you mean \"" : "",
-			near ? (int)text_cut(near, strlen(near), 60) : 0, near ? near : "", near ? "\"?" : "");
-		at_column(e, 0, name);
-	}
-	dictionary_release(&found);
-	return s;
-}
-
-static enum status
-first_header(struct ingest *g, const char *const *names, size_t n, struct err *e)
-{
-	struct dataset_summary *s = &g->summary;
-
-	if (g->label_name) {
-		size_t i = 0;
-
-		while (i < n && strcmp(names[i], g->label_name) != 0)
-			i++;
-		if (i < n)
-			s->label_column = i;
-		else if (!g->options.label_optional)
-			return fail_unknown_label(g, names, n, e);
-	}
-	if (check_names(g, names, n, e))
-		return e->status;
-	g->types = calloc(n, sizeof *g->types);
-	g->tile = calloc(n, TILE * sizeof *g->tile);
-	g->declared = calloc(n, sizeof *g->declared);
-	g->declared_column = calloc(n, sizeof *g->declared_column);
-	g->kinds = calloc(n, sizeof *g->kinds);
-	g->distinct = calloc(n, sizeof *g->distinct);
-	s->column = calloc(n, sizeof *s->column);
-	if (!g->types || !g->tile || !g->declared || !g->declared_column || !g->kinds || !g->distinct || !s->column)
-		return err_nomem(e);
-	s->n_columns = n;
-	for (size_t i = 0; i < n; i++) {
-		s->column[i].name = strdup(names[i]);
-		if (!s->column[i].name)
-			return err_nomem(e);
-		s->column[i].min = s->column[i].max = NAN;
-		plan_column(g, i);
-	}
-	g->typed = true;
-	g->chunk_cap = INGEST_CHUNK_CELLS / n;
-	if (g->chunk_cap < 1)
-		g->chunk_cap = 1;
-	if (g->chunk_cap > INGEST_CHUNK_ROWS)
-		g->chunk_cap = INGEST_CHUNK_ROWS;
-	return OK;
-}
-
-static enum status
-on_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e)
-{
-	struct ingest *g = ctx;
-	const char **names = calloc(n, sizeof *names);
-	enum status status = OK;
-
-	if (!names)
-		return err_nomem(e);
-	for (size_t i = 0; i < n; i++)
-		names[i] = cell[i].text;
-	if (!g->typed) {
-		status = first_header(g, names, n, e);
-	} else {
-		bool same = n == g->summary.n_columns;
-
-		for (size_t i = 0; same && i < n; i++)
-			same = !strcmp(names[i], g->summary.column[i].name);
-		if (!same)
-			status = err_set(
-				e, ERR_CONFLICT, "stream_changed", "the file's header changed between two readings");
-	}
-	if (!status)
-		status = table_init(&g->t, names, g->types, n, e);
-	free(names);
-	return status;
 }
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
@@ -392,13 +204,13 @@ count_label(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct
 			"column?",
 			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name, cell->len,
 			INGEST_MAX_LABEL);
-		return at_column(e, line, name);
+		return ingest_at_column(e, line, name);
 	}
 	if (g->labels.n == INGEST_MAX_CLASSES) {
 		err_set(e, ERR_DATA, "too_many_classes",
 			"line %llu, column \"%.*s\": more than %d different labels; is this the label column?",
 			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name, INGEST_MAX_CLASSES);
-		return at_column(e, line, name);
+		return ingest_at_column(e, line, name);
 	}
 	if (g->labels.n == g->label_cap) {
 		size_t cap = g->label_cap ? g->label_cap * 2 : 16;
@@ -521,7 +333,7 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 					(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name,
 					column_type_name(type), (int)text_cut(cell[i].text, cell[i].len, 60),
 					cell[i].text);
-				return at_column(why, line, name);
+				return ingest_at_column(why, line, name);
 			}
 		}
 		if (is_na_number(g, v))
@@ -533,7 +345,7 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 			"number of 0 or above",
 			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name,
 			isnan(v) ? "missing" : "negative");
-		return at_column(why, line, name);
+		return ingest_at_column(why, line, name);
 	}
 	return OK;
 }
@@ -628,7 +440,7 @@ on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct e
 static enum status
 start(struct ingest *g, struct err *e)
 {
-	struct csv_handler handler = {.header = on_header, .row = on_row, .ragged = on_bad_row, .ctx = g};
+	struct csv_handler handler = {.header = ingest_header, .row = on_row, .ragged = on_bad_row, .ctx = g};
 	struct dataset_summary *s = &g->summary;
 
 	csv_reader_free(g->csv);
