@@ -36,21 +36,6 @@ column_name(const struct csv *c, size_t i)
 	return i < c->n_columns ? c->names.text[i] : NULL;
 }
 
-/* Adds line and column to the error just set. */
-static void
-at(struct csv *c, uint64_t line, const char *name)
-{
-	char cut[sizeof c->err.column];
-	size_t n;
-
-	if (name) {
-		n = text_cut(name, strlen(name), sizeof cut - 1);
-		memcpy(cut, name, n);
-		cut[n] = '\0';
-	}
-	err_at(&c->err, line, name ? cut : NULL);
-}
-
 /* Name of column i for a message, quoted: "column \"age\"", or "column 3" in the header. */
 static const char *
 shown(const struct csv *c, size_t i, char out[96])
@@ -68,7 +53,7 @@ static void
 fail_nomem(struct csv *c)
 {
 	err_nomem(&c->err);
-	at(c, c->record_line, NULL);
+	text_err_at(&c->err, c->record_line, NULL);
 }
 
 size_t
@@ -89,12 +74,12 @@ fail_too_large(struct csv *c)
 		err_set(&c->err, ERR_TOO_LARGE, "cell_too_large",
 			"the cell in %s that begins on line %llu is longer than %zu bytes; is a quote missing there?",
 			shown(c, c->n, name), (unsigned long long)c->cell_line, c->limits.max_cell);
-		at(c, c->cell_line, column_name(c, c->n));
+		text_err_at(&c->err, c->cell_line, column_name(c, c->n));
 	} else {
 		err_set(&c->err, ERR_TOO_LARGE, "record_too_large",
 			"the row that begins on line %llu is longer than %zu bytes; is a quote missing there?",
 			(unsigned long long)c->record_line, c->limits.max_record);
-		at(c, c->record_line, NULL);
+		text_err_at(&c->err, c->record_line, NULL);
 	}
 }
 
@@ -115,7 +100,7 @@ fail_stray_quote(struct csv *c)
 			"line %llu, %s: a quote in the middle of an unquoted cell; put the whole cell in quotes and "
 			"write the quotes inside it twice",
 			(unsigned long long)c->line, shown(c, c->n, name));
-	at(c, c->line, column_name(c, c->n));
+	text_err_at(&c->err, c->line, column_name(c, c->n));
 }
 
 static void
@@ -124,7 +109,7 @@ fail_nul(struct csv *c)
 	err_set(&c->err, ERR_DATA, "nul_byte",
 		"line %llu: a NUL byte, at byte %llu of the file; the file is damaged, or not UTF-8 text",
 		(unsigned long long)c->line, (unsigned long long)c->offset + 1);
-	at(c, c->line, NULL);
+	text_err_at(&c->err, c->line, NULL);
 }
 
 /* The bytes p[n], all that is known so far, do not begin with a character. */
@@ -142,7 +127,7 @@ fail_utf8(struct csv *c, const unsigned char *p, size_t n)
 	err_set(&c->err, ERR_DATA, "invalid_utf8",
 		"line %llu: the byte 0x%02X, byte %llu of the file, is not valid UTF-8; %s: save it as UTF-8",
 		(unsigned long long)c->line, p[0], (unsigned long long)c->offset + 1, advice);
-	at(c, c->line, NULL);
+	text_err_at(&c->err, c->line, NULL);
 }
 
 /* ---- records ----------------------------------------------------------------------------------------------------- */
@@ -218,7 +203,7 @@ on_cell(void *text, size_t len, void *ctx)
 	if (!c->n_columns && c->n == c->limits.max_columns) {
 		err_set(&c->err, ERR_TOO_LARGE, "too_many_columns", "the header has more than %zu columns",
 			c->limits.max_columns);
-		at(c, c->record_line, NULL);
+		text_err_at(&c->err, c->record_line, NULL);
 		return;
 	}
 	if (c->n == c->cell_cap && !grow_cells(c))
@@ -255,7 +240,7 @@ take_header(struct csv *c)
 				"line %llu: column %zu of %zu has no name in the header%s",
 				(unsigned long long)c->record_line, i + 1, c->n,
 				i ? "" : "; if it is an index that a program added, name it or leave it out");
-			at(c, c->record_line, NULL);
+			text_err_at(&c->err, c->record_line, NULL);
 			return;
 		}
 		if (dictionary_add(&c->names, name->text, name->len, &code, &c->err))
@@ -267,7 +252,7 @@ take_header(struct csv *c)
 				(unsigned long long)c->record_line, (int)text_cut(name->text, name->len, 60),
 				name->text, code + 1, i + 1,
 				number_parse(name->text, name->len, &v) ? "; is the header line missing?" : "");
-			at(c, c->record_line, name->text);
+			text_err_at(&c->err, c->record_line, name->text);
 			return;
 		}
 	}
@@ -290,7 +275,7 @@ ragged(struct csv *c)
 	err_set(&c->err, ERR_DATA, "ragged_row", "line %llu: the row has %zu cell%s, the header has %zu column%s%s",
 		(unsigned long long)c->record_line, c->n, c->n == 1 ? "" : "s", c->n_columns,
 		c->n_columns == 1 ? "" : "s", hint);
-	at(c, c->record_line, c->n < c->n_columns ? c->names.text[c->n] : NULL);
+	text_err_at(&c->err, c->record_line, c->n < c->n_columns ? c->names.text[c->n] : NULL);
 	if (!c->handler.ragged)
 		return;
 	why = c->err;
@@ -509,7 +494,7 @@ begin(struct csv *c)
 	if (what) {
 		err_set(&c->err, ERR_UNSUPPORTED, "unsupported_encoding",
 			"the file is in %s; only UTF-8 is read: save it as UTF-8", what);
-		at(c, 1, NULL);
+		text_err_at(&c->err, 1, NULL);
 		return c->err.status;
 	}
 	what = magic_format(c->head, c->n_head);
@@ -616,7 +601,7 @@ csv_finish(struct csv *c, struct err *e)
 		err_set(&c->err, ERR_DATA, "unterminated_quote",
 			"line %llu, %s: the quote that opens here is never closed", (unsigned long long)c->cell_line,
 			shown(c, c->n, name));
-		at(c, c->cell_line, column_name(c, c->n));
+		text_err_at(&c->err, c->cell_line, column_name(c, c->n));
 	}
 	if (!c->n_columns && !c->err.status)
 		err_set(&c->err, ERR_DATA, "empty_file",

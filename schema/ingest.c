@@ -22,17 +22,6 @@
 enum { RAW_MAX = 32 << 20 };       /* bytes of the first chunk kept as text */
 enum { DISTINCT_SLOTS = 8 << 20 }; /* in all columns together: 64 MiB, which only a very wide table can need */
 
-enum status
-ingest_at_column(struct err *e, uint64_t line, const char *name)
-{
-	char cut[sizeof e->column];
-	size_t n = text_cut(name, strlen(name), sizeof cut - 1);
-
-	memcpy(cut, name, n);
-	cut[n] = '\0';
-	return err_at(e, line, cut);
-}
-
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -204,13 +193,13 @@ count_label(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct
 			"column?",
 			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name, cell->len,
 			INGEST_MAX_LABEL);
-		return ingest_at_column(e, line, name);
+		return text_err_at(e, line, name);
 	}
 	if (g->labels.n == INGEST_MAX_CLASSES) {
 		err_set(e, ERR_DATA, "too_many_classes",
 			"line %llu, column \"%.*s\": more than %d different labels; is this the label column?",
 			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name, INGEST_MAX_CLASSES);
-		return ingest_at_column(e, line, name);
+		return text_err_at(e, line, name);
 	}
 	if (g->labels.n == g->label_cap) {
 		size_t cap = g->label_cap ? g->label_cap * 2 : 16;
@@ -333,7 +322,7 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 					(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name,
 					column_type_name(type), (int)text_cut(cell[i].text, cell[i].len, 60),
 					cell[i].text);
-				return ingest_at_column(why, line, name);
+				return text_err_at(why, line, name);
 			}
 		}
 		if (is_na_number(g, v))
@@ -345,7 +334,7 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 			"number of 0 or above",
 			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name,
 			isnan(v) ? "missing" : "negative");
-		return ingest_at_column(why, line, name);
+		return text_err_at(why, line, name);
 	}
 	return OK;
 }

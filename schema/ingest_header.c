@@ -28,7 +28,7 @@ fail_unknown_label(const struct ingest *g, const char *const *names, size_t n, s
 			(int)text_cut(names[n - 1], strlen(names[n - 1]), 60), names[n - 1]);
 	err_set(e, ERR_DATA, "unknown_label_column", "the table has no column \"%.*s\" to take labels from; %s",
 		(int)text_cut(g->label_name, strlen(g->label_name), 60), g->label_name, hint);
-	return ingest_at_column(e, 0, g->label_name);
+	return text_err_at(e, 0, g->label_name);
 }
 
 /* Column i as the options want it. */
@@ -75,7 +75,7 @@ check_names(const struct ingest *g, const char *const *names, size_t n, struct e
 			"the table has no column \"%.*s\", which the schema names%s%.*s%s",
 			(int)text_cut(name, strlen(name), 60), name, near ? "; did you mean \"" : "",
 			near ? (int)text_cut(near, strlen(near), 60) : 0, near ? near : "", near ? "\"?" : "");
-		ingest_at_column(e, 0, name);
+		text_err_at(e, 0, name);
 	}
 	dictionary_release(&found);
 	return s;

@@ -52,9 +52,6 @@ struct ingest {
 	struct dataset_summary summary;
 };
 
-/* Adds line and column to an error, the column's name cut to whole characters. */
-enum status ingest_at_column(struct err *e, uint64_t line, const char *name);
-
 /* For the reader of CSV, with struct ingest as ctx. ERR_DATA "unknown_label_column", "unknown_column"; ERR_CONFLICT
  * "stream_changed"; ERR_NOMEM. */
 enum status ingest_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e);

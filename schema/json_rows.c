@@ -19,16 +19,6 @@ shown(const char *name)
 	return (int)text_cut(name, strlen(name), 60);
 }
 
-static enum status
-at_row(struct err *e, uint64_t row, const char *name)
-{
-	char cut[sizeof e->column];
-
-	if (name)
-		snprintf(cut, sizeof cut, "%.*s", (int)text_cut(name, strlen(name), sizeof cut - 1), name);
-	return err_at(e, row, name ? cut : NULL);
-}
-
 enum status
 json_rows_init(struct json_rows *r, const struct bundle *b, unsigned include, uint64_t max_answers, struct buf *out,
 	struct err *e)
@@ -120,7 +110,7 @@ put_cell(struct json_rows *r, size_t column, const char *name, const struct json
 	default:
 		err_set(e, ERR_DATA, "not_a_cell", "column \"%.*s\" has %s for a value", shown(name), name,
 			json_type_name(v->type));
-		s = at_row(e, r->row, name);
+		s = text_err_at(e, r->row, name);
 	}
 	return s ? err_prefix(e, "row %llu", (unsigned long long)r->row) : OK;
 }
@@ -219,7 +209,7 @@ missing_column(struct json_rows *r, struct err *e)
 	err_set(e, ERR_DATA, "missing_column",
 		"row %llu has no column \"%.*s\", which the model needs: null says that it is missing",
 		(unsigned long long)r->row, shown(name), name);
-	return at_row(e, r->row, name);
+	return text_err_at(e, r->row, name);
 }
 
 /* Behind the row's '{'. */
@@ -244,14 +234,14 @@ read_object(struct json_rows *r, struct json_reader *in, struct err *e)
 		if (r->seen[number] == r->row) {
 			err_set(e, ERR_DATA, "duplicate_key", "row %llu has the column \"%.*s\" twice",
 				(unsigned long long)r->row, shown(key.text), key.text);
-			return at_row(e, r->row, key.text);
+			return text_err_at(e, r->row, key.text);
 		}
 		r->seen[number] = r->row;
 		if (r->extra.n > CSV_MAX_COLUMNS) {
 			err_set(e, ERR_TOO_LARGE, "too_many_columns",
 				"row %llu: the rows have over %d columns unknown to the model",
 				(unsigned long long)r->row, CSV_MAX_COLUMNS);
-			return at_row(e, r->row, NULL);
+			return text_err_at(e, r->row, NULL);
 		}
 		n_given += number < encoder_n_columns(r->bundle->encoder) && r->target[number] != SIZE_MAX;
 		if ((s = read_member(r, in, number, e)))
@@ -265,7 +255,7 @@ odd_row(struct json_rows *r, const char *wanted, const struct json_token *t, str
 {
 	err_set(e, ERR_INVALID, "invalid_rows", "row %llu must be %s, not %s", (unsigned long long)r->row + 1, wanted,
 		json_type_name(t->type));
-	return at_row(e, r->row + 1, NULL);
+	return text_err_at(e, r->row + 1, NULL);
 }
 
 /* From the token of the first row on. */
@@ -299,7 +289,7 @@ wrong_width(struct json_rows *r, size_t n, bool more, struct err *e)
 {
 	err_set(e, ERR_DATA, "ragged_row", "row %llu has %s than %zu cells, one for each column",
 		(unsigned long long)r->row, more ? "more" : "fewer", n);
-	return at_row(e, r->row, NULL);
+	return text_err_at(e, r->row, NULL);
 }
 
 /* Behind the row's '['. */
@@ -481,7 +471,7 @@ take_cell(struct json_rows *r, struct by_column *c, size_t column, bool *end, st
 no_cell:
 	err_set(e, ERR_DATA, "not_a_cell", "row %llu: column \"%.*s\" has a list that is not of one value",
 		(unsigned long long)r->row, shown(name), name);
-	return at_row(e, r->row, name);
+	return text_err_at(e, r->row, name);
 }
 
 static enum status
@@ -498,7 +488,7 @@ read_columns(struct json_rows *r, struct by_column *c, struct err *e)
 			err_set(e, ERR_DATA, "ragged_row", "column \"%.*s\" is %s than column \"%.*s\"",
 				shown(c->names.text[i]), c->names.text[i], end ? "shorter" : "longer",
 				shown(c->names.text[0]), c->names.text[0]);
-			s = at_row(e, r->row, c->names.text[i]);
+			s = text_err_at(e, r->row, c->names.text[i]);
 		}
 	}
 	return s;

@@ -218,15 +218,6 @@ shown(const char *name)
 }
 
 static enum status
-at_column(struct err *e, uint64_t line, const char *name)
-{
-	char cut[sizeof e->column];
-
-	snprintf(cut, sizeof cut, "%.*s", (int)text_cut(name, strlen(name), sizeof cut - 1), name);
-	return err_at(e, line, cut);
-}
-
-static enum status
 missing_column(
 	const struct predictor *p, size_t column, size_t n_more, const char *const *names, size_t n, struct err *e)
 {
@@ -249,7 +240,7 @@ missing_column(
 	free(unknown);
 	err_set(e, ERR_DATA, "missing_column", "the rows have no column \"%.*s\"%s, which the model needs%s",
 		shown(name), name, more, hint);
-	return at_column(e, 0, name);
+	return text_err_at(e, 0, name);
 }
 
 static enum status
@@ -268,7 +259,7 @@ match_columns(struct predictor *p, const char *const *names, size_t n, unsigned 
 		if (code != i) {
 			err_set(e, ERR_DATA, "duplicate_column", "the rows have two columns \"%.*s\"", shown(names[i]),
 				names[i]);
-			return at_column(e, 0, names[i]);
+			return text_err_at(e, 0, names[i]);
 		}
 		column = predictor_find_column(p, names[i], strlen(names[i]));
 		p->target[i] = column < n_columns && encoder_column_wanted(c, column) ? column : NOT_READ;
@@ -376,7 +367,7 @@ not_a_number(const struct predictor *p, size_t column, const char *text, size_t 
 	err_set(e, ERR_DATA, "not_a_number", "column \"%.*s\" is one of numbers%s, and \"%.*s\" is none", shown(name),
 		name, ingest_options_decimal(&p->bundle->reading.options) == ',' ? " with a decimal comma" : "",
 		(int)text_cut(text, len, 60), text);
-	return at_column(e, p->line, name);
+	return text_err_at(e, p->line, name);
 }
 
 enum status

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,16 @@ text_cut(const char *text, size_t len, size_t max)
 	while (max && ((unsigned char)text[max] & 0xc0) == 0x80)
 		max--;
 	return max;
+}
+
+enum status
+text_err_at(struct err *e, uint64_t line, const char *name)
+{
+	char cut[sizeof e->column];
+
+	if (name)
+		snprintf(cut, sizeof cut, "%.*s", (int)text_cut(name, strlen(name), sizeof cut - 1), name);
+	return err_at(e, line, name ? cut : NULL);
 }
 
 /* ---- dictionary -------------------------------------------------------------------------------------------------- */
