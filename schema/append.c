@@ -116,8 +116,7 @@ map_columns(struct append *a, const struct table *t, struct err *e)
 		a->from[i] = code == TABLE_MISSING ? SIZE_MAX : code;
 		if (code == TABLE_MISSING ? i != a->label_column : t->column[code].type != a->type[i])
 			s = err_set(e, ERR_DATA, "unknown_column", "the table has no column \"%.*s\" of %ss",
-				(int)text_cut(a->name[i], strlen(a->name[i]), 60), a->name[i],
-				column_type_name(a->type[i]));
+				text_shown(a->name[i]), a->name[i], column_type_name(a->type[i]));
 	}
 	dictionary_release(&names);
 	a->mapped = !s;

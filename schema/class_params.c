@@ -49,12 +49,6 @@ class_params_known(const char *name)
 	return find(name) < N_CLASS_PARAMS;
 }
 
-static int
-shown(const char *label)
-{
-	return (int)text_cut(label, strlen(label), 60);
-}
-
 /* ---- In ----------------------------------------------------------------------------------------------------- */
 
 static enum status
@@ -80,11 +74,11 @@ add(struct class_params *c, enum class_param which, const char *label, size_t le
 	label = of->label.text[code];
 	if (code < of->cap)
 		return err_set(e, ERR_INVALID, "duplicate_parameter", "parameter \"%s\" has class \"%.*s\" twice",
-			d->name, shown(label), label);
+			d->name, text_shown(label), label);
 	if (!(v > 0 && v <= d->max))
 		return err_set(e, ERR_INVALID, "parameter_out_of_range",
 			"parameter \"%s\" has %g for class \"%.*s\": it must be above 0 and at most %g", d->name, v,
-			shown(label), label, d->max);
+			text_shown(label), label, d->max);
 	{
 		double *larger = realloc(of->value, of->label.n * sizeof *larger);
 
@@ -196,10 +190,10 @@ unknown_class(enum class_param which, const char *name, const char *const *label
 	if (near)
 		return err_set(e, ERR_INVALID, "unknown_class",
 			"parameter \"%s\" names class \"%.*s\", of which the table has no label: is it \"%.*s\"?",
-			class_param_table[which].name, shown(name), name, shown(near), near);
+			class_param_table[which].name, text_shown(name), name, text_shown(near), near);
 	return err_set(e, ERR_INVALID, "unknown_class",
 		"parameter \"%s\" names class \"%.*s\", of which the table has no label", class_param_table[which].name,
-		shown(name), name);
+		text_shown(name), name);
 }
 
 /* Into value [n]; classes that are not named keep what is there. */
@@ -241,7 +235,7 @@ check_prior(double *prior, const char *const *label, size_t n, struct err *e)
 			return err_set(e, ERR_INVALID, "missing_class",
 				"parameter \"stated_prior\" has no share for class \"%.*s\": it needs one for every "
 				"class",
-				shown(label[k]), label[k]);
+				text_shown(label[k]), label[k]);
 		sum += prior[k];
 	}
 	if (fabs(sum - 1) > SUM_TOLERANCE)

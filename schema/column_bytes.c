@@ -447,6 +447,6 @@ column_read(struct table *t, size_t i, const void *bytes, size_t n, struct err *
 	if (why.status == ERR_NOMEM)
 		return err_nomem(e);
 	err_set(e, ERR_CORRUPT, "corrupt_column", "the stored cells of column \"%.*s\" are damaged",
-		(int)text_cut(c->name, strlen(c->name), 60), c->name);
+		text_shown(c->name), c->name);
 	return err_at(e, 0, c->name);
 }

@@ -43,7 +43,7 @@ shown(const struct csv *c, size_t i, char out[96])
 	const char *name = column_name(c, i);
 
 	if (name)
-		snprintf(out, 96, "column \"%.*s\"", (int)text_cut(name, strlen(name), 60), name);
+		snprintf(out, 96, "column \"%.*s\"", text_shown(name), name);
 	else
 		snprintf(out, 96, "column %zu", i + 1);
 	return out;

@@ -191,14 +191,13 @@ count_label(struct ingest *g, const struct csv_cell *cell, uint64_t line, struct
 		err_set(e, ERR_DATA, "label_too_long",
 			"line %llu, column \"%.*s\": a label of %zu bytes; at most %d are taken: is this the label "
 			"column?",
-			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name, cell->len,
-			INGEST_MAX_LABEL);
+			(unsigned long long)line, text_shown(name), name, cell->len, INGEST_MAX_LABEL);
 		return text_err_at(e, line, name);
 	}
 	if (g->labels.n == INGEST_MAX_CLASSES) {
 		err_set(e, ERR_DATA, "too_many_classes",
 			"line %llu, column \"%.*s\": more than %d different labels; is this the label column?",
-			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name, INGEST_MAX_CLASSES);
+			(unsigned long long)line, text_shown(name), name, INGEST_MAX_CLASSES);
 		return text_err_at(e, line, name);
 	}
 	if (g->labels.n == g->label_cap) {
@@ -319,9 +318,8 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 			if (!is_missing(g, CELL_NUMBER, &cell[i])) {
 				err_set(why, ERR_DATA, kinds_refusal(type),
 					"line %llu: column \"%.*s\" is declared to be of %ss, and \"%.*s\" is none",
-					(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name,
-					column_type_name(type), (int)text_cut(cell[i].text, cell[i].len, 60),
-					cell[i].text);
+					(unsigned long long)line, text_shown(name), name, column_type_name(type),
+					(int)text_cut(cell[i].text, cell[i].len, 60), cell[i].text);
 				return text_err_at(why, line, name);
 			}
 		}
@@ -332,8 +330,7 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 		err_set(why, ERR_DATA, "bad_weight",
 			"line %llu: the weight in column \"%.*s\" is %s; it must be a "
 			"number of 0 or above",
-			(unsigned long long)line, (int)text_cut(name, strlen(name), 60), name,
-			isnan(v) ? "missing" : "negative");
+			(unsigned long long)line, text_shown(name), name, isnan(v) ? "missing" : "negative");
 		return text_err_at(why, line, name);
 	}
 	return OK;

@@ -22,12 +22,11 @@ fail_unknown_label(const struct ingest *g, const char *const *names, size_t n, s
 		snprintf(hint, sizeof hint,
 			"the header is a single column, and the delimiter seems to be %s; a comma is expected", other);
 	else if (near)
-		snprintf(hint, sizeof hint, "did you mean \"%.*s\"?", (int)text_cut(near, strlen(near), 60), near);
+		snprintf(hint, sizeof hint, "did you mean \"%.*s\"?", text_shown(near), near);
 	else
-		snprintf(hint, sizeof hint, "its last column is \"%.*s\"",
-			(int)text_cut(names[n - 1], strlen(names[n - 1]), 60), names[n - 1]);
+		snprintf(hint, sizeof hint, "its last column is \"%.*s\"", text_shown(names[n - 1]), names[n - 1]);
 	err_set(e, ERR_DATA, "unknown_label_column", "the table has no column \"%.*s\" to take labels from; %s",
-		(int)text_cut(g->label_name, strlen(g->label_name), 60), g->label_name, hint);
+		text_shown(g->label_name), g->label_name, hint);
 	return text_err_at(e, 0, g->label_name);
 }
 
@@ -72,9 +71,9 @@ check_names(const struct ingest *g, const char *const *names, size_t n, struct e
 			continue;
 		near = suggest_nearest(name, names, n);
 		s = err_set(e, ERR_DATA, "unknown_column",
-			"the table has no column \"%.*s\", which the schema names%s%.*s%s",
-			(int)text_cut(name, strlen(name), 60), name, near ? "; did you mean \"" : "",
-			near ? (int)text_cut(near, strlen(near), 60) : 0, near ? near : "", near ? "\"?" : "");
+			"the table has no column \"%.*s\", which the schema names%s%.*s%s", text_shown(name), name,
+			near ? "; did you mean \"" : "", near ? text_shown(near) : 0, near ? near : "",
+			near ? "\"?" : "");
 		text_err_at(e, 0, name);
 	}
 	dictionary_release(&found);

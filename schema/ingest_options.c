@@ -64,12 +64,6 @@ column_type_find(const char *name, enum column_type *out)
 	return false;
 }
 
-static int
-shown(const char *text)
-{
-	return (int)text_cut(text, strlen(text), 60);
-}
-
 /* ---- lists of texts ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -283,23 +277,24 @@ ingest_options_check(const struct ingest_options *o, struct err *e)
 
 		if (label && c->role != ROLE_LABEL && c->role != ROLE_FEATURE)
 			return err_set(e, ERR_INVALID, "invalid_schema",
-				"column \"%.*s\" is the label column and cannot have the role %s", shown(name), name,
-				column_role_name(c->role));
+				"column \"%.*s\" is the label column and cannot have the role %s", text_shown(name),
+				name, column_role_name(c->role));
 		if ((label || c->role == ROLE_ID || c->role == ROLE_SPLIT) && c->typed && c->type != COLUMN_TEXT)
 			return err_set(e, ERR_INVALID, "invalid_schema",
 				"column \"%.*s\" has the role %s, whose values are texts, and cannot be of type %s",
-				shown(name), name, label ? "label" : column_role_name(c->role),
+				text_shown(name), name, label ? "label" : column_role_name(c->role),
 				column_type_name(c->type));
 		if (c->role == ROLE_WEIGHT && c->typed && c->type != COLUMN_NUMBER)
 			return err_set(e, ERR_INVALID, "invalid_schema",
-				"column \"%.*s\" has the role weight and cannot be of type %s", shown(name), name,
+				"column \"%.*s\" has the role weight and cannot be of type %s", text_shown(name), name,
 				column_type_name(c->type));
 		if (c->role != ROLE_LABEL && c->role != ROLE_WEIGHT && c->role != ROLE_SPLIT)
 			continue;
 		if (taken[c->role] && strcmp(taken[c->role], name) != 0)
 			return err_set(e, ERR_INVALID, "invalid_schema",
 				"columns \"%.*s\" and \"%.*s\" both have the role %s; only one can",
-				shown(taken[c->role]), taken[c->role], shown(name), name, column_role_name(c->role));
+				text_shown(taken[c->role]), taken[c->role], text_shown(name), name,
+				column_role_name(c->role));
 		taken[c->role] = name;
 	}
 	return OK;
@@ -372,8 +367,8 @@ unknown_name(const char *what, const char *name, const char *const *known, size_
 
 	if (near)
 		return err_set(e, ERR_INVALID, "unknown_field", "%s has no \"%.*s\"; did you mean \"%s\"?", what,
-			shown(name), name, near);
-	return err_set(e, ERR_INVALID, "unknown_field", "%s has no \"%.*s\"", what, shown(name), name);
+			text_shown(name), name, near);
+	return err_set(e, ERR_INVALID, "unknown_field", "%s has no \"%.*s\"", what, text_shown(name), name);
 }
 
 static bool
@@ -393,7 +388,7 @@ set_character(struct ingest_options *o, const char *name, const char *text, stru
 	if (!strcmp(name, "decimal")) {
 		if (c != '.' && c != ',')
 			return err_set(e, ERR_INVALID, "invalid_schema",
-				"\"decimal\" is \"%.*s\"; it can be \".\" or \",\"", shown(text), text);
+				"\"decimal\" is \"%.*s\"; it can be \".\" or \",\"", text_shown(text), text);
 		o->decimal = c;
 		return OK;
 	}
@@ -402,8 +397,8 @@ set_character(struct ingest_options *o, const char *name, const char *text, stru
 
 		if (!none && c != '"' && c != '\'')
 			return err_set(e, ERR_INVALID, "invalid_schema",
-				"\"quote\" is \"%.*s\"; it can be a double quote, a single quote, or none", shown(text),
-				text);
+				"\"quote\" is \"%.*s\"; it can be a double quote, a single quote, or none",
+				text_shown(text), text);
 		o->unquoted = none;
 		o->quote = c;
 		return OK;
@@ -415,7 +410,7 @@ set_character(struct ingest_options *o, const char *name, const char *text, stru
 		return err_set(e, ERR_INVALID, "invalid_schema",
 			"\"delimiter\" is \"%.*s\"; it must be one ASCII character that is no letter, digit, quote, "
 			"point or sign, such as \",\", \";\" or \"tab\"",
-			shown(text), text);
+			text_shown(text), text);
 	o->delimiter = c;
 	return OK;
 }
@@ -430,7 +425,7 @@ set_count(struct ingest_options *o, const char *text, struct err *e)
 	v = strtoull(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end || errno || v > UINT32_MAX)
 		return err_set(e, ERR_INVALID, "invalid_schema",
-			"\"max_bad_rows\" is \"%.*s\"; it must be a whole number of at most %u", shown(text), text,
+			"\"max_bad_rows\" is \"%.*s\"; it must be a whole number of at most %u", text_shown(text), text,
 			UINT32_MAX);
 	o->max_bad_rows = (size_t)v;
 	return OK;
@@ -447,7 +442,7 @@ set_role_or_type(struct ingest_options *o, const char *column, bool is_role, con
 	if (!is_role && column_type_find(value, &type))
 		return ingest_options_type(o, column, type, e);
 	return err_set(e, ERR_INVALID, "invalid_schema", "column \"%.*s\": the %s \"%.*s\" is none of %s",
-		shown(column), column, is_role ? "role" : "type", shown(value), value,
+		text_shown(column), column, is_role ? "role" : "type", text_shown(value), value,
 		is_role ? "feature, label, id, weight, split, ignore" : "number, text, date, boolean");
 }
 
@@ -460,8 +455,8 @@ set_pair(struct ingest_options *o, const char *name, const char *text, struct er
 	enum status s;
 
 	if (!equals || equals == text)
-		return err_set(e, ERR_INVALID, "invalid_schema", "\"%.*s\" is not of the form COLUMN=%s", shown(text),
-			text, strcmp(name, "role") != 0 ? "TYPE" : "ROLE");
+		return err_set(e, ERR_INVALID, "invalid_schema", "\"%.*s\" is not of the form COLUMN=%s",
+			text_shown(text), text, strcmp(name, "role") != 0 ? "TYPE" : "ROLE");
 	if (!(column = strndup(text, (size_t)(equals - text))))
 		return err_nomem(e);
 	s = set_role_or_type(o, column, !strcmp(name, "role"), equals + 1, e);
@@ -557,7 +552,7 @@ column_from_json(struct ingest_options *o, const cJSON *v, struct err *e)
 			return unknown_name("a column of the schema", w->string, known, 3, e);
 		if (!cJSON_IsString(w))
 			return err_set(e, ERR_INVALID, "invalid_schema", "column \"%.*s\": \"%s\" must be a text",
-				shown(name->valuestring), name->valuestring, w->string);
+				text_shown(name->valuestring), name->valuestring, w->string);
 		if ((s = set_role_or_type(o, name->valuestring, is_role, w->valuestring, e)))
 			return s;
 	}

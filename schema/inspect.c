@@ -234,7 +234,7 @@ inspection_warning(const struct inspection *n, size_t i, char message[DATASET_WA
 {
 	const struct column_summary *c = &n->summary->column[i];
 	size_t n_values = n->summary->n_rows - c->n_missing, distinct;
-	int cut = (int)text_cut(c->name, strlen(c->name), 60);
+	int cut = text_shown(c->name);
 	struct err ignored;
 
 	if (c->role != ROLE_FEATURE)

@@ -8,12 +8,6 @@
 #include "engine/suggest.h"
 #include "schema/json_rows.h"
 
-static int
-shown(const char *name)
-{
-	return (int)text_cut(name, strlen(name), 60);
-}
-
 /* The fields of a body; those of the second form may come in any order. */
 struct body {
 	bool rows, columns, data;
@@ -31,7 +25,8 @@ unknown_field(const char *name, struct err *e)
 
 	if (near)
 		snprintf(hint, sizeof hint, "did you mean \"%s\"?", near);
-	return err_set(e, ERR_INVALID, "unknown_field", "the body has a field \"%.*s\"; %s", shown(name), name, hint);
+	return err_set(
+		e, ERR_INVALID, "unknown_field", "the body has a field \"%.*s\"; %s", text_shown(name), name, hint);
 }
 
 static enum status

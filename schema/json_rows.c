@@ -13,12 +13,6 @@
 
 #include "schema/csv.h"
 
-static int
-shown(const char *name)
-{
-	return (int)text_cut(name, strlen(name), 60);
-}
-
 enum status
 json_rows_init(struct json_rows *r, const struct bundle *b, unsigned include, uint64_t max_answers, struct buf *out,
 	struct err *e)
@@ -108,7 +102,7 @@ put_cell(struct json_rows *r, size_t column, const char *name, const struct json
 		s = predictor_cell_text(r->predictor, column, "false", 5, e);
 		break;
 	default:
-		err_set(e, ERR_DATA, "not_a_cell", "column \"%.*s\" has %s for a value", shown(name), name,
+		err_set(e, ERR_DATA, "not_a_cell", "column \"%.*s\" has %s for a value", text_shown(name), name,
 			json_type_name(v->type));
 		s = text_err_at(e, r->row, name);
 	}
@@ -208,7 +202,7 @@ missing_column(struct json_rows *r, struct err *e)
 	name = encoder_column_name(r->bundle->encoder, j);
 	err_set(e, ERR_DATA, "missing_column",
 		"row %llu has no column \"%.*s\", which the model needs: null says that it is missing",
-		(unsigned long long)r->row, shown(name), name);
+		(unsigned long long)r->row, text_shown(name), name);
 	return text_err_at(e, r->row, name);
 }
 
@@ -233,7 +227,7 @@ read_object(struct json_rows *r, struct json_reader *in, struct err *e)
 			return s;
 		if (r->seen[number] == r->row) {
 			err_set(e, ERR_DATA, "duplicate_key", "row %llu has the column \"%.*s\" twice",
-				(unsigned long long)r->row, shown(key.text), key.text);
+				(unsigned long long)r->row, text_shown(key.text), key.text);
 			return text_err_at(e, r->row, key.text);
 		}
 		r->seen[number] = r->row;
@@ -380,7 +374,7 @@ json_names(struct json_reader *in, const char *what, struct dictionary *out, str
 			return s;
 		if (code != n++)
 			return err_set(e, ERR_DATA, "duplicate_column", "the rows have two columns \"%.*s\"",
-				shown(t.text), t.text);
+				text_shown(t.text), t.text);
 	}
 }
 
@@ -418,8 +412,8 @@ note_column(
 	if ((s = dictionary_add(&c->names, key->text, key->len, &code, e)))
 		return s;
 	if (code != n)
-		return err_set(e, ERR_DATA, "duplicate_column", "the rows have two columns \"%.*s\"", shown(key->text),
-			key->text);
+		return err_set(e, ERR_DATA, "duplicate_column", "the rows have two columns \"%.*s\"",
+			text_shown(key->text), key->text);
 	if (code == c->cap) {
 		size_t cap = c->cap ? 2 * c->cap : 64;
 		struct json_reader *larger = realloc(c->at, cap * sizeof *larger);
@@ -434,7 +428,7 @@ note_column(
 		return s;
 	if (t.type != JSON_ARRAY)
 		return err_set(e, ERR_INVALID, "invalid_rows", "column \"%.*s\" must be a list of values, not %s",
-			shown(c->names.text[code]), c->names.text[code], json_type_name(t.type));
+			text_shown(c->names.text[code]), c->names.text[code], json_type_name(t.type));
 	if ((s = json_skip(in, &t, e)))
 		return s;
 	json_reader_init(&c->at[code], from, (size_t)(in->at - from));
@@ -470,7 +464,7 @@ take_cell(struct json_rows *r, struct by_column *c, size_t column, bool *end, st
 		return s;
 no_cell:
 	err_set(e, ERR_DATA, "not_a_cell", "row %llu: column \"%.*s\" has a list that is not of one value",
-		(unsigned long long)r->row, shown(name), name);
+		(unsigned long long)r->row, text_shown(name), name);
 	return text_err_at(e, r->row, name);
 }
 
@@ -486,8 +480,8 @@ read_columns(struct json_rows *r, struct by_column *c, struct err *e)
 			if ((s = take_cell(r, c, i, &end, e)) || end == first_end)
 				continue;
 			err_set(e, ERR_DATA, "ragged_row", "column \"%.*s\" is %s than column \"%.*s\"",
-				shown(c->names.text[i]), c->names.text[i], end ? "shorter" : "longer",
-				shown(c->names.text[0]), c->names.text[0]);
+				text_shown(c->names.text[i]), c->names.text[i], end ? "shorter" : "longer",
+				text_shown(c->names.text[0]), c->names.text[0]);
 			s = text_err_at(e, r->row, c->names.text[i]);
 		}
 	}

@@ -211,12 +211,6 @@ predictor_new(const struct bundle *b, struct predictor **out, struct err *e)
 	return OK;
 }
 
-static int
-shown(const char *name)
-{
-	return (int)text_cut(name, strlen(name), 60);
-}
-
 static enum status
 missing_column(
 	const struct predictor *p, size_t column, size_t n_more, const char *const *names, size_t n, struct err *e)
@@ -234,12 +228,12 @@ missing_column(
 	}
 	near = unknown ? suggest_nearest(name, unknown, n_unknown) : NULL;
 	if (near)
-		snprintf(hint, sizeof hint, "; is it \"%.*s\"?", shown(near), near);
+		snprintf(hint, sizeof hint, "; is it \"%.*s\"?", text_shown(near), near);
 	if (n_more)
 		snprintf(more, sizeof more, " and %zu more", n_more);
 	free(unknown);
 	err_set(e, ERR_DATA, "missing_column", "the rows have no column \"%.*s\"%s, which the model needs%s",
-		shown(name), name, more, hint);
+		text_shown(name), name, more, hint);
 	return text_err_at(e, 0, name);
 }
 
@@ -257,8 +251,8 @@ match_columns(struct predictor *p, const char *const *names, size_t n, unsigned 
 		if ((s = dictionary_add(&p->given, names[i], strlen(names[i]), &code, e)))
 			return s;
 		if (code != i) {
-			err_set(e, ERR_DATA, "duplicate_column", "the rows have two columns \"%.*s\"", shown(names[i]),
-				names[i]);
+			err_set(e, ERR_DATA, "duplicate_column", "the rows have two columns \"%.*s\"",
+				text_shown(names[i]), names[i]);
 			return text_err_at(e, 0, names[i]);
 		}
 		column = predictor_find_column(p, names[i], strlen(names[i]));
@@ -364,8 +358,9 @@ not_a_number(const struct predictor *p, size_t column, const char *text, size_t 
 {
 	const char *name = p->table.column[column].name;
 
-	err_set(e, ERR_DATA, "not_a_number", "column \"%.*s\" is one of numbers%s, and \"%.*s\" is none", shown(name),
-		name, ingest_options_decimal(&p->bundle->reading.options) == ',' ? " with a decimal comma" : "",
+	err_set(e, ERR_DATA, "not_a_number", "column \"%.*s\" is one of numbers%s, and \"%.*s\" is none",
+		text_shown(name), name,
+		ingest_options_decimal(&p->bundle->reading.options) == ',' ? " with a decimal comma" : "",
 		(int)text_cut(text, len, 60), text);
 	return text_err_at(e, p->line, name);
 }

@@ -55,8 +55,8 @@ dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_
 		snprintf(message, DATASET_WARNING_SIZE,
 			"column \"%.*s\": %zu cell%s such as \"%s\" in line %llu %s taken as %s; list na_values to say "
 			"what is",
-			(int)text_cut(c->name, strlen(c->name), 60), c->name, c->n_na, c->n_na == 1 ? "" : "s",
-			c->text_cell, (unsigned long long)c->text_line, c->n_na == 1 ? "is" : "are",
+			text_shown(c->name), c->name, c->n_na, c->n_na == 1 ? "" : "s", c->text_cell,
+			(unsigned long long)c->text_line, c->n_na == 1 ? "is" : "are",
 			label ? "unlabelled" : "missing");
 		return label ? "na_among_labels" : "na_among_numbers";
 	}
@@ -66,7 +66,7 @@ dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_
 		"column \"%.*s\" is text because of \"%s\" in line %llu, but %.0f%% of its cells are numbers; if it "
 		"means "
 		"missing, list it in na_values",
-		(int)text_cut(c->name, strlen(c->name), 60), c->name, c->text_cell, (unsigned long long)c->text_line,
+		text_shown(c->name), c->name, c->text_cell, (unsigned long long)c->text_line,
 		floor(100 * (double)c->n_numbers / (double)n));
 	return "numbers_among_text";
 }

@@ -25,6 +25,12 @@ text_cut(const char *text, size_t len, size_t max)
 	return max;
 }
 
+int
+text_shown(const char *name)
+{
+	return (int)text_cut(name, strlen(name), 60);
+}
+
 enum status
 text_err_at(struct err *e, uint64_t line, const char *name)
 {

@@ -70,6 +70,8 @@ size_t number_format_float(char *buf, float v);
 
 /* How many of the first `max` bytes of text[len] are whole characters: to cut a name in a message with "%.*s". */
 size_t text_cut(const char *text, size_t len, size_t max);
+/* The same for a name that a message quotes: "%.*s", text_shown(name), name. */
+int text_shown(const char *name);
 /* err_at with a name from outside, of which the error keeps whole characters; NULL: none. */
 enum status text_err_at(struct err *e, uint64_t line, const char *name);
 

@@ -53,7 +53,7 @@ tensor_release(struct tensor *t)
 static int
 shown(const struct tensor *t)
 {
-	return (int)text_cut(t->name, strlen(t->name), 60);
+	return text_shown(t->name);
 }
 
 enum status
