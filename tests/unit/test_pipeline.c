@@ -57,6 +57,19 @@ on_restart(void *ctx, struct err *e)
 	return OK;
 }
 
+/* A pipeline to *s, and what feeds it. */
+static void
+begin(struct seen *s, struct pipeline **p, struct ingest **g)
+{
+	const struct ingest_sink to = {.chunk = on_chunk, .restart = on_restart, .ctx = s};
+	struct ingest_sink sink;
+	struct err e = {0};
+
+	assert_int_equal(pipeline_new(&to, p, &e), OK);
+	sink = pipeline_sink(*p);
+	assert_int_equal(ingest_new(NULL, NULL, &sink, g, &e), OK);
+}
+
 /* A table of many chunks; row `odd`, if there is such a one, has a text among the numbers. */
 static enum status
 feed(struct ingest *g, size_t n, size_t odd, struct err *e)
@@ -81,9 +94,7 @@ static void
 chunks_arrive_whole_in_order_and_on_another_thread(void **state)
 {
 	struct seen s = {.slow = true};
-	const struct ingest_sink to = {.chunk = on_chunk, .restart = on_restart, .ctx = &s};
 	struct pipeline *p = NULL;
-	struct ingest_sink sink;
 	struct ingest *g = NULL;
 	struct err e = {0};
 	double expected = 0;
@@ -92,9 +103,7 @@ chunks_arrive_whole_in_order_and_on_another_thread(void **state)
 	(void)state;
 	for (size_t row = 0; row < N_ROWS; row++)
 		expected += (double)(row % 100);
-	assert_int_equal(pipeline_new(&to, &p, &e), OK);
-	sink = pipeline_sink(p);
-	assert_int_equal(ingest_new(NULL, NULL, &sink, &g, &e), OK);
+	begin(&s, &p, &g);
 	assert_int_equal(feed(g, N_ROWS, SIZE_MAX, &e), OK);
 	assert_int_equal(ingest_finish(g, &again, &e), OK);
 	assert_int_equal(pipeline_wait(p, &e), OK);
@@ -112,17 +121,13 @@ static void
 a_second_pass_finds_the_first_ones_chunks_dropped(void **state)
 {
 	struct seen s = {.slow = true};
-	const struct ingest_sink to = {.chunk = on_chunk, .restart = on_restart, .ctx = &s};
 	struct pipeline *p = NULL;
-	struct ingest_sink sink;
 	struct ingest *g = NULL;
 	struct err e = {0};
 	bool again;
 
 	(void)state;
-	assert_int_equal(pipeline_new(&to, &p, &e), OK);
-	sink = pipeline_sink(p);
-	assert_int_equal(ingest_new(NULL, NULL, &sink, &g, &e), OK);
+	begin(&s, &p, &g);
 	assert_int_equal(feed(g, N_ROWS, N_ROWS - 1, &e), OK);
 	assert_int_equal(ingest_finish(g, &again, &e), OK);
 	assert_true(again);
@@ -142,16 +147,12 @@ static void
 an_error_of_the_sink_comes_through_and_stays(void **state)
 {
 	struct seen s = {.fail_at = 2, .slow = true};
-	const struct ingest_sink to = {.chunk = on_chunk, .restart = on_restart, .ctx = &s};
 	struct pipeline *p = NULL;
-	struct ingest_sink sink;
 	struct ingest *g = NULL;
 	struct err e = {0}, again = {0};
 
 	(void)state;
-	assert_int_equal(pipeline_new(&to, &p, &e), OK);
-	sink = pipeline_sink(p);
-	assert_int_equal(ingest_new(NULL, NULL, &sink, &g, &e), OK);
+	begin(&s, &p, &g);
 	assert_int_equal(feed(g, N_ROWS, SIZE_MAX, &e), ERR_FULL);
 	assert_string_equal(e.code, "disk_full");
 	assert_string_equal(e.msg, "no room for chunk 1");
@@ -166,17 +167,13 @@ static void
 the_last_chunks_error_is_what_waiting_gives(void **state)
 {
 	struct seen s = {.fail_at = 6, .slow = true};
-	const struct ingest_sink to = {.chunk = on_chunk, .restart = on_restart, .ctx = &s};
 	struct pipeline *p = NULL;
-	struct ingest_sink sink;
 	struct ingest *g = NULL;
 	struct err e = {0};
 	bool again;
 
 	(void)state;
-	assert_int_equal(pipeline_new(&to, &p, &e), OK);
-	sink = pipeline_sink(p);
-	assert_int_equal(ingest_new(NULL, NULL, &sink, &g, &e), OK);
+	begin(&s, &p, &g);
 	assert_int_equal(feed(g, N_ROWS, SIZE_MAX, &e), OK);
 	assert_int_equal(ingest_finish(g, &again, &e), OK);
 	assert_int_equal(pipeline_wait(p, &e), ERR_FULL);
@@ -188,18 +185,15 @@ static void
 it_can_be_freed_with_a_chunk_under_way_or_unused(void **state)
 {
 	struct seen s = {.slow = true};
-	const struct ingest_sink to = {.chunk = on_chunk, .restart = on_restart, .ctx = &s};
 	struct pipeline *p = NULL;
-	struct ingest_sink sink;
 	struct ingest *g = NULL;
 	struct err e = {0};
 
 	(void)state;
-	assert_int_equal(pipeline_new(&to, &p, &e), OK);
+	begin(&s, &p, &g);
 	pipeline_free(p);
-	assert_int_equal(pipeline_new(&to, &p, &e), OK);
-	sink = pipeline_sink(p);
-	assert_int_equal(ingest_new(NULL, NULL, &sink, &g, &e), OK);
+	ingest_free(g);
+	begin(&s, &p, &g);
 	assert_int_equal(feed(g, INGEST_CHUNK_ROWS, SIZE_MAX, &e), OK);
 	pipeline_free(p);
 	assert_int_equal(s.n_chunks, 1);
