@@ -139,7 +139,7 @@ static void
 put_density(struct tensors *t, const struct density_shape *s, const real *w)
 {
 	const size_t d = s->d, n = s->n_parts;
-	char name[64];
+	char name[80]; /* two counts of any size and what names them */
 
 	switch (s->family) {
 	case FAMILY_PPCA:
@@ -172,7 +172,7 @@ static void
 put_model_floats(struct tensors *t, const struct model *m)
 {
 	const struct mixture *base = m->base;
-	char name[64];
+	char name[80];
 
 	for (size_t i = 0; i < m->n_members; i++) {
 		const struct net_shape *s = &m->member[i].shape;

@@ -258,7 +258,7 @@ a_batch_has_attributions_where_they_are_asked_for(void **state)
 static void
 wait_for_step(const char *id, double step)
 {
-	for (int i = 0; i < 12000; i++) {
+	for (int i = 0; i < 120000; i++) {
 		cJSON *json = api_call(&d, "GET", path_of(id, ""), NULL, 200);
 		bool there = api_number(json, "step") >= step;
 

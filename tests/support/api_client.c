@@ -120,7 +120,7 @@ api_wait(const struct daemon *d, const char *job, const char *state)
 	char target[128];
 
 	snprintf(target, sizeof target, "/v1/jobs/%s", job);
-	for (int i = 0; i < 6000; i++) {
+	for (int i = 0; i < 30000; i++) {
 		cJSON *json = api_call(d, "GET", target, NULL, 200);
 		const char *now = api_text(json, "state");
 
@@ -144,7 +144,7 @@ api_wait_for_steps(const struct daemon *d, const char *job)
 	char target[128];
 
 	snprintf(target, sizeof target, "/v1/jobs/%s", job);
-	for (int i = 0; i < 12000; i++) {
+	for (int i = 0; i < 60000; i++) {
 		cJSON *json = api_call(d, "GET", target, NULL, 200);
 		const char *state = api_text(json, "state");
 		bool running = !strcmp(state, "running"), stepped = running && api_number(json, "step") > 0;

@@ -38,7 +38,7 @@ size_t api_count(
 
 void api_upload(const struct daemon *d, const struct buf *csv, const char *label_column, char id[API_ID_SIZE]);
 void api_train(const struct daemon *d, const char *dataset, const char *params, char job[API_ID_SIZE]);
-/* Asks until the job is in the state, for two minutes at most; a job that ends otherwise fails the test. */
+/* Asks until the job is in the state, for ten minutes at most; a job that ends otherwise fails the test. */
 struct cJSON *api_wait(const struct daemon *d, const char *job, const char *state);
 /* Asks until the job has done a step. */
 void api_wait_for_steps(const struct daemon *d, const char *job);

@@ -131,7 +131,7 @@ daemon_logged(const struct daemon *d, const char *text)
 	char path[96], line[2048];
 
 	path_in(d, "log", path);
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 6000; i++) {
 		FILE *f = fopen(path, "r");
 		bool found = false;
 

@@ -25,7 +25,7 @@ bool daemon_make(struct daemon *d);  /* the scratch directory; nothing runs yet 
 bool daemon_start(struct daemon *d); /* waits until it listens; false: it ended instead */
 int daemon_stop(struct daemon *d);   /* SIGTERM; its exit status, or 128 + the signal that ended it */
 void daemon_kill(struct daemon *d);  /* SIGKILL */
-/* Is there a line in the log with `text`? Waits for it, for ten seconds at most. */
+/* Is there a line in the log with `text`? Waits for it, for a minute at most. */
 bool daemon_logged(const struct daemon *d, const char *text);
 void daemon_show_log(const struct daemon *d);
 void daemon_remove(struct daemon *d); /* kills it if need be, and removes the directory */

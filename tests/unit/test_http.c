@@ -219,13 +219,21 @@ set_up(void **state)
 }
 
 static int
+set_up_small(void **state)
+{
+	static const struct http_options o = {.listen = "127.0.0.1:0", .max_connections = 8};
+	struct fixture *f = malloc(sizeof *f);
+
+	start(f, &o);
+	*state = f;
+	return 0;
+}
+
+static int
 set_up_hasty(void **state)
 {
-	static const struct http_options o = {.listen = "127.0.0.1:0",
-		.max_connections = 8,
-		.header_seconds = 1,
-		.body_seconds = 1,
-		.idle_seconds = 1};
+	static const struct http_options o = {
+		.listen = "127.0.0.1:0", .header_seconds = 1, .body_seconds = 1, .idle_seconds = 1};
 	struct fixture *f = malloc(sizeof *f);
 
 	start(f, &o);
@@ -990,6 +998,7 @@ int
 main(void)
 {
 #define USUAL(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define SMALL(test) cmocka_unit_test_setup_teardown(test, set_up_small, tear_down)
 #define HASTY(test) cmocka_unit_test_setup_teardown(test, set_up_hasty, tear_down)
 	const struct CMUnitTest tests[] = {
 		USUAL(a_get_is_answered_and_its_connection_kept),
@@ -1026,7 +1035,7 @@ main(void)
 		HASTY(a_body_sent_drop_by_drop_is_cut_off),
 		HASTY(an_idle_connection_is_closed),
 		HASTY(a_handler_may_take_longer_than_any_deadline),
-		HASTY(connections_over_the_limit_are_told_to_come_again),
+		SMALL(connections_over_the_limit_are_told_to_come_again),
 		cmocka_unit_test(stopping_answers_what_is_under_way),
 		cmocka_unit_test(every_kind_of_error_has_its_status),
 		cmocka_unit_test(media_types_are_taken_apart),
