@@ -85,7 +85,7 @@ find_members(const struct trainer *t, struct members *m, struct err *e)
 	*m = (struct members){.n = 1, .slot = {1}};
 	if (t->params.method == METHOD_AUTO && trainer_has_baseline(t))
 		*m = (struct members){.n = 2, .slot = {0, 1}};
-	m->y = malloc((t->n_labelled + 1) * sizeof *m->y);
+	m->y = calloc(t->n_labelled + 1, sizeof *m->y);
 	if (!m->y || !index) {
 		s = err_nomem(e);
 		goto out;
