@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "engine/suggest.h"
 #include "server/log.h"
+#include "server/monotonic.h"
 
 enum { SECRET_BYTES = 32, REFRESH_SECONDS = 1, ID_CHARS = 20 };
 
@@ -40,15 +40,6 @@ static enum status
 start_sodium(struct err *e)
 {
 	return sodium_init() < 0 ? err_set(e, ERR_INTERNAL, "no_random_bytes", "libsodium could not be started") : OK;
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static void
@@ -185,7 +176,7 @@ access_refresh(struct access *a)
 static void
 refresh_if_old(struct access *a)
 {
-	double t = now();
+	double t = monotonic_seconds();
 	bool old;
 
 	pthread_mutex_lock(&a->lock);
@@ -249,7 +240,7 @@ access_new(struct store *store, const char *admin_key_file, struct access **out,
 		return err_nomem(e);
 	pthread_mutex_init(&a->lock, NULL);
 	a->store = store;
-	a->read_at = now();
+	a->read_at = monotonic_seconds();
 	if (admin_key_file && !(a->admin_key_file = strdup(admin_key_file)))
 		s = err_nomem(e);
 	if (!s && !(s = access_read_file(a, e)) && store)

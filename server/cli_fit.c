@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "engine/train.h"
 #include "server/chunks.h"
 #include "server/cli.h"
 #include "server/files.h"
+#include "server/monotonic.h"
 #include "server/pace.h"
 #include "server/report_text.h"
 #include "server/spool.h"
@@ -209,15 +209,6 @@ static const struct option_table option_table = {
 
 /* The progress line ----------------------------------------------------------------------------------------------- */
 
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void
 clear_line(struct fit *f)
 {
@@ -260,7 +251,7 @@ show_training(struct fit *f, const struct train_progress *p)
 
 	if (!f->show_progress)
 		return;
-	t = now();
+	t = monotonic_seconds();
 	pace_update(&f->pace, p->step, t);
 	if (t - f->last_shown < 0.1 && p->step < p->steps)
 		return;
@@ -288,9 +279,9 @@ show_reading(struct fit *f, uint64_t n_bytes)
 {
 	char text[64];
 
-	if (!f->show_progress || now() - f->last_shown < 0.1)
+	if (!f->show_progress || monotonic_seconds() - f->last_shown < 0.1)
 		return;
-	f->last_shown = now();
+	f->last_shown = monotonic_seconds();
 	snprintf(text, sizeof text, "reading  %.1f MB", (double)n_bytes / 1e6);
 	show_line(f, text);
 }
@@ -392,13 +383,13 @@ train(struct fit *f, struct training *t, int threads, struct err *e)
 	enum status s;
 
 	training_progress(t, &p);
-	team_start(&team, threads, now());
-	pace_start(&f->pace, training_params(t), &p, now());
+	team_start(&team, threads, monotonic_seconds());
+	pace_start(&f->pace, training_params(t), &p, monotonic_seconds());
 	while (!trainer_done(trainer)) {
 		if ((s = trainer_step(trainer, e)))
 			return s;
 		training_progress(t, &p);
-		if (team_update(&team, p.fit, now()))
+		if (team_update(&team, p.fit, monotonic_seconds()))
 			trainer_set_threads(trainer, team.size);
 		show_training(f, &p);
 	}

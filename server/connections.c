@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "server/monotonic.h"
+
 enum { LINGER_MS = 30000, LINGER_PAUSE_MS = 5000 };
 
 struct connection {
@@ -33,24 +35,6 @@ struct connections {
 	uint64_t reaper_wakes;
 	bool stopping, reaper_ends;
 };
-
-uint64_t
-monotonic_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-double
-monotonic_seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static bool
 busy(enum phase p)

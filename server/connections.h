@@ -49,7 +49,4 @@ void connection_phase(struct connection *c, enum phase phase, uint64_t milliseco
  */
 void connection_linger(struct connection *c);
 
-uint64_t monotonic_ms(void);
-double monotonic_seconds(void);
-
 #endif

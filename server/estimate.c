@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/train.h"
+#include "server/monotonic.h"
 #include "server/training.h"
 
 enum {
@@ -18,15 +18,6 @@ enum {
 	PASSES = 3,            /* over the chunks, when there is more than one */
 };
 static const double enough_seconds = 0.15, most_seconds = 1;
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static size_t
 chunk_bytes(const struct table *t)
@@ -123,9 +114,9 @@ time_steps(const struct params *p, const struct train_data *data, int n_threads,
 			trainer_progress(t, &at);
 			kind = at.fit || lone ? 1 : 0;
 			if (!steps[kind]++)
-				began[kind] = now();
+				began[kind] = monotonic_seconds();
 			s = trainer_step(t, e);
-			ended[kind] = now();
+			ended[kind] = monotonic_seconds();
 			if (kind == 1 && ended[1] - began[lone ? 1 : 0] > most_seconds)
 				break;
 		}
@@ -210,7 +201,7 @@ estimate_training(const struct estimate_source *unseen, const struct params *p, 
 	struct train_progress whole;
 	struct trainer *t = NULL;
 	int32_t *label = calloc(n, sizeof *label);
-	double cost[2], more[2], began = now();
+	double cost[2], more[2], began = monotonic_seconds();
 	size_t folds;
 	enum status status;
 
@@ -224,7 +215,7 @@ estimate_training(const struct estimate_source *unseen, const struct params *p, 
 	if ((status = fit_encoder(from, p, &c, e)) || (status = encode(from, c, n, &rows, e)))
 		goto out;
 	est.features = encoder_n_features(c);
-	est.seconds = (now() - began) * (double)chunks +
+	est.seconds = (monotonic_seconds() - began) * (double)chunks +
 		      from->chunk_seconds * (double)(chunks > 1 ? chunks * PASSES : 1);
 	if ((status = params_resolve(&est.params, n_learned, s->n_labelled < n_learned ? s->n_labelled : n_learned,
 		     rows.d, n_outputs, e)))
@@ -284,7 +275,7 @@ estimate_rows(const struct estimate_source *from, const struct bundle *b, bool e
 		names[i] = s->column[i].name;
 	if ((status = predictor_new(&quiet, &p, e)) || (status = predictor_columns(p, names, s->n_columns, e)))
 		goto out;
-	began = now();
+	began = monotonic_seconds();
 	while (done < n && !status) {
 		for (; done < n && !predictor_full(p) && !status; done++)
 			if ((status = predictor_add_row(p, from->chunk, done, e)))
@@ -293,10 +284,10 @@ estimate_rows(const struct estimate_source *from, const struct bundle *b, bool e
 			goto out;
 		buf_clear(&text);
 		answers_csv_rows(b, &a, &text);
-		if (now() - began > most_seconds)
+		if (monotonic_seconds() - began > most_seconds)
 			break;
 	}
-	est.seconds = done ? (now() - began) / (double)done * (double)est.rows : 0;
+	est.seconds = done ? (monotonic_seconds() - began) / (double)done * (double)est.rows : 0;
 	est.seconds += from->chunk_seconds * (double)n_chunks(from);
 	est.memory_bytes = chunk_bytes(from->chunk) + model_n_features(b->model) * sizeof(float) +
 			   PREDICTOR_BATCH * (d + k + encoder_n_columns(b->encoder)) * sizeof(double) +

@@ -13,6 +13,7 @@
 #include "server/connections.h"
 #include "server/http_route.h"
 #include "server/inflate.h"
+#include "server/monotonic.h"
 
 struct http {
 	struct MHD_Daemon *daemon;

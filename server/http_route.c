@@ -9,9 +9,9 @@
 #include <sys/random.h>
 
 #include "engine/suggest.h"
-#include "server/connections.h"
 #include "server/json.h"
 #include "server/log.h"
+#include "server/monotonic.h"
 
 /* Matching -------------------------------------------------------------------------------------------------------- */
 

@@ -95,7 +95,7 @@ answer_waiting(struct work *w, struct err *e)
 
 	if ((s = predictor_answer(w->predictor, w->include, &a, e)) || (s = w->take(w, &a, e)))
 		return s;
-	elapsed = run_now() - w->began;
+	elapsed = monotonic_seconds() - w->began;
 	if (r->step > w->first_step && elapsed > 0.1)
 		r->seconds_left = elapsed * (double)(r->steps - r->step) / (double)(r->step - w->first_step);
 	return run_look_around(r, e);
@@ -124,7 +124,7 @@ walk(struct work *w, enum status (*at_chunk)(struct work *w, struct err *e), str
 	struct run *r = w->run;
 	enum status s = OK;
 
-	w->began = run_now();
+	w->began = monotonic_seconds();
 	w->first_step = r->step;
 	for (size_t i = w->next_chunk, row = w->next_row; r->step < r->steps && !s; i++, row = 0) {
 		table_clear(&w->chunk);

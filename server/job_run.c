@@ -10,15 +10,6 @@
 enum { STORE_TRIES = 5 };
 static const double report_seconds = 0.25; /* also the longest wait before a wish is noticed */
 
-double
-run_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void
 run_event(const struct run *r, const char *level, const char *code, const char *message, struct json_build *b,
 	cJSON *data)
@@ -42,7 +33,7 @@ run_event(const struct run *r, const char *level, const char *code, const char *
 static double
 worked(const struct run *r)
 {
-	return r->job->worked + (run_now() - r->began);
+	return r->job->worked + (monotonic_seconds() - r->began);
 }
 
 void
@@ -59,7 +50,7 @@ run_report(struct run *r)
 	char *metrics = NULL;
 	enum status s = OK;
 
-	r->last_report = run_now();
+	r->last_report = monotonic_seconds();
 	if (r->put_metrics) {
 		cJSON *root = json_object(&b);
 
@@ -91,7 +82,7 @@ run_look_around(struct run *r, struct err *e)
 		r->stop = STOP_DRAINING;
 		return err_set(e, ERR_CANCELLED, "interrupted", "the daemon is stopping");
 	}
-	if (run_now() - r->last_report >= report_seconds)
+	if (monotonic_seconds() - r->last_report >= report_seconds)
 		run_report(r);
 	if (r->stop == STOP_CANCELLED)
 		return err_set(e, ERR_CANCELLED, "cancelled", "the job was cancelled");

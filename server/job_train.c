@@ -250,7 +250,7 @@ save_checkpoint(struct work *w)
 		store_checkpoint_put(r->jobs->store, r->job->id, state.data, state.len, &e))
 		log_event(LOG_WARNING, "a checkpoint was not stored", "job", r->job->id, "error", e.msg, NULL);
 	buf_release(&state);
-	w->last_checkpoint = run_now();
+	w->last_checkpoint = monotonic_seconds();
 }
 
 static enum status
@@ -262,7 +262,7 @@ train(struct work *w, struct err *e)
 	enum status s;
 
 	training_progress(w->training, &w->at);
-	w->last_checkpoint = run_now();
+	w->last_checkpoint = monotonic_seconds();
 	w->recoveries = w->at.recoveries;
 	team_start(&team, r->jobs->threads_per_worker, w->last_checkpoint);
 	pace_start(&w->pace, training_params(w->training), &w->at, w->last_checkpoint);
@@ -274,8 +274,8 @@ train(struct work *w, struct err *e)
 		update(w);
 		if (s)
 			return s;
-		pace_update(&w->pace, w->at.step, run_now());
-		if (team_update(&team, w->at.fit, run_now()))
+		pace_update(&w->pace, w->at.step, monotonic_seconds());
+		if (team_update(&team, w->at.fit, monotonic_seconds()))
 			trainer_set_threads(trainer, team.size);
 		note_phase(w);
 		note_recovery(w);
@@ -283,7 +283,7 @@ train(struct work *w, struct err *e)
 			note_curve_point(w);
 		if ((s = run_look_around(r, e)))
 			return s;
-		if (run_now() - w->last_checkpoint >= checkpoint_seconds)
+		if (monotonic_seconds() - w->last_checkpoint >= checkpoint_seconds)
 			save_checkpoint(w);
 	}
 	update(w);

@@ -87,7 +87,7 @@ run_job(struct jobs *j, const struct job *job)
 {
 	struct run r = {.jobs = j,
 		.job = job,
-		.began = run_now(),
+		.began = monotonic_seconds(),
 		.phase = JOB_PREPARING,
 		.step = job->step, /* a resumed one stays where it was */
 		.steps = job->steps,

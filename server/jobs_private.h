@@ -17,6 +17,7 @@
 
 #include "server/jobs.h"
 #include "server/json_build.h"
+#include "server/monotonic.h"
 
 struct jobs {
 	struct service *service; /* borrowed, as is the store */
@@ -37,7 +38,7 @@ struct run {
 	const struct job *job;
 	struct dataset dataset;
 	enum stop stop;
-	double began, last_report; /* of run_now */
+	double began, last_report; /* of monotonic_seconds */
 
 	/* Where it is, for its resource; set by the type's function. */
 	const char *phase;
@@ -46,8 +47,6 @@ struct run {
 	void (*put_metrics)(struct json_build *b, cJSON *to, const struct run *r); /* NULL: none yet */
 	void *work;                                                                /* the type's own */
 };
-
-double run_now(void); /* seconds of a steady clock */
 
 /* ERR_CANCELLED when the run is to end before its time, and r->stop says why; or "time_limit". Cheap: call it at every
  * step. run_report does what it does now and then: writes the progress down, and learns what is asked of the job. */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "schema/params_json.h"
@@ -14,6 +13,7 @@
 #include "server/json.h"
 #include "server/json_build.h"
 #include "server/model_ref.h"
+#include "server/monotonic.h"
 #include "server/service.h"
 #include "server/training.h"
 
@@ -161,25 +161,16 @@ out:
 	return s;
 }
 
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* The first chunk of the data set, and what it took to read. */
 static enum status
 read_first_chunk(struct service *v, const struct dataset *d, struct table *t, double *seconds, struct err *e)
 {
-	double began = now();
+	double began = monotonic_seconds();
 	enum status s = dataset_table(&d->summary, t, e);
 
 	if (!s)
 		s = store_dataset_chunk(service_store(v), d->id, 0, t, e);
-	*seconds = now() - began;
+	*seconds = monotonic_seconds() - began;
 	return s;
 }
 

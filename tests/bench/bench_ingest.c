@@ -20,11 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "engine/buf.h"
 #include "server/json_build.h"
+#include "server/monotonic.h"
 #include "tests/support/daemon.h"
 #include "tests/support/http_client.h"
 
@@ -49,15 +49,6 @@ struct table {
 	size_t n_rows, n_columns;
 	struct duration took[N_PROGRAMS][MAX_REPS];
 };
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void
 give_up(const char *what)
@@ -246,14 +237,14 @@ upload(const struct daemon *d, struct table *t, size_t times)
 		"POST /v1/datasets?name=bench%s%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
 		"Content-Length: %zu\r\n\r\n",
 		t->label ? "&label_column=" : "", t->label ? t->label : "", header + times * (t->csv.len - header));
-	start = now();
+	start = monotonic_seconds();
 	if ((fd = http_dial(d->port)) < 0 || !http_send_text(fd, head) || !http_send(fd, t->csv.data, t->csv.len))
 		give_up("the daemon does not listen");
 	for (size_t i = 1; i < times; i++)
 		if (!http_send(fd, t->csv.data + header, t->csv.len - header))
 			give_up("the daemon does not listen");
 	a = http_receive(fd, false);
-	took = (struct duration){.wall = now() - start, .cpu = processor_seconds(d) - cpu};
+	took = (struct duration){.wall = monotonic_seconds() - start, .cpu = processor_seconds(d) - cpu};
 	close(fd);
 	json = cJSON_Parse(a.body);
 	if (a.status != 201)
