@@ -39,18 +39,6 @@ struct parts {
 	size_t zero, one, leaky; /* of the gradient */
 };
 
-static struct onnx_shape
-vector_of(size_t n)
-{
-	return (struct onnx_shape){{n}};
-}
-
-static struct onnx_shape
-matrix_of(size_t n, size_t m)
-{
-	return (struct onnx_shape){{n, m}};
-}
-
 /* ---- Networks ----------------------------------------------------------------------------------------------- */
 
 /* x W^T + b */
@@ -74,10 +62,10 @@ put_network(struct parts *p, size_t i)
 		const real *weight = member->weights + net_weights_at(s, l),
 			   *bias = member->weights + net_biases_at(s, l);
 		size_t b = onnx_floats(
-			g, onnx_namef("network.%zu.layer.%zu.bias", i, l).text, vector_of(s->size[l + 1]), bias);
+			g, onnx_namef("network.%zu.layer.%zu.bias", i, l).text, onnx_vector(s->size[l + 1]), bias);
 
 		n->weight[l] = onnx_floats(g, onnx_namef("network.%zu.layer.%zu.weight", i, l).text,
-			matrix_of(s->size[l + 1], s->size[l]), weight);
+			onnx_matrix(s->size[l + 1], s->size[l]), weight);
 		n->output[l + 1] = affine(g, n->output[l], n->weight[l], b);
 		if (l + 1 == s->n_layers)
 			break;
@@ -97,7 +85,7 @@ put_bias(struct parts *p, struct err *e)
 		return err_nomem(e);
 	for (size_t k = 0; k < n; k++)
 		bias[k] = (real)p->m->bias[k];
-	p->logits = onnx_op(&p->g, "Add", p->logits, onnx_floats(&p->g, "bias", vector_of(n), bias), 0);
+	p->logits = onnx_op(&p->g, "Add", p->logits, onnx_floats(&p->g, "bias", onnx_vector(n), bias), 0);
 	free(bias);
 	return OK;
 }
@@ -148,17 +136,17 @@ along_directions(struct parts *p, const struct mixture *b, size_t *inside)
 	struct onnx_graph *g = &p->g;
 	size_t offset, square, precision;
 
-	p->cube = onnx_ints(g, "base.cube", vector_of(3), (const int64_t[]){0, (int64_t)n, (int64_t)rank});
-	p->last_axis = onnx_ints(g, "base.last_axis", vector_of(1), (const int64_t[]){2});
-	p->direction = onnx_floats(g, "base.direction", matrix_of(n * rank, b->d), b->direction);
-	offset = onnx_floats(g, "base.offset", vector_of(n * rank), b->offset);
+	p->cube = onnx_ints(g, "base.cube", onnx_vector(3), (const int64_t[]){0, (int64_t)n, (int64_t)rank});
+	p->last_axis = onnx_ints(g, "base.last_axis", onnx_vector(1), (const int64_t[]){2});
+	p->direction = onnx_floats(g, "base.direction", onnx_matrix(n * rank, b->d), b->direction);
+	offset = onnx_floats(g, "base.offset", onnx_vector(n * rank), b->offset);
 	p->projection = affine(g, p->centred, p->direction, offset);
 	square = onnx_cast(g, p->projection, ONNX_DOUBLE);
 	square = onnx_op(g, "Mul", square, square, 0);
 	square = onnx_op(g, "Reshape", square, p->cube, 0);
 	if (inside)
 		*inside = sum_directions(p, square);
-	precision = onnx_doubles(g, "base.precision", matrix_of(n, rank), b->precision);
+	precision = onnx_doubles(g, "base.precision", onnx_matrix(n, rank), b->precision);
 	return sum_directions(p, onnx_op(g, "Mul", square, precision, 0));
 }
 
@@ -178,7 +166,7 @@ beside_directions(struct parts *p, const struct mixture *b, size_t inside, size_
 		for (size_t i = k * b->d; i < (k + 1) * b->d; i++)
 			length[k] += (double)b->mean[i] * (double)b->mean[i];
 	}
-	lengths = onnx_doubles(g, "base.mean_length", vector_of(n), length);
+	lengths = onnx_doubles(g, "base.mean_length", onnx_vector(n), length);
 	free(length);
 	x = onnx_cast(g, p->centred, ONNX_DOUBLE);
 	mean = onnx_cast(g, p->mean, ONNX_DOUBLE);
@@ -190,7 +178,7 @@ beside_directions(struct parts *p, const struct mixture *b, size_t inside, size_
 		rest = onnx_op(g, "Sub", rest, inside, 0);
 	nothing = onnx_double(g, "base.nothing", 0);
 	rest = onnx_op(g, "Max", rest, nothing, 0);
-	*out = onnx_op(g, "Div", rest, onnx_doubles(g, "base.noise", vector_of(n), b->noise), 0);
+	*out = onnx_op(g, "Div", rest, onnx_doubles(g, "base.noise", onnx_vector(n), b->noise), 0);
 	return OK;
 }
 
@@ -202,18 +190,18 @@ put_base(struct parts *p, struct err *e)
 	size_t quadratic = 0, inside = 0, rest = 0;
 	enum status s;
 
-	p->centred = onnx_op(g, "Sub", p->x, onnx_floats(g, "base.centre", vector_of(b->d), b->centre), 0);
+	p->centred = onnx_op(g, "Sub", p->x, onnx_floats(g, "base.centre", onnx_vector(b->d), b->centre), 0);
 	if (b->rank)
 		quadratic = along_directions(p, b, b->rank < b->d ? &inside : NULL);
 	if (b->rank < b->d) {
-		p->mean = onnx_floats(g, "base.mean", matrix_of(b->n_components, b->d), b->mean);
+		p->mean = onnx_floats(g, "base.mean", onnx_matrix(b->n_components, b->d), b->mean);
 		if ((s = beside_directions(p, b, inside, &rest, e)))
 			return s;
 		quadratic = b->rank ? onnx_op(g, "Add", quadratic, rest, 0) : rest;
 	}
 	p->joint = onnx_op(g, "Mul", quadratic, onnx_double(g, "base.factor", -0.5), 0);
 	p->joint = onnx_op(
-		g, "Add", p->joint, onnx_doubles(g, "base.log_scale", vector_of(b->n_components), b->log_scale), 0);
+		g, "Add", p->joint, onnx_doubles(g, "base.log_scale", onnx_vector(b->n_components), b->log_scale), 0);
 	return OK;
 }
 
@@ -232,9 +220,9 @@ base_gradient_along(struct parts *p, const struct mixture *b, size_t own, size_t
 		factor[i] = (real)((rank < b->d ? 1 / b->noise[i / rank] : 0) - b->precision[i]);
 	along = onnx_op(g, "Reshape", p->projection, p->cube, 0);
 	along = onnx_op(g, "Mul", along, onnx_op(g, "Unsqueeze", own, p->last_axis, 0), 0);
-	along = onnx_op(g, "Mul", along, onnx_floats(g, "base.factors", matrix_of(n, rank), factor), 0);
+	along = onnx_op(g, "Mul", along, onnx_floats(g, "base.factors", onnx_matrix(n, rank), factor), 0);
 	free(factor);
-	row = onnx_ints(g, "base.row", vector_of(2), (const int64_t[]){0, (int64_t)(n * rank)});
+	row = onnx_ints(g, "base.row", onnx_vector(2), (const int64_t[]){0, (int64_t)(n * rank)});
 	along = onnx_op(g, "Reshape", along, row, 0);
 	*out = onnx_op(g, "MatMul", along, p->direction, 0);
 	return OK;
@@ -254,10 +242,10 @@ base_gradient(struct parts *p, size_t *out, struct err *e)
 	if (b->rank && (s = base_gradient_along(p, b, onnx_cast(g, own, ONNX_FLOAT), &gradient, e)))
 		return s;
 	if (b->rank < b->d) { /* and sum_k p(k|x) / s2_k (mu_k - x) */
-		own = onnx_op(g, "Div", own, onnx_doubles(g, "base.noises", vector_of(b->n_components), b->noise), 0);
+		own = onnx_op(g, "Div", own, onnx_doubles(g, "base.noises", onnx_vector(b->n_components), b->noise), 0);
 		own = onnx_cast(g, own, ONNX_FLOAT);
 		towards = onnx_op(g, "MatMul", own, p->mean, 0);
-		own = onnx_op(g, "ReduceSum", own, onnx_ints(g, "base.axis", vector_of(1), (const int64_t[]){1}), 0);
+		own = onnx_op(g, "ReduceSum", own, onnx_ints(g, "base.axis", onnx_vector(1), (const int64_t[]){1}), 0);
 		own = onnx_op(g, "Mul", p->centred, own, 0);
 		towards = onnx_op(g, "Sub", towards, own, 0);
 		gradient = gradient ? onnx_op(g, "Add", gradient, towards, 0) : towards;
@@ -428,7 +416,7 @@ put_p_value(struct parts *p, size_t score)
 	struct onnx_table table = {.name = "reference", .first = &first, .n_tables = 1, .n = n};
 	size_t below, share;
 
-	table.value = onnx_doubles(&p->g, "reference.scores", vector_of(n), r->n ? r->score : &beyond_all);
+	table.value = onnx_doubles(&p->g, "reference.scores", onnx_vector(n), r->n ? r->score : &beyond_all);
 	below = onnx_count(&p->g, &table, "Less", score);
 	share = onnx_int(&p->g, "reference.count", (int64_t)n);
 	share = onnx_cast(&p->g, onnx_op(&p->g, "Sub", share, below, 0), ONNX_DOUBLE);

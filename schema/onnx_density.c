@@ -15,18 +15,6 @@ struct flow { /* values of a nice's graph */
 	size_t before[DENSITY_MAX_COUPLINGS][NET_MAX_LAYERS]; /* softplus */
 };
 
-static struct onnx_shape
-vector_of(size_t n)
-{
-	return (struct onnx_shape){{n}};
-}
-
-static struct onnx_shape
-matrix_of(size_t n, size_t m)
-{
-	return (struct onnx_shape){{n, m}};
-}
-
 /* factor * value + constant */
 static size_t
 affine_of(struct onnx_graph *g, size_t value, double factor, double constant)
@@ -38,7 +26,7 @@ affine_of(struct onnx_graph *g, size_t value, double factor, double constant)
 static size_t
 sum_over(struct onnx_graph *g, size_t value, int64_t axis, const char *name)
 {
-	size_t axes = onnx_ints(g, name, vector_of(1), &axis);
+	size_t axes = onnx_ints(g, name, onnx_vector(1), &axis);
 
 	onnx_set_int(g, "keepdims", 0);
 	return onnx_op(g, "ReduceSum", value, axes, 0);
@@ -72,10 +60,10 @@ put_ppca(struct onnx_graph *g, const struct density *k, const real *w, size_t x,
 	const size_t d = k->shape.d, z = k->shape.n_parts;
 	size_t r, alpha, constant;
 
-	r = onnx_op(g, "Sub", x, onnx_floats(g, "density.mean", vector_of(d), w + d * z), 0);
+	r = onnx_op(g, "Sub", x, onnx_floats(g, "density.mean", onnx_vector(d), w + d * z), 0);
 	r = onnx_cast(g, r, ONNX_DOUBLE);
-	alpha = onnx_op(g, "MatMul", r, doubles_of(g, "density.direction", matrix_of(d, z), w), 0);
-	constant = doubles_of(g, "density.posterior", matrix_of(d, z), p->b);
+	alpha = onnx_op(g, "MatMul", r, doubles_of(g, "density.direction", onnx_matrix(d, z), w), 0);
+	constant = doubles_of(g, "density.posterior", onnx_matrix(d, z), p->b);
 	onnx_set_int(g, "transB", 1);
 	alpha = onnx_op(g, "Gemm", alpha, constant, 0);
 	alpha = onnx_op(g, "Sub", r, alpha, 0);
@@ -95,20 +83,20 @@ put_mixture(struct onnx_graph *g, const struct density *k, const real *w, size_t
 	const int64_t first = 1;
 	size_t z, scale, e, share;
 
-	z = onnx_op(g, "Unsqueeze", x, onnx_ints(g, "density.component", vector_of(1), &first), 0);
-	z = onnx_op(g, "Sub", z, onnx_floats(g, "density.mean", matrix_of(n, d), w), 0);
-	scale = onnx_floats(g, "density.inverse_std", matrix_of(n, d), p->inv_std);
+	z = onnx_op(g, "Unsqueeze", x, onnx_ints(g, "density.component", onnx_vector(1), &first), 0);
+	z = onnx_op(g, "Sub", z, onnx_floats(g, "density.mean", onnx_matrix(n, d), w), 0);
+	scale = onnx_floats(g, "density.inverse_std", onnx_matrix(n, d), p->inv_std);
 	z = onnx_op(g, "Mul", z, scale, 0);
 	e = onnx_cast(g, z, ONNX_DOUBLE);
 	e = sum_over(g, onnx_op(g, "Mul", e, e, 0), 2, "density.columns");
 	e = onnx_op(g, "Mul", e, onnx_double(g, "density.factor", -0.5), 0);
-	e = onnx_op(g, "Add", e, onnx_doubles(g, "density.log_scale", vector_of(n), p->log_scale), 0);
+	e = onnx_op(g, "Add", e, onnx_doubles(g, "density.log_scale", onnx_vector(n), p->log_scale), 0);
 	if (kind != OOD_GRADIENT_NORM)
 		return onnx_op(g, "Neg", onnx_reduce(g, "ReduceLogSumExp", e, false), 0, 0);
 	onnx_set_int(g, "axis", 1);
 	share = onnx_cast(g, onnx_op(g, "Softmax", e, 0, 0), ONNX_FLOAT);
 	z = onnx_op(g, "Mul", z, scale, 0);
-	share = onnx_op(g, "Unsqueeze", share, onnx_ints(g, "density.column", vector_of(1), (const int64_t[]){2}), 0);
+	share = onnx_op(g, "Unsqueeze", share, onnx_ints(g, "density.column", onnx_vector(1), (const int64_t[]){2}), 0);
 	z = onnx_op(g, "Mul", z, share, 0);
 	return length_of(g, (const size_t[]){sum_over(g, z, 1, "density.components"), 0});
 }
@@ -121,10 +109,10 @@ put_coupling(struct onnx_graph *g, struct flow *f, const struct density_shape *s
 
 	for (size_t l = 0; l < net.n_layers; l++) {
 		size_t bias = onnx_floats(g, onnx_namef("density.coupling.%zu.layer.%zu.bias", c, l).text,
-			vector_of(net.size[l + 1]), w + net_biases_at(&net, l));
+			onnx_vector(net.size[l + 1]), w + net_biases_at(&net, l));
 
 		f->weight[c][l] = onnx_floats(g, onnx_namef("density.coupling.%zu.layer.%zu.weight", c, l).text,
-			matrix_of(net.size[l + 1], net.size[l]), w + net_weights_at(&net, l));
+			onnx_matrix(net.size[l + 1], net.size[l]), w + net_weights_at(&net, l));
 		onnx_set_int(g, "transB", 1);
 		x = onnx_op(g, "Gemm", x, f->weight[c][l], bias);
 		f->before[c][l] = x;
@@ -153,7 +141,7 @@ put_half(struct onnx_graph *g, size_t x, size_t d, size_t half, int64_t *column)
 
 	for (size_t j = half; j < d; j += 2)
 		column[n++] = (int64_t)j;
-	return onnx_gather(g, x, onnx_ints(g, onnx_namef("density.half.%zu", half).text, vector_of(n), column), 1);
+	return onnx_gather(g, x, onnx_ints(g, onnx_namef("density.half.%zu", half).text, onnx_vector(n), column), 1);
 }
 
 static enum status
@@ -180,7 +168,7 @@ put_nice(struct onnx_graph *g, const struct density *k, const real *w, size_t x,
 		w += net_size(&net);
 	}
 	for (size_t half = 0; half < 2; half++) {
-		scale[half] = onnx_floats(g, onnx_namef("density.scale.%zu", half).text, vector_of(p->half[half]),
+		scale[half] = onnx_floats(g, onnx_namef("density.scale.%zu", half).text, onnx_vector(p->half[half]),
 			p->scale + half * p->half[0]);
 		h[half] = onnx_op(g, "Mul", h[half], scale[half], 0);
 	}

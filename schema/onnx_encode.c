@@ -30,7 +30,7 @@ compare_entry(
 	}
 	for (size_t i = 0; i < t->n_tables; i++)
 		first[i] = t->first[i] + (int64_t)ahead;
-	at = onnx_ints(g, onnx_namef("%s.at_%zu", t->name, ahead).text, (struct onnx_shape){{t->n_tables}}, first);
+	at = onnx_ints(g, onnx_namef("%s.at_%zu", t->name, ahead).text, onnx_vector(t->n_tables), first);
 	free(first);
 	if (from)
 		at = onnx_op(g, "Add", from, at, 0);
@@ -103,7 +103,7 @@ pick(struct onnx_graph *g, struct numbers *q, size_t from, bool (*test)(const st
 		if (test(&q->features[i]))
 			q->at[n++] = (int64_t)i;
 	*n_picked = n;
-	return n ? onnx_gather(g, from, onnx_ints(g, name, (struct onnx_shape){{n}}, q->at), 1) : 0;
+	return n ? onnx_gather(g, from, onnx_ints(g, name, onnx_vector(n), q->at), 1) : 0;
 }
 
 enum figure { CENTER, DIVISOR, FIRST_KNOT, FIRST_SCORE, RUN_BELOW, LAST_KNOT, LAST_SCORE, RUN_ABOVE };
@@ -141,7 +141,7 @@ figures(struct onnx_graph *g, struct numbers *q, bool (*test)(const struct encod
 	for (size_t i = 0; i < q->n; i++)
 		if (test(&q->features[i]))
 			q->v[n++] = figure_of(q->features[i].scale, which) * factor;
-	return onnx_doubles(g, name, (struct onnx_shape){{n}}, q->v);
+	return onnx_doubles(g, name, onnx_vector(n), q->v);
 }
 
 static size_t
@@ -196,8 +196,8 @@ put_knots(struct onnx_graph *g, struct numbers *q, struct knots *k, struct err *
 			score[at] = j < scale->n_knots ? scale->score[j] : 0;
 		}
 	}
-	k->knot = onnx_doubles(g, "quantile.knots", (struct onnx_shape){{n}}, knot);
-	k->score = onnx_doubles(g, "quantile.scores", (struct onnx_shape){{n}}, score);
+	k->knot = onnx_doubles(g, "quantile.knots", onnx_vector(n), knot);
+	k->score = onnx_doubles(g, "quantile.scores", onnx_vector(n), score);
 out:
 	free(knot);
 	free(score);
@@ -277,14 +277,13 @@ gather_cells(struct onnx_graph *g, struct numbers *q, const struct reading *read
 	for (size_t k = 0; k < reading->n_na_numbers; k++) {
 		for (size_t i = 0; i < q->n; i++) /* a date has no such number: NaN equals nothing */
 			q->v[i] = q->is_date[i] ? NAN : reading->na_number[k];
-		listed = onnx_doubles(g, onnx_namef("missing_%zu", k).text, (struct onnx_shape){{q->n}}, q->v);
+		listed = onnx_doubles(g, onnx_namef("missing_%zu", k).text, onnx_vector(q->n), q->v);
 		listed = onnx_op(g, "Equal", cells, listed, 0);
 		q->absent = onnx_op(g, "Or", q->absent, listed, 0);
 	}
 	for (size_t i = 0; i < q->n; i++)
 		q->v[i] = q->features[i].scale ? q->features[i].scale->median : 0;
-	q->filled = onnx_op(
-		g, "Where", q->absent, onnx_doubles(g, "medians", (struct onnx_shape){{q->n}}, q->v), cells);
+	q->filled = onnx_op(g, "Where", q->absent, onnx_doubles(g, "medians", onnx_vector(q->n), q->v), cells);
 }
 
 /* Of every column of dates the angles that it has: all sines, then all cosines, each [N, n_angles]. */
@@ -302,7 +301,7 @@ put_cycles(struct onnx_graph *g, struct numbers *q, size_t both[2])
 			}
 	if (!n)
 		return 0;
-	shape = (struct onnx_shape){{n}};
+	shape = onnx_vector(n);
 	at = onnx_ints(g, "cycles.columns", shape, q->at);
 	share = onnx_gather(g, q->filled, at, 1);
 	share = onnx_op(g, "Div", share, onnx_doubles(g, "cycles.days", shape, q->v), 0);
@@ -337,7 +336,7 @@ in_order(struct onnx_graph *g, struct numbers *q, size_t all, size_t n, size_t n
 			q->at[at++] = (int64_t)(sine++ + n_angles);
 		}
 	}
-	return onnx_gather(g, all, onnx_ints(g, "order", (struct onnx_shape){{n}}, q->at), 1);
+	return onnx_gather(g, all, onnx_ints(g, "order", onnx_vector(n), q->at), 1);
 }
 
 static enum status
@@ -448,8 +447,8 @@ encode_texts(struct onnx_graph *g, size_t input, const struct encoder_features *
 	onnx_set_ints(g, "values_int64s", code, n_keys);
 	at = onnx_op(g, "ml.LabelEncoder", input, 0, 0);
 	if (!t->axis) {
-		t->axis = onnx_ints(g, "axis", (struct onnx_shape){{1}}, (const int64_t[]){1});
-		t->off_on = onnx_floats(g, "off_on", (struct onnx_shape){{2}}, (const real[]){0, 1});
+		t->axis = onnx_ints(g, "axis", onnx_vector(1), (const int64_t[]){1});
+		t->off_on = onnx_floats(g, "off_on", onnx_vector(2), (const real[]){0, 1});
 	}
 	at = onnx_op(g, "Squeeze", at, t->axis, 0);
 	width = onnx_int(g, onnx_namef("width_%zu", t->n).text, (int64_t)f->width);

@@ -212,7 +212,7 @@ onnx_ints(struct onnx_graph *g, const char *name, struct onnx_shape shape, const
 size_t
 onnx_texts(struct onnx_graph *g, const char *name, char *const *text, size_t n)
 {
-	size_t tensor, value = open_tensor(g, name, ONNX_STRING, (struct onnx_shape){{n}}, 0, &tensor);
+	size_t tensor, value = open_tensor(g, name, ONNX_STRING, onnx_vector(n), 0, &tensor);
 
 	if (!value)
 		return 0;

@@ -36,6 +36,19 @@ void onnx_output(
 struct onnx_shape {
 	size_t size[3];
 };
+
+static inline struct onnx_shape
+onnx_vector(size_t n)
+{
+	return (struct onnx_shape){{n}};
+}
+
+static inline struct onnx_shape
+onnx_matrix(size_t n, size_t m)
+{
+	return (struct onnx_shape){{n, m}};
+}
+
 size_t onnx_floats(struct onnx_graph *g, const char *name, struct onnx_shape shape, const real *v);
 size_t onnx_doubles(struct onnx_graph *g, const char *name, struct onnx_shape shape, const double *v);
 size_t onnx_ints(struct onnx_graph *g, const char *name, struct onnx_shape shape, const int64_t *v);
