@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/cholesky.h"
 #include "engine/hmc.h"
 #include "engine/kernel.h"
 #include "engine/linear_gaussian.h"
@@ -197,19 +198,6 @@ truth_release(struct truth *u)
 	free(u->mu);
 }
 
-static void
-cholesky(double *m, size_t n)
-{
-	for (size_t j = 0; j < n; j++)
-		for (size_t i = j; i < n; i++) {
-			double sum = m[i * n + j];
-
-			for (size_t k = 0; k < j; k++)
-				sum -= m[i * n + k] * m[j * n + k];
-			m[i * n + j] = i == j ? sqrt(sum) : sum / m[j * n + j];
-		}
-}
-
 /* Rows that the generator makes, and all that is known of them. */
 static enum status
 truth_init(struct truth *u, struct trial *t, size_t rows, struct err *e)
@@ -236,7 +224,7 @@ truth_init(struct truth *u, struct trial *t, size_t rows, struct err *e)
 	if ((s = linear_gaussian_new(u->w, u->mu, generator_sigma(&t->shape, t->w), d, z, &u->model, e)))
 		goto out;
 	linear_gaussian_posterior_covariance(u->model, u->factor);
-	cholesky(u->factor, z);
+	cholesky_factorise(u->factor, z);
 	generator_draw(&t->g, &t->rng);
 	generator_sample(&t->g, t->w, 1);
 	for (size_t i = 0; i < rows; i++) {
