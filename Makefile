@@ -154,19 +154,26 @@ analysis: $(BUILD)/migrations.h
 
 # A fuzzer a parser, with libFuzzer. What they find stays in build/fuzz; so does what they have learnt to try.
 FUZZ_SECONDS ?= 60
-FUZZED := $(patsubst %,server/%.c,http_route inflate json log multipart)
-fuzz:
-	@mkdir -p $(foreach t,$(FUZZERS),$(BUILD)/fuzz/$(t).corpus)
-	$(Q)set -e; for t in $(FUZZERS); do \
-		echo "  FUZZ    $$t"; \
-		clang-14 -std=c11 -D_GNU_SOURCE -D__SANITIZE_ADDRESS__ -I. -O1 -g -w -pthread \
-			-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o $(BUILD)/fuzz/$$t \
-			tests/fuzz/fuzz_$$t.c $(ENGINE) $(wildcard schema/*.c) $(FUZZED) -lcjson -lcsv -lz -lzstd -lopenblas \
-			-lm; \
-		$(BUILD)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -timeout=20 -artifact_prefix=$(BUILD)/fuzz/$$t- \
-			$(BUILD)/fuzz/$$t.corpus >$(BUILD)/fuzz/$$t.log 2>&1 || { tail -n 60 $(BUILD)/fuzz/$$t.log; exit 1; }; \
-		grep '^Done' $(BUILD)/fuzz/$$t.log; \
+FUZZ_FLAGS := -g -pthread -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZED := $(ENGINE) $(wildcard schema/*.c) $(patsubst %,server/%.c,http_route inflate json log multipart)
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@mkdir -p $(^:%=%.corpus)
+	$(Q)set -e; for t in $^; do \
+		echo "  FUZZ    $${t##*/}"; \
+		$$t -max_total_time=$(FUZZ_SECONDS) -timeout=20 -artifact_prefix=$$t- $$t.corpus >$$t.log 2>&1 || \
+			{ tail -n 60 $$t.log; exit 1; }; \
+		grep '^Done' $$t.log; \
 	done
+
+$(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(FUZZED:%.c=$(BUILD)/fuzz/%.o)
+	@echo "  LINK    $@"
+	$(Q)clang-14 $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ -lcjson -lcsv -lz -lzstd -lopenblas -lm
+
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  FUZZCC  $<"
+	$(Q)clang-14 -std=c11 -D_GNU_SOURCE -D__SANITIZE_ADDRESS__ -I. -O1 -w -MMD -MP $(FUZZ_FLAGS) \
+		-fsanitize=fuzzer-no-link -c -o $@ $<
 
 format:
 	$(Q)clang-format-14 -i $(FORMATTED)
@@ -243,6 +250,6 @@ install: all
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-analysis
 
-.PHONY: paper bench-ingest bench-serve bench-accuracy bench-ood bench-train bench-scale all tests demo test check thorough asan tsan layers analysis format check-format install clean
+.PHONY: fuzz paper bench-ingest bench-serve bench-accuracy bench-ood bench-train bench-scale all tests demo test check thorough asan tsan layers analysis format check-format install clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
