@@ -187,16 +187,14 @@ static void
 apply_numbers(const struct encoder_column *column, const double *v, size_t n, float *out, size_t stride,
 	struct counts *counts)
 {
-	bool varies = scale_varies(&column->scale), clipped;
-	float median = varies ? scale_apply(&column->scale, column->scale.median, NULL) : 0;
+	const bool varies = scale_varies(&column->scale);
 
 	for (size_t i = 0; i < n; i++, out += stride) {
-		bool missing = isnan(v[i]);
+		bool missing = isnan(v[i]), clipped = false;
 
-		if (varies) {
-			out[0] = missing ? median : scale_apply(&column->scale, v[i], &clipped);
-			counts->clipped += !missing && clipped;
-		}
+		if (varies)
+			out[0] = scale_apply(&column->scale, missing ? column->scale.median : v[i], &clipped);
+		counts->clipped += clipped; /* the median never is */
 		if (column->missing_seen)
 			out[varies] = missing;
 		counts->missing += missing && !column->missing_seen;
@@ -223,7 +221,6 @@ apply_dates(const struct encoder_column *column, const struct column *from, size
 {
 	struct date_memo memo = {0};
 	const bool varies = scale_varies(&column->scale);
-	const float median = varies ? scale_apply(&column->scale, column->scale.median, NULL) : 0;
 
 	for (size_t i = 0; i < n; i++, out += stride) {
 		bool empty, clipped = false;
@@ -231,7 +228,7 @@ apply_dates(const struct encoder_column *column, const struct column *from, size
 		bool missing = isnan(days);
 
 		if (varies)
-			out[0] = missing ? median : scale_apply(&column->scale, days, &clipped);
+			out[0] = scale_apply(&column->scale, missing ? column->scale.median : days, &clipped);
 		if (column->missing_seen)
 			out[varies] = missing;
 		put_cycles(column->cycles, days, out + varies + column->missing_seen);
@@ -274,10 +271,11 @@ static void
 apply_texts(const struct encoder_column *column, const struct column *from, size_t n, uint16_t *out, size_t stride,
 	struct counts *counts)
 {
-	struct text_code memo[512] = {0}; /* of the chunk's first texts: most cells, and nothing to allocate */
-	const size_t n_memo = sizeof memo / sizeof *memo;
+	struct text_code memo[512]; /* of the chunk's first texts: most cells, and nothing to allocate */
+	const size_t n_memo = sizeof memo / sizeof *memo, n_texts = from->dictionary.n;
 	uint16_t missing = (uint16_t)(column->missing_seen ? column->category.n : encoder_width_of(column) - 1);
 
+	memset(memo, 0, (n_texts < n_memo ? n_texts : n_memo) * sizeof *memo);
 	for (size_t i = 0; i < n; i++, out += stride) {
 		uint32_t k = from->code[i];
 		struct text_code c;

@@ -185,6 +185,8 @@ prepare(struct scale *s)
 	}
 	if (m < 2)
 		return;
+	for (size_t i = 0; i < SCALE_BLOCKS; i++)
+		s->coarse[i] = (i + 1) * SCALE_STRIDE < m ? s->knot[(i + 1) * SCALE_STRIDE] : INFINITY;
 	/* A chord over a whole unit of score, and never so steep that a tenth of the range is worth more than all of
 	 * it: two outermost values that happen to lie close together must not throw every number beyond them to the
 	 * clip. */
@@ -259,6 +261,30 @@ scale_varies(const struct scale *s)
 	       0; /* not for two neighbours among the smallest numbers, which have none */
 }
 
+/* How many of them are at most v. */
+static inline size_t
+count_up_to(const double *x, size_t n, double v)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		k += x[i] <= v;
+	return k;
+}
+
+/*
+ * The last knot at or below v, which lies between the outermost. A row has a search in every column, of knots that the
+ * network's weights have pushed out of the cache since the last one, and halving waits for memory once for every
+ * half: so it is two counts, whose numbers lie side by side and are waited for together.
+ */
+static size_t
+knot_below(const struct scale *s, double v)
+{
+	size_t first = count_up_to(s->coarse, SCALE_BLOCKS, v) * SCALE_STRIDE, left = s->n_knots - first;
+
+	return first + count_up_to(s->knot + first, left < SCALE_STRIDE ? left : SCALE_STRIDE, v) - 1;
+}
+
 static double
 normal_score(const struct scale *s, double v)
 {
@@ -268,7 +294,7 @@ normal_score(const struct scale *s, double v)
 		return s->score[0] - half_difference(v, s->knot[0]) / s->run_below;
 	if (v >= s->knot[m - 1])
 		return s->score[m - 1] + half_difference(s->knot[m - 1], v) / s->run_above;
-	k = first_above(s->knot, m, v, false) - 1;
+	k = knot_below(s, v);
 	return s->score[k] + (s->score[k + 1] - s->score[k]) *
 				     (half_difference(s->knot[k], v) / half_difference(s->knot[k], s->knot[k + 1]));
 }

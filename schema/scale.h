@@ -19,7 +19,7 @@
 #include "engine/buf.h"
 #include "engine/params.h"
 
-enum { SCALE_MAX_KNOTS = 257 };
+enum { SCALE_MAX_KNOTS = 257, SCALE_STRIDE = 16, SCALE_BLOCKS = SCALE_MAX_KNOTS / SCALE_STRIDE };
 #define SCALE_CLIP 10.0
 
 /* A sample of fixed size of a stream of numbers (Vitter's algorithm R), and their exact range. Which numbers are kept
@@ -42,6 +42,7 @@ struct scale {
 
 	double center, divisor;      /* minmax, standard: follow from the above */
 	double run_below, run_above; /* quantile: half the distance per unit of score beyond the range */
+	double coarse[SCALE_BLOCKS]; /* every 16th knot but the first; infinite behind the last */
 };
 
 /* Sorts the sample, which must not be empty. */

@@ -245,6 +245,34 @@ quantile_scores_rise_and_go_on_beyond_the_range(void **state)
 	table_release(&t);
 }
 
+/* The knots on both sides of each number, found one by one. */
+static void
+quantiles_go_straight_from_knot_to_knot_however_many(void **state)
+{
+	static const size_t sizes[] = {2, 3, 15, 16, 17, 31, 32, 33, 255, 256, 257, 900};
+
+	(void)state;
+	for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+		struct sample sample;
+		struct scale s;
+
+		sample_init(&sample, 1000, 1);
+		for (size_t i = 0; i < sizes[k]; i++)
+			assert_int_equal(sample_add(&sample, exp((double)(i * 7 % sizes[k]) / 50), &err), OK);
+		assert_int_equal(scale_fit(&s, SCALING_QUANTILE, &sample, &err), OK);
+		assert_true(s.n_knots > 1 && s.n_knots <= SCALE_MAX_KNOTS);
+		for (size_t i = 0; i + 1 < s.n_knots; i++)
+			for (double part = 0; part < 1; part += 0.25) {
+				double width = s.knot[i + 1] - s.knot[i], v = s.knot[i] + part * width;
+				double want = s.score[i] + (s.score[i + 1] - s.score[i]) * (v - s.knot[i]) / width;
+
+				assert_true(fabs((double)scale_apply(&s, v, NULL) - want) < 1e-5);
+			}
+		scale_release(&s);
+		sample_release(&sample);
+	}
+}
+
 static void
 slopes_are_those_that_numbers_are_scaled_with(void **state)
 {
@@ -755,6 +783,7 @@ main(void)
 		cmocka_unit_test(the_normal_quantile_inverts_the_distribution),
 		cmocka_unit_test(quantiles_are_normal_scores_whatever_the_shape),
 		cmocka_unit_test(quantile_scores_rise_and_go_on_beyond_the_range),
+		cmocka_unit_test(quantiles_go_straight_from_knot_to_knot_however_many),
 		cmocka_unit_test(slopes_are_those_that_numbers_are_scaled_with),
 		cmocka_unit_test(no_numbers_however_absurd_make_anything_but_finite_features),
 		cmocka_unit_test(columns_without_variation_have_no_features),
