@@ -218,8 +218,9 @@ api_oip_infer(void *app, const struct http_request *r, void *state, const struct
 {
 	const struct api *api = app;
 	const struct oip_names names = {r->path_param[0], r->path_param[1]};
-	const enum slot slot = api_slot(gathered->len);
 	struct inference *f = state;
+	const size_t n_json = f->json_size < gathered->len ? f->json_size : gathered->len;
+	const enum slot slot = api_slot(gathered->len, api_names_attributions(gathered->data, n_json));
 	double began = api_now();
 	size_t json_size = SIZE_MAX;
 	enum status s;

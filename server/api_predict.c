@@ -55,9 +55,18 @@ api_count_request(const struct bundle *b, bool answered, double seconds)
 const char *const api_rows_query[] = {"include", NULL}, *const api_invocation_query[] = {"include", "model", NULL};
 
 enum slot
-api_slot(uint64_t n)
+api_slot(uint64_t n, bool attributions)
 {
-	return n <= SLOT_SHORT_BYTES ? SLOT_SHORT : SLOT_LONG;
+	return n <= SLOT_SHORT_BYTES && !attributions ? SLOT_SHORT : SLOT_LONG;
+}
+
+/* Some bodies ask for attributions themselves, and are read in a slot: one that has the word takes a long one. */
+bool
+api_names_attributions(const void *body, size_t n)
+{
+	static const char word[] = "attribution";
+
+	return n >= sizeof word && n <= SLOT_SHORT_BYTES && memmem(body, n, word, sizeof word - 1);
 }
 
 /* A list of what answers are to have that they have not of themselves. */
@@ -97,7 +106,9 @@ begin_rows(
 		return s;
 	if ((s = csv_predictor_new(loaded_bundle(p->model), p->include, &p->csv, e)))
 		return s;
-	p->csv_slot = http_header(r, "Content-Encoding") ? SLOT_LONG : api_slot(r->content_length);
+	p->csv_slot = http_header(r, "Content-Encoding")
+			      ? SLOT_LONG
+			      : api_slot(r->content_length, p->include & INCLUDE_ATTRIBUTIONS);
 	csv_predictor_limit_attributions(p->csv);
 	if (asked == INVOCATION)
 		csv_predictor_as_json(p->csv);
@@ -202,7 +213,9 @@ api_rows_end(void *app, const struct http_request *r, void *state, const struct 
 {
 	struct prediction *p = state;
 	struct api *api = app;
-	const enum slot slot = p->csv ? p->csv_slot : api_slot(p->json.len);
+	const bool attributions = p->include & INCLUDE_ATTRIBUTIONS ||
+				  (p->asked == INVOCATION && api_names_attributions(p->json.data, p->json.len));
+	const enum slot slot = p->csv ? p->csv_slot : api_slot(p->json.len, attributions);
 	double began = api_now();
 	size_t n_rows;
 	enum status s;

@@ -111,7 +111,9 @@ enum status api_rows_end(void *app, const struct http_request *r, void *state, c
 void api_rows_release(void *app, void *state);
 enum status api_invocation_begin(void *app, const struct http_request *r, void **state, struct err *e);
 uint64_t api_max_answers(const struct api *api); /* bytes of the answers to one request */
-enum slot api_slot(uint64_t n);                  /* for n bytes of rows */
+enum slot api_slot(
+	uint64_t n, bool attributions); /* for n bytes of rows: attributions take long however few they are */
+bool api_names_attributions(const void *body, size_t n); /* false for a body that is long in any case */
 /* A request for answers of the model is over: for its statistics. */
 void api_count_request(const struct bundle *b, bool answered, double seconds);
 

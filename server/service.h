@@ -160,7 +160,7 @@ void service_models_loaded(struct service *v, size_t *n_models, uint64_t *n_load
 /* A slot to compute in: call around predictor, CSV and JSON predictions; holds the thread until one is free. What takes
  * little time has slots of its own, more than there are processors: a row does not wait for somebody's ten thousand. */
 enum slot { SLOT_LONG, SLOT_SHORT, N_SLOTS };
-enum { SLOT_SHORT_BYTES = 8 << 10 }; /* of rows: up to here it is short */
+enum { SLOT_SHORT_BYTES = 8 << 10 }; /* of rows: up to here it is short, unless it is attributions */
 void service_slot_take(struct service *v, enum slot kind);
 void service_slot_give(struct service *v, enum slot kind);
 

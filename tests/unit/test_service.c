@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "engine/kernel.h"
+#include "server/api_private.h"
 #include "server/jobs.h"
 #include "server/log.h"
 #include "server/model_cache.h"
@@ -611,6 +612,24 @@ acquire(struct model_cache *c, const char *id)
 	return m;
 }
 
+/* A row's attributions take a hundred times as long as its answer. */
+static void
+no_short_slot_is_for_attributions_however_they_are_asked_for(void **state)
+{
+	static const char plain[] = "{\"inputs\":[{\"name\":\"x\",\"data\":[1]}]}",
+			  tensor[] = "{\"inputs\":[],\"outputs\":[{\"name\":\"ood_attribution\"}]}",
+			  mlflow[] = "{\"inputs\":[[1]],\"params\":{\"include\":[\"attributions\"]}}";
+
+	(void)state;
+	assert_int_equal(api_slot(100, false), SLOT_SHORT);
+	assert_int_equal(api_slot(SLOT_SHORT_BYTES + 1, false), SLOT_LONG);
+	assert_int_equal(api_slot(100, true), SLOT_LONG);
+	assert_false(api_names_attributions(NULL, 0));
+	assert_false(api_names_attributions(plain, sizeof plain - 1));
+	assert_true(api_names_attributions(tensor, sizeof tensor - 1));
+	assert_true(api_names_attributions(mlflow, sizeof mlflow - 1));
+}
+
 static void
 the_least_recently_used_model_goes_first(void **state)
 {
@@ -817,6 +836,7 @@ main(void)
 		IN_WORLD(waiting_for_work_ends_with_new_work_and_misses_none),
 		IN_WORLD(no_more_threads_predict_than_there_are_slots),
 		IN_WORLD(short_work_does_not_wait_for_long_work),
+		cmocka_unit_test(no_short_slot_is_for_attributions_however_they_are_asked_for),
 		cmocka_unit_test(the_least_recently_used_model_goes_first),
 		cmocka_unit_test(a_model_in_use_outlives_eviction_and_removal),
 		cmocka_unit_test(threads_that_ask_for_the_same_model_load_it_once),
