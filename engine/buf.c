@@ -62,20 +62,38 @@ buf_puts(struct buf *b, const char *s)
 void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
+	enum { MOST = 64 }; /* such texts are done at once, longer ones measured first unless there is room */
 	va_list ap;
+	size_t room;
 	int n;
 
+	if (!buf_reserve(b, MOST))
+		return;
+	room = b->cap - b->len;
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf((char *)b->data + b->len, room, fmt, ap);
 	va_end(ap);
 	if (n < 0 || !buf_reserve(b, (size_t)n + 1)) {
 		b->failed = true;
 		return;
 	}
-	va_start(ap, fmt);
-	vsnprintf((char *)b->data + b->len, (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n >= room) {
+		va_start(ap, fmt);
+		vsnprintf((char *)b->data + b->len, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->len += (size_t)n;
+}
+
+void
+buf_put_count(struct buf *b, uint64_t n)
+{
+	char digits[20], *end = digits + sizeof digits, *at = end;
+
+	do
+		*--at = (char)('0' + n % 10);
+	while (n /= 10);
+	buf_put(b, at, (size_t)(end - at));
 }
 
 static void

@@ -23,6 +23,7 @@ bool buf_reserve(struct buf *b, size_t more); /* room for `more` bytes behind le
 void buf_put(struct buf *b, const void *bytes, size_t n);
 void buf_puts(struct buf *b, const char *s);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_put_count(struct buf *b, uint64_t n); /* in decimal digits */
 void buf_put_u8(struct buf *b, uint8_t v);
 void buf_put_u32(struct buf *b, uint32_t v);
 void buf_put_u64(struct buf *b, uint64_t v);

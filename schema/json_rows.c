@@ -111,14 +111,19 @@ put_cell(struct json_rows *r, size_t column, const char *name, const struct json
 
 /* Rows that are objects ------------------------------------------------------------------------------------------- */
 
-/* The key's number, with room in `seen` for it. */
+/* The key's number, with room in `seen` for it. Most rows have the columns in the model's order: that behind the last
+ * one is tried first. */
 static enum status
-key_number(struct json_rows *r, const char *key, size_t len, size_t *number, struct err *e)
+key_number(struct json_rows *r, const char *key, size_t len, size_t likely, size_t *number, struct err *e)
 {
+	const struct encoder *c = r->bundle->encoder;
 	uint32_t code;
 	enum status s;
 
-	*number = predictor_find_column(r->predictor, key, len);
+	if (likely < encoder_n_columns(c) && !strcmp(encoder_column_name(c, likely), key))
+		*number = likely;
+	else
+		*number = predictor_find_column(r->predictor, key, len);
 	if (*number != SIZE_MAX)
 		return OK;
 	if ((s = dictionary_add(&r->extra, key, len, &code, e)))
@@ -210,20 +215,19 @@ missing_column(struct json_rows *r, struct err *e)
 static enum status
 read_object(struct json_rows *r, struct json_reader *in, struct err *e)
 {
-	size_t n_given = 0;
+	size_t n_given = 0, number = SIZE_MAX;
 	enum status s;
 
 	if ((s = begin_row(r, e)))
 		return s;
 	for (;;) {
 		struct json_token key;
-		size_t number;
 
 		if ((s = json_next(in, &key, e)))
 			return s;
 		if (key.type == JSON_OBJECT_END)
 			break;
-		if ((s = key_number(r, key.text, key.len, &number, e)))
+		if ((s = key_number(r, key.text, key.len, number + 1, &number, e)))
 			return s;
 		if (r->seen[number] == r->row) {
 			err_set(e, ERR_DATA, "duplicate_key", "row %llu has the column \"%.*s\" twice",

@@ -623,6 +623,29 @@ put_warnings(struct request *q, struct buf *out, struct err *e)
 	return OK;
 }
 
+/* An output's description up to its number of rows, and what follows that: piece by piece, since every answer has some
+ * and printf spends more on them than all else here does. */
+static void
+put_head(enum output which, bool first, struct buf *out)
+{
+	buf_puts(out, first ? "{\"name\":\"" : ",{\"name\":\"");
+	buf_puts(out, outputs[which].name);
+	buf_puts(out, "\",\"datatype\":\"");
+	buf_puts(out, tensor_type_name(outputs[which].type));
+	buf_puts(out, "\",\"shape\":[");
+}
+
+static void
+put_width(const struct bundle *b, enum output which, struct buf *out)
+{
+	size_t width = output_width(b, which);
+
+	if (!width)
+		return;
+	buf_puts(out, ",");
+	buf_put_count(out, width);
+}
+
 static enum status
 put_reply(struct request *q, const struct oip_names *names, struct buf *out, size_t *out_json_size, struct err *e)
 {
@@ -646,12 +669,13 @@ put_reply(struct request *q, const struct oip_names *names, struct buf *out, siz
 	for (size_t w = 0; w < q->n_wanted; w++) {
 		enum output which = q->wanted[w];
 
-		buf_printf(out, "%s{\"name\":\"%s\",\"datatype\":\"%s\",\"shape\":[%llu", w ? "," : "",
-			outputs[which].name, tensor_type_name(outputs[which].type), (unsigned long long)q->n_rows);
-		if (output_width(q->bundle, which))
-			buf_printf(out, ",%zu", output_width(q->bundle, which));
+		put_head(which, w == 0, out);
+		buf_put_count(out, q->n_rows);
+		put_width(q->bundle, which, out);
 		if (is_binary(q, w)) {
-			buf_printf(out, "],\"parameters\":{\"binary_data_size\":%zu}}", q->column[w].len);
+			buf_puts(out, "],\"parameters\":{\"binary_data_size\":");
+			buf_put_count(out, q->column[w].len);
+			buf_puts(out, "}}");
 			binary = true;
 		} else {
 			buf_puts(out, "],\"data\":[");
@@ -725,10 +749,9 @@ oip_metadata(const struct bundle *b, const char *name, const char *const *versio
 	}
 	buf_puts(out, "],\"outputs\":[");
 	for (int i = first_output(b); i < N_OUTPUTS; i++) {
-		buf_printf(out, "%s{\"name\":\"%s\",\"datatype\":\"%s\",\"shape\":[-1", i > first_output(b) ? "," : "",
-			outputs[i].name, tensor_type_name(outputs[i].type));
-		if (output_width(b, (enum output)i))
-			buf_printf(out, ",%zu", output_width(b, (enum output)i));
+		put_head((enum output)i, i == first_output(b), out);
+		buf_puts(out, "-1");
+		put_width(b, (enum output)i, out);
 		buf_puts(out, "]}");
 	}
 	buf_puts(out, "],\"classes\":[");

@@ -552,11 +552,18 @@ predictor_warnings(const struct predictor *p, struct warning **out, size_t *n, s
 {
 	const struct encoder *c = p->bundle->encoder;
 	size_t n_columns = encoder_n_columns(c);
-	struct warning *list = calloc(3 * n_columns + p->n_extra + 1, sizeof *list);
+	size_t most = p->n_extra;
+	struct warning *list;
 
-	if (!list)
-		return err_nomem(e);
+	for (size_t j = 0; j < n_columns; j++)
+		most += (size_t)((p->counts.unseen_category[j] > 0) + (p->counts.missing_cell[j] > 0) +
+				 (p->counts.clipped[j] > 0) + (p->counts.not_a_date[j] > 0));
+	*out = NULL;
 	*n = 0;
+	if (!most)
+		return OK;
+	if (!(list = malloc(most * sizeof *list)))
+		return err_nomem(e);
 	for (size_t j = 0; j < n_columns; j++) {
 		const char *name = encoder_column_name(c, j);
 

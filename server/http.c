@@ -12,6 +12,7 @@
  */
 #include "server/http_private.h"
 
+#include <math.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "schema/table.h"
 #include "schema/utf8.h"
 #include "server/json.h"
 #include "server/listen.h"
@@ -410,18 +412,18 @@ static void
 log_access(const struct exchange *x, double seconds, enum MHD_RequestTerminationCode how)
 {
 	const char *optional[5] = {NULL}, **next = optional;
-	const unsigned long long us = (unsigned long long)(seconds * 1e6);
-	char status[16], bytes[24], received[24], duration[32];
+	const double us = floor(seconds * 1e6);
+	char status[32], bytes[32], received[32], duration[32];
 	const char *outcome = "done";
 
 	if (connection_was_ended(x->c))
 		outcome = "too_slow";
 	else if (how != MHD_REQUEST_TERMINATED_COMPLETED_OK && !x->unread)
 		outcome = "client_gone";
-	snprintf(status, sizeof status, "%d", x->status);
-	snprintf(bytes, sizeof bytes, "%zu", x->reply_bytes);
-	snprintf(received, sizeof received, "%llu", (unsigned long long)x->received);
-	snprintf(duration, sizeof duration, "%llu.%03llu", us / 1000, us % 1000);
+	number_format(status, x->status);
+	number_format(bytes, (double)x->reply_bytes);
+	number_format(received, (double)x->received);
+	number_format(duration, us / 1000);
 	if (x->request.caller[0]) {
 		*next++ = "caller";
 		*next++ = x->request.caller;

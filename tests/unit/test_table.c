@@ -627,6 +627,35 @@ damaged_bytes_are_refused_and_leave_the_column_missing(void **state)
 	table_release(&copy);
 }
 
+static void
+counts_and_formatted_texts_of_any_length_are_put_whole(void **state)
+{
+	static const uint64_t counts[] = {0, 7, 10, 65536, UINT64_MAX};
+	char want[512], text[400];
+	struct buf b = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		buf_clear(&b);
+		buf_put_count(&b, counts[i]);
+		snprintf(want, sizeof want, "%llu", (unsigned long long)counts[i]);
+		assert_int_equal(b.len, strlen(want));
+		assert_memory_equal(b.data, want, b.len);
+	}
+	for (size_t n = 0; n < sizeof text; n++) {
+		memset(text, 'x', n);
+		text[n] = '\0';
+		snprintf(want, sizeof want, "<%s|%zu>", text, n);
+		buf_release(&b);
+		buf_put(&b, "ab", n % 3);
+		buf_printf(&b, "<%s|%zu>", text, n);
+		assert_false(b.failed);
+		assert_int_equal(b.len, n % 3 + strlen(want));
+		assert_memory_equal(b.data + n % 3, want, strlen(want));
+	}
+	buf_release(&b);
+}
+
 int
 main(void)
 {
@@ -640,6 +669,7 @@ main(void)
 		cmocka_unit_test(ties_are_rounded_to_even),
 		cmocka_unit_test(numbers_are_written_as_short_as_they_read_back),
 		cmocka_unit_test(floats_are_written_as_short_as_they_read_back),
+		cmocka_unit_test(counts_and_formatted_texts_of_any_length_are_put_whole),
 		cmocka_unit_test(texts_are_cut_between_characters),
 		cmocka_unit_test(texts_are_numbered_in_order_of_first_appearance),
 		cmocka_unit_test(texts_of_zero_bytes_and_lengths_are_told_apart),
