@@ -668,10 +668,9 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 }
 
 /* Of an energy that is to be a log-density everything but a constant must be right: the entropy has its full weight and
- * the paper's estimate by the paper's number of samples, its generator as much noise as the rows may have, and time to
- * follow; Langevin steps have the noise that goes with their length. Nothing pulls at gradients but what keeps a flow
- * from running away. Measured on a mixture of two columns, 3,000 steps of vera: 0.20 nats a dimension below the truth
- * at learning_rate 0.001, 0.07 at 0.0003. */
+ * its generator as much noise as the rows may have, and time to follow; Langevin steps have the noise that goes with
+ * their length. Nothing pulls at gradients but what keeps a flow from running away. Measured on a mixture of two
+ * columns, 3,000 steps of vera: 0.20 nats a dimension below the truth at learning_rate 0.001, 0.07 at 0.0003. */
 void
 params_settle(struct params *p, uint64_t given)
 {
@@ -679,8 +678,7 @@ params_settle(struct params *p, uint64_t given)
 		size_t at;
 		double value;
 	} own[] = {{AT(lambda), 1}, {AT(gamma), 0.01}, {AT(learning_rate), generates(p) ? 0.0003 : 0.001},
-		{AT(posterior), POSTERIOR_IMPORTANCE}, {AT(importance_samples), 20}, {AT(max_sigma), 1},
-		{AT(sgld_step_size), 0.005}, {AT(sgld_noise_std), 0.1}, {AT(replay_restart), 0}};
+		{AT(max_sigma), 1}, {AT(sgld_step_size), 0.005}, {AT(sgld_noise_std), 0.1}, {AT(replay_restart), 0}};
 
 	for (size_t i = 0; i < params_count && p->method == METHOD_DENSITY; i++)
 		for (size_t j = 0; j < sizeof own / sizeof *own; j++) {

@@ -238,9 +238,9 @@ steps_of(const struct paper *p, size_t target, size_t objective)
 {
 	/* clang-format off */
 	static const size_t quick[N_TARGETS][N_OBJECTIVES_RUN] = {
-		{6000, 15000, 10000, 20000, 10000},
-		{6000, 15000, 10000, 20000, 10000},
-		{6000, 15000, 10000, 20000, 10000},
+		{6000, 20000, 10000, 20000, 10000},
+		{6000, 20000, 10000, 20000, 10000},
+		{6000, 20000, 10000, 20000, 10000},
 		{3000, 1500, 1000, 3000, 1000},
 	};
 	/* clang-format on */
@@ -273,13 +273,13 @@ plan(struct paper *p, struct err *e)
 					steps / 20 + 1);
 			/* Rates, estimator and penalty are the method's own defaults. */
 			snprintf(c->params, sizeof c->params,
-				"method=density family=%s objective=%s seed=1 steps=%zu batch_size=%d ema_decay=0.99 "
+				"method=density family=%s objective=%s seed=1 steps=%zu batch_size=%d ema_decay=%s "
 				"input_noise=%s components=%d hidden_layers=%s generator_layers=%s noise_dim=%d",
 				t == 0              ? "ppca"
 				: t == TARGET_MNIST ? "nice"
 						    : "mixture",
-				objectives[o], steps, BY_PROFILE(p, 16, 128, 128), t == TARGET_MNIST ? "0.1" : "0",
-				t == 0 ? PPCA_DIRECTIONS : 8,
+				objectives[o], steps, BY_PROFILE(p, 16, 128, 128), t == TARGET_MNIST ? "0.99" : "0.999",
+				t == TARGET_MNIST ? "0.1" : "0", t == 0 ? PPCA_DIRECTIONS : 8,
 				BY_PROFILE(p, "16", "128,128", t == TARGET_MNIST ? "1000,1000,1000,1000" : "128"),
 				BY_PROFILE(p, "16", t == TARGET_MNIST ? "256,256" : "64,64",
 					t == TARGET_MNIST ? "500,500,500" : "128,128"),

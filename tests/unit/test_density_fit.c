@@ -258,7 +258,7 @@ what_does_not_fit_is_refused(void **state)
 	params_defaults(&p);
 	p.method = METHOD_DENSITY;
 	params_settle(&p, params_bit(params_find("gamma", NULL)));
-	assert_true(p.lambda == 1 && p.gamma == 0.1 && p.importance_samples == 20);
+	assert_true(p.lambda == 1 && p.gamma == 0.1 && p.max_sigma == 1);
 	q = p;
 	q.family = FAMILY_NICE;
 	assert_int_equal(params_resolve(&q, 100, 0, 1, 1, &e), ERR_INVALID);
