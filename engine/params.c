@@ -511,6 +511,57 @@ steps_by_table(size_t n_rows, size_t d)
 	return (size_t)(4000 * (larger < 1 ? 1 : larger > 6 ? 6 : larger));
 }
 
+static void
+set_equal_layers(struct layer_sizes *layers, size_t n, size_t size)
+{
+	layers->n = n;
+	for (size_t i = 0; i < n; i++)
+		layers->size[i] = size;
+}
+
+/*
+ * Supervised, a few rows are soon known by heart, and every step after that makes the answers for other rows surer, not
+ * better. Measured over 53 tables with ten labels a class, three splits: three layers of 256 units have an accuracy of
+ * 0.752 and a log-loss of 1.77 after 1,000 steps, 0.757 and 1.33 after 250; two of 128 have 0.762 and 1.07 after 250.
+ */
+enum { FEW_LABELS = 1000, SUPERVISED_UNITS = 128, SUPERVISED_STEPS = 250, SUPERVISED_MOST_STEPS = 1000 };
+
+static void
+set_supervised_layers(struct layer_sizes *layers, size_t width)
+{
+	set_equal_layers(layers, 2, width < SUPERVISED_UNITS ? width : SUPERVISED_UNITS);
+}
+
+static size_t
+supervised_steps(size_t n_labelled)
+{
+	double steps = SUPERVISED_STEPS * sqrt((double)n_labelled / 100);
+
+	return steps < SUPERVISED_STEPS        ? SUPERVISED_STEPS
+	       : steps < SUPERVISED_MOST_STEPS ? (size_t)steps
+					       : SUPERVISED_MOST_STEPS;
+}
+
+struct layer_sizes
+params_baseline_layers(const struct params *p, size_t n_labelled)
+{
+	struct layer_sizes layers = p->hidden_layers;
+
+	if (n_labelled < FEW_LABELS && layers.n)
+		set_supervised_layers(&layers, layers.size[0]);
+	return layers;
+}
+
+size_t
+params_baseline_steps(const struct params *p, size_t n_labelled)
+{
+	size_t steps = supervised_steps(n_labelled);
+
+	if (n_labelled >= FEW_LABELS && p->steps / 4 > steps)
+		steps = p->steps / 4;
+	return steps < p->steps ? steps : p->steps;
+}
+
 /* Directions: half of the features. Components: one for some fifty rows. */
 static size_t
 components_by_table(size_t family, size_t n_rows, size_t d)
@@ -518,14 +569,6 @@ components_by_table(size_t family, size_t n_rows, size_t d)
 	size_t n = family == FAMILY_PPCA ? d / 2 : n_rows / 50;
 
 	return n < 1 ? 1 : family == FAMILY_PPCA ? (n > 32 ? 32 : n) : (n > 20 ? 20 : n);
-}
-
-static void
-set_equal_layers(struct layer_sizes *layers, size_t n, size_t size)
-{
-	layers->n = n;
-	for (size_t i = 0; i < n; i++)
-		layers->size[i] = size;
 }
 
 static size_t
@@ -756,7 +799,9 @@ params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, siz
 		return err_set(
 			e, ERR_DATA, "no_features", "no column of the table varies: there is nothing to learn from");
 
-	if (!r.hidden_layers.n && r.method != METHOD_DENSITY)
+	if (!r.hidden_layers.n && r.method == METHOD_SUPERVISED && n_labelled < FEW_LABELS)
+		set_supervised_layers(&r.hidden_layers, width);
+	else if (!r.hidden_layers.n && r.method != METHOD_DENSITY)
 		set_equal_layers(&r.hidden_layers, 3, width);
 	else if (!r.hidden_layers.n && r.family == FAMILY_NICE)
 		set_equal_layers(&r.hidden_layers, 4, width);
@@ -767,7 +812,8 @@ params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, siz
 	if (!r.noise_dim)
 		r.noise_dim = d > 32 ? 32 : d < 2 ? 2 : d;
 	if (!r.steps)
-		r.steps = steps_by_table(n_rows, d);
+		r.steps = r.method == METHOD_SUPERVISED && n_labelled < FEW_LABELS ? supervised_steps(n_labelled)
+										   : steps_by_table(n_rows, d);
 
 	if (r.precision == PRECISION_BF16 && !kernel_narrow_available())
 		return err_set(e, ERR_INVALID, "precision_unavailable",

@@ -141,6 +141,13 @@ bool params_needs_labels(const struct params *p);
 enum status params_check_unlabelled(const struct params *p, struct err *e);
 
 /*
+ * The supervised network that a run of another method trains beside its own. Of few labels, below a thousand, it learns
+ * best when it is small and stops early; of more it is the method's network, and has a quarter of the steps.
+ */
+struct layer_sizes params_baseline_layers(const struct params *p, size_t n_labelled); /* resolved parameters */
+size_t params_baseline_steps(const struct params *p, size_t n_labelled);
+
+/*
  * Chooses what is left "by the table" and checks that the parts fit together and into memory. d = encoded features.
  * One class and no labelled row is a table without labels.
  * ERR_INVALID "parameter_combination", "precision_unavailable", ERR_TOO_LARGE "too_many_features"; for data that no

@@ -27,9 +27,6 @@ enum { ASK_ROWS = 64 }; /* predicted between two questions whether to stop */
 
 /* ---- The plan ----------------------------------------------------------------------------------------------- */
 
-/* A supervised fit has converged long before the others: its labelled rows are few. */
-enum { BASELINE_MIN_STEPS = 1000 };
-
 bool
 trainer_has_baseline(const struct trainer *t)
 {
@@ -42,11 +39,11 @@ trainer_is_density(const struct trainer *t)
 	return t->params.method == METHOD_DENSITY;
 }
 
-/* Numbers that a finished fit leaves. */
+/* Numbers that a finished fit leaves: of the baseline (slot 0) or the method (1). */
 static size_t
-n_weights(const struct trainer *t)
+n_weights(const struct trainer *t, size_t slot)
 {
-	return trainer_is_density(t) ? density_size(&t->density) : net_size(&t->shape);
+	return slot && trainer_is_density(t) ? density_size(&t->density) : net_size(&t->shape[slot]);
 }
 
 /* What the run trains beside the baseline. */
@@ -60,14 +57,16 @@ main_method(const struct trainer *t)
 static enum status
 make_plan(struct trainer *t, struct err *e)
 {
-	const size_t steps = t->params.steps, quarter = steps / 4;
-	struct planned_fit method = {.method = main_method(t), .steps = steps};
-	struct planned_fit baseline = {.method = METHOD_SUPERVISED, .baseline = true};
+	const struct layer_sizes layers = params_baseline_layers(&t->params, t->n_labelled);
+	struct planned_fit method = {.method = main_method(t), .steps = t->params.steps};
+	struct planned_fit baseline = {.method = METHOD_SUPERVISED,
+		.baseline = true,
+		.steps = params_baseline_steps(&t->params, t->n_labelled)};
+	const struct train_data *d = &t->data;
 	size_t n = 0;
 
-	baseline.steps = quarter > BASELINE_MIN_STEPS ? quarter
-			 : steps < BASELINE_MIN_STEPS ? steps
-						      : BASELINE_MIN_STEPS;
+	t->shape[0] = net_shape_of(d->rows->d, &layers, d->n_classes, t->params.weight_norm);
+	t->shape[1] = net_shape_of(d->rows->d, &t->params.hidden_layers, d->n_classes, t->params.weight_norm);
 	t->plan = calloc((t->n_folds + 1) * 2, sizeof *t->plan);
 	if (!t->plan)
 		return err_nomem(e);
@@ -128,29 +127,30 @@ check_cross(const struct trainer *t, struct err *e)
 		t->n_labelled, t->data.n_classes);
 }
 
-/* The arenas are sized for the larger of the methods in the plan. */
+/* The arenas are sized for the larger of the fits in the plan. */
 static void
-layout_fit(struct trainer *t, enum method method, struct arena *state, struct arena *scratch)
+layout_fit(struct trainer *t, const struct planned_fit *p, struct arena *state, struct arena *scratch)
 {
 	struct fit *f = &t->fit;
 
-	f->method = method_for(&t->params, method);
+	f->method = method_for(&t->params, p->method);
+	f->shape = t->shape[!p->baseline];
 	fit_layout(f, state, scratch);
 }
 
 static enum status
 allocate(struct trainer *t, struct err *e)
 {
-	enum method methods[] = {METHOD_SUPERVISED, main_method(t)};
 	size_t own = 1;
 
-	for (size_t i = 0; i < 2; i++)
-		own = method_for(&t->params, methods[i])->own_size > own ? method_for(&t->params, methods[i])->own_size
-									 : own;
+	for (size_t i = 0; i < t->n_fits; i++) {
+		size_t its_own = method_for(&t->params, t->plan[i].method)->own_size;
+
+		own = its_own > own ? its_own : own;
+	}
 	t->fit = (struct fit){.params = &t->params,
 		.data = &t->data,
 		.threads = t->fit.threads,
-		.shape = t->shape,
 		.family = trainer_is_density(t) ? &t->density : NULL,
 		.data_index = t->fit_data,
 		.labelled_index = t->fit_labelled,
@@ -158,10 +158,10 @@ allocate(struct trainer *t, struct err *e)
 		.own = calloc(1, own)};
 	if (!t->fit.own)
 		return err_nomem(e);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < t->n_fits; i++) {
 		struct arena state = {0}, scratch = {0};
 
-		layout_fit(t, methods[i], &state, &scratch);
+		layout_fit(t, &t->plan[i], &state, &scratch);
 		t->n_state = state.used > t->n_state ? state.used : t->n_state;
 		t->n_scratch = scratch.used > t->n_scratch ? scratch.used : t->n_scratch;
 	}
@@ -173,7 +173,7 @@ allocate(struct trainer *t, struct err *e)
 	memset(t->state, 0, t->n_state * sizeof *t->state);
 	memset(t->scratch, 0, t->n_scratch * sizeof *t->scratch);
 	for (size_t i = 0; i < 2; i++) {
-		t->done[i] = calloc(n_weights(t), sizeof *t->done[i]);
+		t->done[i] = calloc(n_weights(t, i), sizeof *t->done[i]);
 		t->cross[i] = calloc(n_cross(t) + 1, sizeof *t->cross[i]);
 		if (!t->done[i] || !t->cross[i])
 			return err_nomem(e);
@@ -213,7 +213,7 @@ open_fit(struct trainer *t)
 	const struct planned_fit *p = &t->plan[t->at];
 	struct arena state = {.block = t->state}, scratch = {.block = t->scratch};
 
-	layout_fit(t, p->method, &state, &scratch);
+	layout_fit(t, p, &state, &scratch);
 	select_rows(t, p->fold);
 }
 
@@ -257,7 +257,6 @@ trainer_new(
 	t->data = *data;
 	t->fit.threads = n_threads;
 	t->density = density_shape_of(params, data->rows->d);
-	t->shape = net_shape_of(data->rows->d, &params->hidden_layers, data->n_classes, params->weight_norm);
 	if ((s = index_rows(t, e)) || (s = check_cross(t, e)) || (s = make_plan(t, e)) || (s = allocate(t, e))) {
 		trainer_free(t);
 		return s;
@@ -294,7 +293,7 @@ trainer_free(struct trainer *t)
 size_t
 trainer_bytes(const struct trainer *t)
 {
-	return (2 * t->n_state + t->n_scratch + 2 * n_weights(t)) * sizeof(real) +
+	return (2 * t->n_state + t->n_scratch + n_weights(t, 0) + n_weights(t, 1)) * sizeof(real) +
 	       2 * (n_cross(t) + 1) * sizeof *t->cross[0] + 2 * t->data.rows->n * sizeof *t->data_index +
 	       3 * t->n_labelled * sizeof *t->labelled_index +
 	       (t->labelled_up_to ? t->n_labelled * sizeof *t->labelled_up_to : 0);
@@ -396,14 +395,14 @@ recover(struct trainer *t)
 }
 
 enum status
-trainer_predict(const struct trainer *t, const real *w, const uint32_t *row, const uint32_t *group, uint32_t wanted,
-	size_t n, float *p, struct err *e)
+trainer_predict(const struct trainer *t, const struct net_shape *shape, const real *w, const uint32_t *row,
+	const uint32_t *group, uint32_t wanted, size_t n, float *p, struct err *e)
 {
 	struct model_workspace *workspace = NULL;
 	struct model *model = NULL;
 	enum status s;
 
-	s = model_new(&t->shape, w, &model, e);
+	s = model_new(shape, w, &model, e);
 	if (!s)
 		s = model_workspace_new(model, &workspace, e);
 	for (size_t i = 0; i < n && !s; i++)
@@ -419,14 +418,16 @@ static enum status
 close_fit(struct trainer *t, struct err *e)
 {
 	const struct planned_fit *p = &t->plan[t->at];
-	const real *w = trainer_is_density(t) ? t->fit.average : net_effective(&t->shape, t->fit.average, t->fit.plain);
+	const real *w = trainer_is_density(t) ? t->fit.average
+					      : net_effective(&t->fit.shape, t->fit.average, t->fit.plain);
+	const size_t slot = !p->baseline;
 	enum status s = OK;
 
 	if (p->fold)
-		s = trainer_predict(t, w, t->labelled_index, t->fold_of, (uint32_t)p->fold - 1, t->n_labelled,
-			t->cross[p->baseline ? 0 : 1], e);
+		s = trainer_predict(t, &t->shape[slot], w, t->labelled_index, t->fold_of, (uint32_t)p->fold - 1,
+			t->n_labelled, t->cross[slot], e);
 	else
-		memcpy(t->done[p->baseline ? 0 : 1], w, n_weights(t) * sizeof *w);
+		memcpy(t->done[slot], w, n_weights(t, slot) * sizeof *w);
 	if (s)
 		return s;
 	if (++t->at < t->n_fits)
@@ -466,7 +467,7 @@ trainer_step(struct trainer *t, struct err *e)
  */
 struct saved_head {
 	char magic[8];
-	uint64_t n_state, n_weights, n_cross, n_rows, seed, steps;
+	uint64_t n_state, n_weights[2], n_cross, n_rows, seed, steps;
 	uint64_t at, step, retries, recoveries, sound_step;
 	struct rng rng, sound_rng;
 	struct train_terms terms, sound_terms;
@@ -476,9 +477,9 @@ static struct saved_head
 head_of(const struct trainer *t)
 {
 	struct saved_head h = {
-		.magic = "VERADCKP",
+		.magic = "VERADCK2",
 		.n_state = t->n_state,
-		.n_weights = n_weights(t),
+		.n_weights = {n_weights(t, 0), n_weights(t, 1)},
 		.n_cross = n_cross(t),
 		.n_rows = t->data.rows->n,
 		.seed = t->params.seed,
@@ -507,7 +508,7 @@ trainer_save(const struct trainer *t, struct buf *out, struct err *e)
 	buf_put(out, t->state, t->n_state * sizeof *t->state);
 	buf_put(out, t->sound.state, t->n_state * sizeof *t->state);
 	for (size_t i = 0; i < 2; i++) {
-		buf_put(out, t->done[i], h.n_weights * sizeof *t->done[i]);
+		buf_put(out, t->done[i], h.n_weights[i] * sizeof *t->done[i]);
 		buf_put(out, t->cross[i], h.n_cross * sizeof *t->cross[i]);
 	}
 	buf_put(out, t->curve, trainer_n_curve(t) * sizeof *t->curve);
@@ -529,9 +530,10 @@ head_fits(const struct trainer *t, const struct saved_head *h)
 	struct saved_head want = head_of(t);
 
 	return !memcmp(h->magic, want.magic, sizeof want.magic) && h->n_state == want.n_state &&
-	       h->n_weights == want.n_weights && h->n_cross == want.n_cross && h->n_rows == want.n_rows &&
-	       h->seed == want.seed && h->steps == want.steps && h->at <= t->n_fits && h->step <= want.steps &&
-	       h->sound_step <= h->step && h->retries <= MAX_RETRIES;
+	       h->n_weights[0] == want.n_weights[0] && h->n_weights[1] == want.n_weights[1] &&
+	       h->n_cross == want.n_cross && h->n_rows == want.n_rows && h->seed == want.seed &&
+	       h->steps == want.steps && h->at <= t->n_fits && h->step <= want.steps && h->sound_step <= h->step &&
+	       h->retries <= MAX_RETRIES;
 }
 
 enum status
@@ -541,8 +543,8 @@ trainer_restore(struct trainer *t, const void *bytes, size_t n, struct err *e)
 	struct saved_head h = head_of(t);
 	struct reader in = reader_over(bytes, n), tail;
 	const size_t n_curve = trainer_n_curve(t) * sizeof *t->curve;
-	size_t body = sizeof h + 2 * n_state +
-		      2 * (h.n_weights * sizeof *t->done[0] + h.n_cross * sizeof *t->cross[0]) + n_curve;
+	size_t body = sizeof h + 2 * n_state + (h.n_weights[0] + h.n_weights[1]) * sizeof *t->done[0] +
+		      2 * h.n_cross * sizeof *t->cross[0] + n_curve;
 
 	if (n != body + sizeof(uint64_t))
 		return bad_checkpoint(e);
@@ -565,7 +567,7 @@ trainer_restore(struct trainer *t, const void *bytes, size_t n, struct err *e)
 	memcpy(t->state, reader_take(&in, n_state), n_state);
 	memcpy(t->sound.state, reader_take(&in, n_state), n_state);
 	for (size_t i = 0; i < 2; i++) {
-		size_t of_weights = h.n_weights * sizeof *t->done[i], of_cross = h.n_cross * sizeof *t->cross[i];
+		size_t of_weights = h.n_weights[i] * sizeof *t->done[i], of_cross = h.n_cross * sizeof *t->cross[i];
 
 		memcpy(t->done[i], reader_take(&in, of_weights), of_weights);
 		memcpy(t->cross[i], reader_take(&in, of_cross), of_cross);

@@ -30,12 +30,12 @@ trainer_n_curve(const struct trainer *t)
 static enum status
 measure(const struct trainer *t, size_t fold, struct curve_sum *sum, struct err *e)
 {
-	const real *w = net_effective(&t->shape, t->fit.average, t->fit.plain);
+	const real *w = net_effective(&t->fit.shape, t->fit.average, t->fit.plain);
 	const size_t n_classes = t->data.n_classes;
 	struct model_workspace *workspace = NULL;
 	struct model *model = NULL;
 	float *p = malloc(n_classes * sizeof *p);
-	enum status s = p ? model_new(&t->shape, w, &model, e) : err_nomem(e);
+	enum status s = p ? model_new(&t->fit.shape, w, &model, e) : err_nomem(e);
 
 	if (!s)
 		s = model_workspace_new(model, &workspace, e);

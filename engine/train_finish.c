@@ -96,7 +96,8 @@ find_members(const struct trainer *t, struct members *m, struct err *e)
 		m->n_asked = spread_rows(t, false, most, index);
 	for (size_t i = 0; i < m->n && m->n_asked && !s; i++) {
 		m->asked[i] = malloc(m->n_asked * n_classes * sizeof *m->asked[i]);
-		s = m->asked[i] ? trainer_predict(t, t->done[m->slot[i]], index, NULL, 0, m->n_asked, m->asked[i], e)
+		s = m->asked[i] ? trainer_predict(t, &t->shape[m->slot[i]], t->done[m->slot[i]], index, NULL, 0,
+					  m->n_asked, m->asked[i], e)
 				: err_nomem(e);
 	}
 out:
@@ -347,14 +348,14 @@ make_model(const struct trainer *t, const struct members *m, struct train_result
 		s = model_new_density(&t->density, t->done[m->slot[0]], &r->model, e);
 		return s ? s : set_references(t, r->model, e);
 	}
-	if ((s = model_new(&t->shape, t->done[m->slot[0]], &r->model, e)))
+	if ((s = model_new(&t->shape[m->slot[0]], t->done[m->slot[0]], &r->model, e)))
 		return s;
 	if (t->n_labelled)
 		r->model->member[0].weight = r->weight[0];
 	else if (t->params.base_measure == BASE_MIXTURE)
 		r->model->member[0].weight = DENSITY_WEIGHT;
 	for (size_t i = 1; i < m->n && !s; i++)
-		s = model_add_member(r->model, &t->shape, t->done[m->slot[i]], r->weight[i], e);
+		s = model_add_member(r->model, &t->shape[m->slot[i]], t->done[m->slot[i]], r->weight[i], e);
 	if (!s && ((t->data.class_prior && t->n_labelled) ||
 			  (t->params.class_prior == CLASS_PRIOR_ESTIMATED && m->n_asked)))
 		s = shift_classes(t, m, r, e);
@@ -377,7 +378,7 @@ trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
 		s = weigh(t, &m, prior, &r, e);
 	if (!s)
 		s = make_model(t, &m, &r, e);
-	if (!s && trainer_has_baseline(t) && !(s = model_new(&t->shape, t->done[0], &r.baseline, e)))
+	if (!s && trainer_has_baseline(t) && !(s = model_new(&t->shape[0], t->done[0], &r.baseline, e)))
 		s = set_references(t, r.baseline, e);
 	if (!s && r.evaluated)
 		s = measure(t, &m, prior, &r, e);

@@ -28,7 +28,7 @@ struct curve_sum { /* of a fold's rows at one point of a fit; 8-byte members alo
 struct trainer {
 	struct params params;
 	struct train_data data;
-	struct net_shape shape;
+	struct net_shape shape[2];    /* of the baseline's network and of the method's */
 	struct density_shape density; /* of method density, in the place of the network's */
 
 	struct planned_fit *plan; /* [n_fits] */
@@ -65,10 +65,10 @@ bool trainer_is_density(const struct trainer *t);
 /* A supervised network beside the method's own, to be compared and blended with. */
 bool trainer_has_baseline(const struct trainer *t);
 
-/* Class probabilities by a network of these plain weights: of row number row[i] into p + i * K, for each i < n with
- * group[i] == wanted, or for all where group is NULL. ERR_CANCELLED "stopped" where the run is to stop. */
-enum status trainer_predict(const struct trainer *t, const real *w, const uint32_t *row, const uint32_t *group,
-	uint32_t wanted, size_t n, float *p, struct err *e);
+/* Class probabilities by a network of this shape and these plain weights: of row number row[i] into p + i * K, for each
+ * i < n with group[i] == wanted, or for all where group is NULL. ERR_CANCELLED "stopped" where the run is to stop. */
+enum status trainer_predict(const struct trainer *t, const struct net_shape *shape, const real *w, const uint32_t *row,
+	const uint32_t *group, uint32_t wanted, size_t n, float *p, struct err *e);
 
 /* In train_curve.c: numbers of sums in t->curve; the present step may be one of the present fit's points; the whole. */
 size_t trainer_n_curve(const struct trainer *t);
