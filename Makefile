@@ -119,11 +119,11 @@ check: tests
 		$(TESTS) $(TESTS64)
 
 asan: $(SETUP)
-	$(Q)UBSAN_OPTIONS=print_stacktrace=1 TEST_TIMEOUT=900 $(MAKE) --no-print-directory BUILD=build-asan \
+	$(Q)UBSAN_OPTIONS=print_stacktrace=1 TEST_TIMEOUT=3600 $(MAKE) --no-print-directory BUILD=build-asan \
 		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" check
 
 tsan: $(SETUP)
-	$(Q)TEST_TIMEOUT=900 $(MAKE) --no-print-directory BUILD=build-tsan SANITIZE="-fsanitize=thread" check
+	$(Q)TEST_TIMEOUT=3600 $(MAKE) --no-print-directory BUILD=build-tsan SANITIZE="-fsanitize=thread" check
 
 layers:
 	$(Q)tests/layers.sh

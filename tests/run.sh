@@ -5,10 +5,10 @@
 # A skipped test counts neither way, but is named. A program that crashes, runs out of time, or stops before it has run
 # all that it planned counts as one failure more. Output is shown only where something failed.
 #
-# TEST_TIMEOUT=SECONDS  for each program (default 240)
+# TEST_TIMEOUT=SECONDS  for each program (default 900, for machines with other work)
 set -u
 
-limit=${TEST_TIMEOUT:-240}
+limit=${TEST_TIMEOUT:-900}
 log=$(mktemp) || exit 1
 running=
 trap 'rm -f "$log"' EXIT
