@@ -314,16 +314,31 @@ usual_na(const char *text, size_t len)
 	return false;
 }
 
-/* What counts of a cell. */
+/* What counts of a cell: of a number all but the spaces around it, of a label nothing where it is spaces alone. */
 static void
 trim(enum cell_kind kind, const char **text, size_t *len)
 {
-	if (kind != CELL_NUMBER)
+	const char *first = *text, *end = *text + *len;
+
+	if (kind == CELL_TEXT)
 		return;
-	for (; *len && ((*text)[0] == ' ' || (*text)[0] == '\t'); --*len)
-		++*text;
-	while (*len && ((*text)[*len - 1] == ' ' || (*text)[*len - 1] == '\t'))
-		--*len;
+	while (first < end && (*first == ' ' || *first == '\t'))
+		first++;
+	while (first < end && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	if (kind == CELL_LABEL && first < end)
+		return;
+	*text = first;
+	*len = (size_t)(end - first);
+}
+
+/* A stroke or a dot in the place of a number is none; as a label either may mean something. */
+static bool
+usual_of(enum cell_kind kind, const char *text, size_t len)
+{
+	if (kind == CELL_NUMBER && ((len == 1 && *text == '.') || (len && len <= 2 && !memcmp(text, "--", len))))
+		return true;
+	return kind != CELL_TEXT && usual_na(text, len);
 }
 
 static bool
@@ -337,14 +352,14 @@ bool
 ingest_options_missing(const struct ingest_options *o, enum cell_kind kind, const char *text, size_t len)
 {
 	trim(kind, &text, &len);
-	return !len || is_listed(o, kind, text, len) || (!o->na_given && kind != CELL_TEXT && usual_na(text, len));
+	return !len || is_listed(o, kind, text, len) || (!o->na_given && usual_of(kind, text, len));
 }
 
 bool
 ingest_options_assumed(const struct ingest_options *o, enum cell_kind kind, const char *text, size_t len)
 {
 	trim(kind, &text, &len);
-	return !o->na_given && kind != CELL_TEXT && usual_na(text, len) && !is_listed(o, kind, text, len);
+	return !o->na_given && usual_of(kind, text, len) && !is_listed(o, kind, text, len);
 }
 
 size_t

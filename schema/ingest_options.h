@@ -93,7 +93,7 @@ char ingest_options_quote(const struct ingest_options *o); /* 0: nothing quotes 
 char ingest_options_decimal(const struct ingest_options *o);
 const char *ingest_options_label(const struct ingest_options *o); /* borrowed; NULL: no label column */
 
-/* Is this text of a cell a missing value? Of a number: spaces around it left out. */
+/* Is this text of a cell a missing value? Of a number: spaces around it left out. A label of spaces alone is one. */
 enum cell_kind { CELL_NUMBER, CELL_TEXT, CELL_LABEL };
 bool ingest_options_missing(const struct ingest_options *o, enum cell_kind kind, const char *text, size_t len);
 /* Is it one only by being spelled as usual, although nobody listed it? */
@@ -102,7 +102,7 @@ bool ingest_options_assumed(const struct ingest_options *o, enum cell_kind kind,
 /* The listed missing values that are numbers, into out[INGEST_MAX_LISTED]; returns how many. */
 size_t ingest_options_na_numbers(const struct ingest_options *o, double *out);
 
-/* The usual spellings of a missing value. */
+/* The usual spellings of a missing value; in a column of numbers "-", "--" and "." as well. */
 #define INGEST_USUAL_NA "NA, N/A, n/a, #N/A, <NA>, NaN, nan, NAN, NULL, Null, null, ?"
 bool usual_na(const char *text, size_t len);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void
 dataset_summary_release(struct dataset_summary *s)
@@ -42,31 +43,126 @@ out:
 	return status;
 }
 
+/* ---- What its owner should know ---------------------------------------------------------------------------------- */
+
+/* Labels that are compared with each other: of more, two alike are hardly what is wrong. */
+enum { COMPARED_CLASSES = 256 };
+
+static const char *
+skip_blanks(const char *text, size_t *len)
+{
+	*len = strlen(text);
+	for (; *len && (*text == ' ' || *text == '\t'); --*len)
+		text++;
+	while (*len && (text[*len - 1] == ' ' || text[*len - 1] == '\t'))
+		--*len;
+	return text;
+}
+
+/* Are two different labels the same but for spaces around them and the case of their letters, or the same number? */
+static bool
+alike(const char *a, const char *b)
+{
+	size_t n_a, n_b;
+	double v, w;
+
+	a = skip_blanks(a, &n_a);
+	b = skip_blanks(b, &n_b);
+	if (n_a == n_b && !strncasecmp(a, b, n_a))
+		return true;
+	return number_parse(a, n_a, &v) && number_parse(b, n_b, &w) && v == w;
+}
+
+/* A label that most of three or more have and that others write where there is none. */
+static bool
+means_none(const struct dataset_summary *s, const struct class_count *c)
+{
+	static const char *const spelling[] = {"-1", "-1.0", "-", "none", "unknown", "unlabeled", "unlabelled"};
+
+	if (s->n_classes < 3 || c->count < s->n_labelled - c->count)
+		return false;
+	for (size_t i = 0; i < sizeof spelling / sizeof *spelling; i++)
+		if (!strcasecmp(c->label, spelling[i]))
+			return true;
+	return false;
+}
+
+static const char *
+warning_of_labels(const struct dataset_summary *s, const char *name, char message[DATASET_WARNING_SIZE])
+{
+	for (size_t k = 0; k < s->n_classes; k++) {
+		const struct class_count *c = &s->classes[k];
+
+		if (!means_none(s, c))
+			continue;
+		snprintf(message, DATASET_WARNING_SIZE,
+			"column \"%.*s\": \"%s\" is a class as any other, and that of %zu of %zu labels; if it means "
+			"unlabelled, list it in unlabelled_values",
+			text_shown(name), name, c->label, c->count, s->n_labelled);
+		return "suspect_label";
+	}
+	for (size_t k = 0; k < s->n_classes && s->n_classes <= COMPARED_CLASSES; k++)
+		for (size_t j = 0; j < k; j++) {
+			const char *a = s->classes[j].label, *b = s->classes[k].label;
+
+			if (!alike(a, b))
+				continue;
+			snprintf(message, DATASET_WARNING_SIZE,
+				"column \"%.*s\": the labels \"%.*s\" and \"%.*s\" are two classes; if they are one, "
+				"spell them alike",
+				text_shown(name), name, text_shown(a), a, text_shown(b), b);
+			return "similar_labels";
+		}
+	return NULL;
+}
+
+/* The decimal mark with which a cell that is no number would be one; 0: none. */
+static char
+other_mark(const char *text)
+{
+	static const char marks[] = ",.";
+	double v;
+
+	for (const char *mark = marks; *mark; mark++)
+		if (strchr(text, *mark) && number_parse_marked(text, strlen(text), *mark, &v))
+			return *mark;
+	return 0;
+}
+
 const char *
 dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_WARNING_SIZE])
 {
 	const struct column_summary *c = &s->column[i];
+	unsigned long long line = (unsigned long long)c->text_line;
 	size_t n = s->n_rows - c->n_missing;
 	bool label = i == s->label_column;
+	char mark;
 
-	if (!c->text_line)
-		return NULL;
-	if (c->n_na && (label || c->type == COLUMN_NUMBER)) {
+	if (c->text_line && c->n_na && (label || c->type == COLUMN_NUMBER)) {
 		snprintf(message, DATASET_WARNING_SIZE,
 			"column \"%.*s\": %zu cell%s such as \"%s\" in line %llu %s taken as %s; list na_values to say "
 			"what is",
-			text_shown(c->name), c->name, c->n_na, c->n_na == 1 ? "" : "s", c->text_cell,
-			(unsigned long long)c->text_line, c->n_na == 1 ? "is" : "are",
-			label ? "unlabelled" : "missing");
+			text_shown(c->name), c->name, c->n_na, c->n_na == 1 ? "" : "s", c->text_cell, line,
+			c->n_na == 1 ? "is" : "are", label ? "unlabelled" : "missing");
 		return label ? "na_among_labels" : "na_among_numbers";
 	}
-	if (c->type != COLUMN_TEXT || label || c->n_numbers < n - c->n_numbers)
+	if (label)
+		return warning_of_labels(s, c->name, message);
+	if (!c->text_line || c->type != COLUMN_TEXT)
+		return NULL;
+	if ((mark = other_mark(c->text_cell))) {
+		snprintf(message, DATASET_WARNING_SIZE,
+			"column \"%.*s\" is text because of \"%s\" in line %llu, which is a number if its decimal mark "
+			"is \"%c\"; if so, set decimal to that",
+			text_shown(c->name), c->name, c->text_cell, line, mark);
+		return "other_decimal";
+	}
+	if (c->n_numbers < n - c->n_numbers)
 		return NULL;
 	snprintf(message, DATASET_WARNING_SIZE,
 		"column \"%.*s\" is text because of \"%s\" in line %llu, but %.0f%% of its cells are numbers; if it "
 		"means "
 		"missing, list it in na_values",
-		text_shown(c->name), c->name, c->text_cell, (unsigned long long)c->text_line,
-		floor(100 * (double)c->n_numbers / (double)n));
+		text_shown(c->name), c->name, c->text_cell, line, floor(100 * (double)c->n_numbers / (double)n));
 	return "numbers_among_text";
 }

@@ -51,7 +51,8 @@ put_warnings(struct json_build *b, cJSON *to, const struct dataset_summary *s)
 		warning = json_add_object(b, warnings);
 		json_put_text(b, warning, "column", s->column[i].name);
 		json_put_text(b, warning, "code", code);
-		json_put_count(b, warning, "line", (size_t)s->column[i].text_line);
+		if (s->column[i].text_line)
+			json_put_count(b, warning, "line", (size_t)s->column[i].text_line);
 		json_put_text(b, warning, "message", message);
 	}
 }

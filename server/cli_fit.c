@@ -181,7 +181,8 @@ static const struct option options[] = {
 		.value = "LIST",
 		.type = OPTION_CALL,
 		.call = set_na_values,
-		.doc = "texts that stand for a missing cell, between commas (NA and the like in numbers and labels)"},
+		.doc = "texts that stand for a missing cell, between commas (NA and the like in numbers and labels, - "
+		       "and . in numbers)"},
 	{.name = "unlabelled-values",
 		.value = "LIST",
 		.type = OPTION_CALL,

@@ -176,13 +176,14 @@ warn_of_columns(struct json_build *b, cJSON *to, const struct report_facts *f, c
 	}
 }
 
-/* By more than a standard error: one row in thirty says nothing. */
+/* By more than a standard error, of shares one row of each kind away from all and none: a single row says nothing. */
 static bool
 baseline_is_better(const struct train_result *r)
 {
-	double a = r->measures.accuracy, b = r->baseline_measures.accuracy;
+	const double n = (double)r->n_evaluated;
+	double a = (r->measures.accuracy * n + 1) / (n + 2), b = (r->baseline_measures.accuracy * n + 1) / (n + 2);
 
-	return b - a > sqrt(b * (1 - b) / (double)r->n_evaluated) && b > a;
+	return b - a > sqrt((a * (1 - a) + b * (1 - b)) / n);
 }
 
 static void

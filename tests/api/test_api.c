@@ -359,7 +359,7 @@ rows_sent_in_small_pieces_are_answered_as_one(void **state)
 static void
 a_table_says_which_numbers_it_took_for_text_and_what_for_missing(void **state)
 {
-	static const char csv[] = "x,y,z\n1,a,1\n--,b,NA\n3,a,3\n4,b,4\n";
+	static const char csv[] = "x,y,z\n1,a,1\n---,b,NA\n3,a,3\n4,b,4\n";
 	struct http_answer a = http_call(
 		d.port, "POST", "/v1/datasets?name=t&label_column=y", "text/csv", csv, sizeof csv - 1);
 
@@ -367,7 +367,7 @@ a_table_says_which_numbers_it_took_for_text_and_what_for_missing(void **state)
 	assert_int_equal(a.status, 201);
 	assert_non_null(
 		strstr(a.body, "\"code\":\"numbers_among_text\",\"line\":3,\"message\":\"column \\\"x\\\" is text "
-			       "because of \\\"--\\\" in line 3"));
+			       "because of \\\"---\\\" in line 3"));
 	assert_non_null(
 		strstr(a.body, "\"code\":\"na_among_numbers\",\"line\":3,\"message\":\"column \\\"z\\\": 1 cell "
 			       "such as \\\"NA\\\" in line 3 is taken as missing"));

@@ -309,14 +309,14 @@ numbers_among_texts_are_warned_of(void **state)
 	struct buf in = {0};
 
 	(void)state;
-	buf_puts(&in, "a,b,c,d,y\n1,x,,1,1\n 2,1,,2,2\n\"N\nA\",y,,3,3\n,-,,?,z\n+.5,2,,--,\n");
+	buf_puts(&in, "a,b,c,d,y\n1,x,,1,1\n 2,1,,2,2\n\"N\nA\",y,,3,3\n,-,,?,z\n+.5,2,,---,\n");
 	warned("y", &in, 0,
 		"column \"a\" is text because of \"N A\" in line 4, but 75% of its cells are numbers; if it means "
 		"missing, list it in na_values");
 	warned("y", &in, 1, ""); /* 2 of 5 */
 	warned("y", &in, 2, "");
 	warned("y", &in, 3,
-		"column \"d\" is text because of \"--\" in line 7, but 60% of its cells are numbers; if it means "
+		"column \"d\" is text because of \"---\" in line 7, but 60% of its cells are numbers; if it means "
 		"missing, list it in na_values");
 	warned("y", &in, 4, ""); /* labels may be what they like */
 	buf_release(&in);
@@ -328,8 +328,63 @@ numbers_among_texts_are_warned_of(void **state)
 	warned(NULL, &in, 0,
 		"column \"a\" is text because of \"none\" in line 65548, but 99% of its cells are numbers; if it "
 		"means missing, list it in na_values");
-	warned(NULL, &in, 1, "");
+	warned(NULL, &in, 1,
+		"column \"b\": 1 cell such as \"-\" in line 65558 is taken as missing; list na_values to say what is");
 	buf_release(&in);
+}
+
+static void
+the_other_decimal_mark_is_warned_of(void **state)
+{
+	struct buf in = {0};
+
+	(void)state;
+	buf_puts(&in, "a,b,c,d\n\"14,2\",\"1,2,3\",x,1\n\"13,9\",\"2,2,3\",\"1,5\",\"2,5\"\n3,4,5,6\n");
+	warned(NULL, &in, 0,
+		"column \"a\" is text because of \"14,2\" in line 2, which is a number if its decimal mark is \",\"; "
+		"if so, set decimal to that");
+	warned(NULL, &in, 1, "");
+	warned(NULL, &in, 2, ""); /* its first text is none */
+	warned(NULL, &in, 3,
+		"column \"d\" is text because of \"2,5\" in line 3, which is a number if its decimal mark is \",\"; if "
+		"so, set decimal to that");
+	buf_release(&in);
+}
+
+static void
+labels_that_may_be_none_or_one_are_warned_of(void **state)
+{
+	static const struct {
+		const char *csv, *message;
+	} known[] = {
+		{"y,x\n-1,1\n-1,2\na,3\nb,4\n", "column \"y\": \"-1\" is a class as any other, and that of 2 of 4 "
+						"labels; if it means unlabelled, list it in unlabelled_values"},
+		{"y,x\nUnknown,1\nUnknown,2\na,3\nb,4\n",
+			"column \"y\": \"Unknown\" is a class as any other, and that of 2 of 4 labels; if it means "
+			"unlabelled, list it in unlabelled_values"},
+		{"y,x\n-1,1\n-1,2\n1,3\n,4\n", ""},   /* of two classes one may well be -1 */
+		{"y,x\n-1,1\na,2\nb,3\na,4\n", ""},   /* as may one of several */
+		{"y,x\nNA,1\n-1,2\n-1,3\na,4\nb,5\n", /* one warning a column, of the surer thing */
+			"column \"y\": 1 cell such as \"NA\" in line 2 is taken as unlabelled; list na_values to say "
+			"what "
+			"is"},
+		{"y,x\na,1\nb,2\n a\t,3\n,4\n", "column \"y\": the labels \" a\t\" and \"a\" are two classes; if they "
+						"are one, spell them alike"},
+		{"y,x\nYes,1\nno,2\nyes,3\n,4\n", "column \"y\": the labels \"Yes\" and \"yes\" are two classes; if "
+						  "they are one, spell them alike"},
+		{"y,x\n1,1\n2,2\n1.0,3\n,4\n", "column \"y\": the labels \"1\" and \"1.0\" are two classes; if they "
+					       "are one, spell them alike"},
+		{"y,x\na,1\nb,2\n   ,3\n\t,4\n", ""}, /* blanks are no label */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		struct buf in = {0};
+
+		buf_puts(&in, known[i].csv);
+		warned("y", &in, 0, known[i].message);
+		buf_release(&in);
+	}
 }
 
 /* ---- tables of many chunks --------------------------------------------------------------------------------------- */
@@ -539,6 +594,8 @@ main(void)
 		cmocka_unit_test(a_table_without_rows_is_refused),
 		cmocka_unit_test(a_label_too_long_is_refused),
 		cmocka_unit_test(numbers_among_texts_are_warned_of),
+		cmocka_unit_test(the_other_decimal_mark_is_warned_of),
+		cmocka_unit_test(labels_that_may_be_none_or_one_are_warned_of),
 		cmocka_unit_test(chunks_end_at_their_rows_or_cells),
 		cmocka_unit_test(a_chunk_ends_early_where_its_texts_are_long),
 		cmocka_unit_test(a_text_after_the_first_chunk_asks_for_a_second_pass),

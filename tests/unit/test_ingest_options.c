@@ -319,6 +319,12 @@ the_usual_spellings_are_missing_in_numbers_and_labels_alone(void **state)
 {
 	reads("a,b,y\n1,x,u\nNA,NA,NA\n ? ,?,?\n3,y,v\n", WORDS("label_column=y"),
 		"a 1 - - 3; b 'x' 'NA' '?' 'y'; y 'u' - - 'v'");
+	/* strokes and dots among numbers alone */
+	reads("a,b,y\n1,x,u\n-,-,-\n . ,.,.\n--,y,v\n-.5,z,v\n", WORDS("label_column=y"),
+		"a 1 - - - -0.5; b 'x' '-' '.' 'y' 'z'; y 'u' '-' '.' 'v' 'v'");
+	reads("a\n+\n-\n.\n", WORDS("max_bad_rows=0"), "a '+' '-' '.'");
+	/* a label of spaces is none */
+	reads("a,b,y\n1,x, \n2, ,u\n3,y, v\n", WORDS("label_column=y"), "a 1 2 3; b 'x' ' ' 'y'; y - 'u' ' v'");
 	/* of a column that turns out to be text they are what they were */
 	reads("a\nNA\n1\nnull\nx\nNaN\n", WORDS("max_bad_rows=0"), "a 'NA' '1' 'null' 'x' 'NaN'");
 	/* a list holds for every column, and is the whole list */
