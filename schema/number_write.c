@@ -117,7 +117,7 @@ bits_of(wide v)
 static size_t
 format_exactly(char *buf, bool negative, uint64_t m, int e, bool narrow, int precision, int most)
 {
-	const int bits = bits_of(m), top = e + bits - 1;
+	const int bits = 64 - __builtin_clzll(m), top = e + bits - 1;
 	/* 10^exponent <= m 2^e, and at most one too low: 1233 / 4096 is just below log10 of 2 */
 	int exponent = (top * 1233 - (top < 0 ? 4095 : 0)) / 4096;
 

@@ -712,14 +712,20 @@ a_preferred_wait_answers_with_the_end(void **state)
 	cJSON_Delete(json);
 	http_answer_release(&a);
 
+	/* For sixty seconds it waits if need be, as it may with a sanitizer, and no shorter. */
 	start(BATCH, large, id);
-	a = call_with("GET", path_of(id, ""), "Prefer: wait=100000\r\n", NULL);
-	assert_int_equal(a.status, 200);
-	assert_header(&a, "Preference-Applied", "wait=60");
-	json = cJSON_Parse(a.body);
-	assert_string_equal(api_text(json, "state"), "succeeded");
-	cJSON_Delete(json);
-	http_answer_release(&a);
+	for (bool ended = false; !ended;) {
+		time_t from = time(NULL);
+
+		a = call_with("GET", path_of(id, ""), "Prefer: wait=100000\r\n", NULL);
+		assert_int_equal(a.status, 200);
+		assert_header(&a, "Preference-Applied", "wait=60");
+		json = cJSON_Parse(a.body);
+		ended = !strcmp(api_text(json, "state"), "succeeded");
+		assert_true(ended || (!strcmp(api_text(json, "state"), "running") && time(NULL) - from >= 59));
+		cJSON_Delete(json);
+		http_answer_release(&a);
+	}
 
 	/* One that lasts longer is answered as it is then. */
 	snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\",\"params\":{" ENDLESS "}}", dataset);

@@ -40,7 +40,7 @@ int
 http_dial(unsigned port)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((unsigned short)port)};
-	struct timeval patience = {.tv_sec = 300};
+	struct timeval patience = {.tv_sec = 900};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);

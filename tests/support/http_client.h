@@ -24,9 +24,9 @@ const char *http_answer_header(const struct http_answer *a, const char *name, ch
 int http_dial(unsigned port); /* to 127.0.0.1; -1 */
 bool http_send(int fd, const void *bytes, size_t n);
 bool http_send_text(int fd, const char *text);
-/* head: the request was HEAD, no body follows whatever Content-Length says. Waits 5 minutes at most. */
+/* head: the request was HEAD, no body follows whatever Content-Length says. Waits 15 minutes at most. */
 struct http_answer http_receive(int fd, bool head);
-bool http_at_end(int fd); /* waits until the server closes: true; data or five minutes' wait: false */
+bool http_at_end(int fd); /* waits until the server closes: true; data or as long a wait: false */
 
 /* One request on a connection of its own. type NULL: no body. */
 struct http_answer http_call(
