@@ -22,6 +22,7 @@
 #include "engine/buf.h"
 #include "schema/csv_private.h"
 #include "schema/magic.h"
+#include "schema/unnamed.h"
 #include "schema/utf8.h"
 
 enum { HELD = 1 << 17 };       /* bytes of text held back at most */
@@ -221,41 +222,60 @@ on_cell(void *text, size_t len, void *ctx)
 	c->cell_line = c->line;
 }
 
-static bool
-is_blank(const char *s)
+static void
+fail_no_names(struct csv *c)
 {
-	return !s[strspn(s, " \t")];
+	err_set(&c->err, ERR_DATA, "empty_column_name", "line %llu: %s: does the header stand further down?",
+		(unsigned long long)c->record_line,
+		c->n == 1 ? "the one column of the header has no name"
+			  : "none of the columns of the header has a name");
+	text_err_at(&c->err, c->record_line, NULL);
+}
+
+/* Column i has the name of one before it. */
+static void
+fail_duplicate(struct csv *c, size_t i, const char *name, uint32_t code)
+{
+	double v;
+
+	err_set(&c->err, ERR_DATA, "duplicate_column",
+		"line %llu: the column name \"%.*s\" stands twice in the header, as column %u and column %zu%s",
+		(unsigned long long)c->record_line, text_shown(name), name, code + 1, i + 1,
+		number_parse(name, strlen(name), &v) ? "; is the header line missing?" : "");
+	text_err_at(&c->err, c->record_line, name);
 }
 
 static void
 take_header(struct csv *c)
 {
-	for (size_t i = 0; i < c->n; i++) {
-		const struct csv_cell *name = &c->cell[i];
-		uint32_t code;
-		double v;
+	const char **name = calloc(c->n, sizeof *name);
+	struct dictionary given = {0};
+	size_t n_named = 0;
+	uint32_t code;
 
-		if (is_blank(name->text)) {
-			err_set(&c->err, ERR_DATA, "empty_column_name",
-				"line %llu: column %zu of %zu has no name in the header%s",
-				(unsigned long long)c->record_line, i + 1, c->n,
-				i ? "" : "; if it is an index that a program added, name it or leave it out");
-			text_err_at(&c->err, c->record_line, NULL);
-			return;
-		}
-		if (dictionary_add(&c->names, name->text, name->len, &code, &c->err))
-			return;
-		if (code < i) {
-			err_set(&c->err, ERR_DATA, "duplicate_column",
-				"line %llu: the column name \"%.*s\" stands twice in the header, as column %u and "
-				"column %zu%s",
-				(unsigned long long)c->record_line, (int)text_cut(name->text, name->len, 60),
-				name->text, code + 1, i + 1,
-				number_parse(name->text, name->len, &v) ? "; is the header line missing?" : "");
-			text_err_at(&c->err, c->record_line, name->text);
-			return;
-		}
+	if (!name) {
+		fail_nomem(c);
+		return;
 	}
+	for (size_t i = 0; i < c->n; i++) {
+		name[i] = c->cell[i].text;
+		n_named += !unnamed_is(name[i]);
+	}
+	if (!n_named)
+		fail_no_names(c);
+	else if (n_named < c->n)
+		unnamed_fill(name, c->n, &given, &c->err);
+	for (size_t i = 0; i < c->n && !c->err.status; i++)
+		if (!dictionary_add(&c->names, name[i], strlen(name[i]), &code, &c->err) && code < i)
+			fail_duplicate(c, i, name[i], code);
+	for (size_t i = 0; i < c->n && !c->err.status; i++) {
+		c->cell[i].text = c->names.text[i];
+		c->cell[i].len = c->names.len[i];
+	}
+	free(name);
+	dictionary_release(&given);
+	if (c->err.status)
+		return;
 	c->n_columns = c->n;
 	c->handler.header(c->handler.ctx, c->cell, c->n, &c->err);
 }

@@ -3,10 +3,11 @@
  *
  * Feed any pieces of a file, in order; the row callback sees each record whole. Checked here, because libcsv does not:
  * byte order marks (UTF-8's is skipped, UTF-16's and UTF-32's are refused by name), valid UTF-8, NUL bytes, the width
- * of every row, duplicate and empty column names, an unterminated quote, size limits. Line numbers count physical
- * lines, blank ones and those inside quotes included. Cells keep their spaces. LF, CRLF and CR end records; blank lines
- * are skipped, except that in a file of one column an empty line is an empty cell. Errors are sticky: after one, feed
- * and finish return it again. How the bytes are cut into pieces changes nothing.
+ * of every row, duplicate column names, an unterminated quote, size limits. Line numbers count physical lines, blank
+ * ones and those inside quotes included. Cells keep their spaces. LF, CRLF and CR end records; blank lines are skipped,
+ * except that in a file of one column an empty line is an empty cell. A column without a name is given one (unnamed.h),
+ * unless none has any: "empty_column_name". Errors are sticky: after one, feed and finish return it again. How the
+ * bytes are cut into pieces changes nothing.
  *
  * Codes, with the line and, where there is one, the column's name: ERR_DATA "ragged_row", "duplicate_column",
  * "empty_column_name", "unterminated_quote", "stray_quote", "nul_byte", "invalid_utf8", "empty_file"; ERR_UNSUPPORTED
@@ -36,7 +37,7 @@ struct csv_cell {
 };
 
 /* A record of n cells that began on physical line `line`. The first record of the stream is the header: it comes
- * through `header`, the others, each as wide as it, through `row`. The cells' texts lie one behind the other, each with
+ * through `header`, the others, each as wide as it, through `row`. A row's texts lie one behind the other, each with
  * its NUL: cell[i + 1].text == cell[i].text + cell[i].len + 1; CSV_MARGIN bytes before the first can be read. A record
  * of another width is an error, "ragged_row", or, where there is a `ragged`, goes there as that error and is left out.
  * A status other than OK stops the stream and is what feed returns. */

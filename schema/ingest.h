@@ -62,14 +62,20 @@ void dataset_summary_release(struct dataset_summary *s); /* accepts a zeroed str
 /* An empty table with these columns, for the chunks of the data set. */
 enum status dataset_table(const struct dataset_summary *s, struct table *out, struct err *e);
 
-/* Is there something about column i that its owner should know? Its code, and the sentence for people; else NULL.
- * "numbers_among_text": it is text although at least half of its cells are numbers, because of a "none", say;
- * "other_decimal": it is text, but the first cell that made it one is a number with the other decimal mark;
- * "na_among_numbers", "na_among_labels": cells such as "NA" were taken as missing that nobody had listed;
- * "suspect_label": most labels are one that may mean that there is none, "-1"; "similar_labels": two differ in spaces
- * around them, in case or in how a number is written alone. The last two are of no line. */
+/* What there is about column i that its owner should know, the nth of it; false: nothing more.
+ * "unnamed_column": it has no name of its own; the first columns of a table without one name or count the rows, and
+ * have the role id unless the options say something of them; "numbers_among_text": it is text although at least half of
+ * its cells are numbers, because of a "none", say; "other_decimal": it is text, but the first cell that made it one is
+ * a number with the other decimal mark; "na_among_numbers", "na_among_labels": cells such as "NA" were taken as missing
+ * that nobody had listed; "suspect_label": most labels are one that may mean that there is none, "-1";
+ * "similar_labels": two differ in spaces around them, in case or in how a number is written alone. */
 enum { DATASET_WARNING_SIZE = 256 };
-const char *dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_WARNING_SIZE]);
+struct dataset_warning {
+	const char *code;                   /* static */
+	uint64_t line;                      /* of the first such cell; 0: of none */
+	char message[DATASET_WARNING_SIZE]; /* for people */
+};
+bool dataset_warning(const struct dataset_summary *s, size_t i, size_t nth, struct dataset_warning *out);
 
 struct ingest_sink {
 	/* A full chunk: valid during the call. Its table has every column of the file, in file order. */

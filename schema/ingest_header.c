@@ -9,6 +9,7 @@
 
 #include "engine/suggest.h"
 #include "schema/ingest_private.h"
+#include "schema/unnamed.h"
 
 static enum status
 fail_unknown_label(const struct ingest *g, const char *const *names, size_t n, struct err *e)
@@ -30,13 +31,15 @@ fail_unknown_label(const struct ingest *g, const char *const *names, size_t n, s
 	return text_err_at(e, 0, g->label_name);
 }
 
-/* Column i as the options want it. */
+/* Column i as the options want it; `index`: it stands at the front without a name, where others write what their rows
+ * are called by. */
 static void
-plan_column(struct ingest *g, size_t i)
+plan_column(struct ingest *g, size_t i, bool index)
 {
 	struct column_summary *c = &g->summary.column[i];
 	uint32_t code = dictionary_find(&g->options.names, c->name, strlen(c->name));
-	const struct column_option none = {0}, *o = code == TABLE_MISSING ? &none : &g->options.column[code];
+	const struct column_option usual = {.role = index ? ROLE_ID : ROLE_FEATURE};
+	const struct column_option *o = code == TABLE_MISSING ? &usual : &g->options.column[code];
 
 	c->role = i == g->summary.label_column ? ROLE_LABEL : o->role;
 	if (c->role == ROLE_LABEL || c->role == ROLE_ID || c->role == ROLE_SPLIT) {
@@ -84,6 +87,7 @@ static enum status
 first_header(struct ingest *g, const char *const *names, size_t n, struct err *e)
 {
 	struct dataset_summary *s = &g->summary;
+	bool index = true; /* no column with a name of its own yet */
 
 	if (g->label_name) {
 		size_t i = 0;
@@ -112,7 +116,8 @@ first_header(struct ingest *g, const char *const *names, size_t n, struct err *e
 		if (!s->column[i].name)
 			return err_nomem(e);
 		s->column[i].min = s->column[i].max = NAN;
-		plan_column(g, i);
+		index = index && unnamed_given(names[i]);
+		plan_column(g, i, index);
 	}
 	g->typed = true;
 	g->chunk_cap = INGEST_CHUNK_CELLS / n;

@@ -35,8 +35,9 @@ void inspection_release(struct inspection *i); /* accepts a zeroed struct */
 enum status inspect(const void *bytes, size_t n, bool whole, const struct ingest_options *given, struct inspection *out,
 	struct err *e);
 
-/* What there is to be said of column i beside dataset_warning, as that does. "empty_column", "constant_column": nothing
- * to learn from. "looks_like_id": a different value in every row, of numbers one after the other. */
+/* What there is to be said of column i beside dataset_warning: its code and the sentence for people; else NULL.
+ * "empty_column", "constant_column": nothing to learn from. "looks_like_id": a different value in every row, of numbers
+ * one after the other. */
 const char *inspection_warning(const struct inspection *n, size_t i, char message[DATASET_WARNING_SIZE]);
 
 #endif

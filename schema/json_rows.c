@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "schema/csv.h"
+#include "schema/unnamed.h"
 
 enum status
 json_rows_init(struct json_rows *r, const struct bundle *b, unsigned include, uint64_t max_answers, struct buf *out,
@@ -120,6 +121,10 @@ key_number(struct json_rows *r, const char *key, size_t len, size_t likely, size
 	uint32_t code;
 	enum status s;
 
+	if (unnamed_is(key)) { /* an object has but one such key */
+		key = UNNAMED_FIRST;
+		len = sizeof UNNAMED_FIRST - 1;
+	}
 	if (likely < encoder_n_columns(c) && !strcmp(encoder_column_name(c, likely), key))
 		*number = likely;
 	else

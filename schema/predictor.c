@@ -12,6 +12,7 @@
 
 #include "engine/suggest.h"
 #include "schema/predictor_pool.h"
+#include "schema/unnamed.h"
 
 enum {
 	BATCH_CELLS = 1 << 22,      /* cells and features of a batch: wide tables get fewer rows */
@@ -282,13 +283,13 @@ same_columns(const struct predictor *p, const char *const *names, size_t n)
 	return same;
 }
 
-enum status
-predictor_columns(struct predictor *p, const char *const *names, size_t n, struct err *e)
+/* Those of columns that have names, all of them. */
+static enum status
+declare_columns(struct predictor *p, const char *const *names, size_t n, struct err *e)
 {
 	unsigned char *found;
 	enum status s;
 
-	assert(!p->declared);
 	if (same_columns(p, names, n)) {
 		p->declared = true;
 		return OK;
@@ -305,6 +306,29 @@ predictor_columns(struct predictor *p, const char *const *names, size_t n, struc
 	s = found && p->target && p->extra ? match_columns(p, names, n, found, e) : err_nomem(e);
 	p->declared = p->matched = !s;
 	free(found);
+	return s;
+}
+
+enum status
+predictor_columns(struct predictor *p, const char *const *names, size_t n, struct err *e)
+{
+	struct dictionary given = {0};
+	const char **filled;
+	size_t n_named = 0;
+	enum status s;
+
+	assert(!p->declared);
+	while (n_named < n && !unnamed_is(names[n_named]))
+		n_named++;
+	if (n_named == n)
+		return declare_columns(p, names, n, e);
+	if (!(filled = malloc(n * sizeof *filled)))
+		return err_nomem(e);
+	memcpy(filled, names, n * sizeof *filled);
+	if (!(s = unnamed_fill(filled, n, &given, e)))
+		s = declare_columns(p, filled, n, e);
+	free(filled);
+	dictionary_release(&given);
 	return s;
 }
 

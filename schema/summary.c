@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "schema/unnamed.h"
+
 void
 dataset_summary_release(struct dataset_summary *s)
 {
@@ -87,33 +89,68 @@ means_none(const struct dataset_summary *s, const struct class_count *c)
 	return false;
 }
 
-static const char *
-warning_of_labels(const struct dataset_summary *s, const char *name, char message[DATASET_WARNING_SIZE])
+static bool
+say(struct dataset_warning *out, const char *code, uint64_t line)
 {
-	for (size_t k = 0; k < s->n_classes; k++) {
+	out->code = code;
+	out->line = line;
+	return true;
+}
+
+static bool
+of_name(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
+{
+	const struct column_summary *c = &s->column[i];
+
+	if (!unnamed_given(c->name))
+		return false;
+	snprintf(out->message, sizeof out->message, "column %zu has no name and is called \"%.*s\"%s", i + 1,
+		text_shown(c->name), c->name,
+		c->role == ROLE_ID
+			? "; it is taken to name the rows, role id, and not learned from: if it is to be, give it the "
+			  "role feature"
+		: c->n_missing == s->n_rows ? "; it is empty"
+					    : "");
+	return say(out, "unnamed_column", 0);
+}
+
+static bool
+of_labels(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
+{
+	const char *name = s->column[i].name;
+
+	for (size_t k = 0; i == s->label_column && k < s->n_classes; k++) {
 		const struct class_count *c = &s->classes[k];
 
 		if (!means_none(s, c))
 			continue;
-		snprintf(message, DATASET_WARNING_SIZE,
+		snprintf(out->message, sizeof out->message,
 			"column \"%.*s\": \"%s\" is a class as any other, and that of %zu of %zu labels; if it means "
 			"unlabelled, list it in unlabelled_values",
 			text_shown(name), name, c->label, c->count, s->n_labelled);
-		return "suspect_label";
+		return say(out, "suspect_label", 0);
 	}
-	for (size_t k = 0; k < s->n_classes && s->n_classes <= COMPARED_CLASSES; k++)
+	return false;
+}
+
+static bool
+of_like_labels(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
+{
+	const char *name = s->column[i].name;
+
+	for (size_t k = 0; i == s->label_column && k < s->n_classes && s->n_classes <= COMPARED_CLASSES; k++)
 		for (size_t j = 0; j < k; j++) {
 			const char *a = s->classes[j].label, *b = s->classes[k].label;
 
 			if (!alike(a, b))
 				continue;
-			snprintf(message, DATASET_WARNING_SIZE,
+			snprintf(out->message, sizeof out->message,
 				"column \"%.*s\": the labels \"%.*s\" and \"%.*s\" are two classes; if they are one, "
 				"spell them alike",
 				text_shown(name), name, text_shown(a), a, text_shown(b), b);
-			return "similar_labels";
+			return say(out, "similar_labels", 0);
 		}
-	return NULL;
+	return false;
 }
 
 /* The decimal mark with which a cell that is no number would be one; 0: none. */
@@ -129,40 +166,57 @@ other_mark(const char *text)
 	return 0;
 }
 
-const char *
-dataset_warning(const struct dataset_summary *s, size_t i, char message[DATASET_WARNING_SIZE])
+static bool
+of_missing(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
+{
+	const struct column_summary *c = &s->column[i];
+	bool label = i == s->label_column;
+
+	if (!c->text_line || !c->n_na || (!label && c->type != COLUMN_NUMBER))
+		return false;
+	snprintf(out->message, sizeof out->message,
+		"column \"%.*s\": %zu cell%s such as \"%s\" in line %llu %s taken as %s; list na_values to say what is",
+		text_shown(c->name), c->name, c->n_na, c->n_na == 1 ? "" : "s", c->text_cell,
+		(unsigned long long)c->text_line, c->n_na == 1 ? "is" : "are", label ? "unlabelled" : "missing");
+	return say(out, label ? "na_among_labels" : "na_among_numbers", c->text_line);
+}
+
+/* Of a column that is text because of a cell. */
+static bool
+of_text(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
 {
 	const struct column_summary *c = &s->column[i];
 	unsigned long long line = (unsigned long long)c->text_line;
 	size_t n = s->n_rows - c->n_missing;
-	bool label = i == s->label_column;
 	char mark;
 
-	if (c->text_line && c->n_na && (label || c->type == COLUMN_NUMBER)) {
-		snprintf(message, DATASET_WARNING_SIZE,
-			"column \"%.*s\": %zu cell%s such as \"%s\" in line %llu %s taken as %s; list na_values to say "
-			"what is",
-			text_shown(c->name), c->name, c->n_na, c->n_na == 1 ? "" : "s", c->text_cell, line,
-			c->n_na == 1 ? "is" : "are", label ? "unlabelled" : "missing");
-		return label ? "na_among_labels" : "na_among_numbers";
-	}
-	if (label)
-		return warning_of_labels(s, c->name, message);
-	if (!c->text_line || c->type != COLUMN_TEXT)
-		return NULL;
+	if (!c->text_line || c->type != COLUMN_TEXT || i == s->label_column)
+		return false;
 	if ((mark = other_mark(c->text_cell))) {
-		snprintf(message, DATASET_WARNING_SIZE,
+		snprintf(out->message, sizeof out->message,
 			"column \"%.*s\" is text because of \"%s\" in line %llu, which is a number if its decimal mark "
 			"is \"%c\"; if so, set decimal to that",
 			text_shown(c->name), c->name, c->text_cell, line, mark);
-		return "other_decimal";
+		return say(out, "other_decimal", c->text_line);
 	}
 	if (c->n_numbers < n - c->n_numbers)
-		return NULL;
-	snprintf(message, DATASET_WARNING_SIZE,
+		return false;
+	snprintf(out->message, sizeof out->message,
 		"column \"%.*s\" is text because of \"%s\" in line %llu, but %.0f%% of its cells are numbers; if it "
 		"means "
 		"missing, list it in na_values",
 		text_shown(c->name), c->name, c->text_cell, line, floor(100 * (double)c->n_numbers / (double)n));
-	return "numbers_among_text";
+	return say(out, "numbers_among_text", c->text_line);
+}
+
+bool
+dataset_warning(const struct dataset_summary *s, size_t i, size_t nth, struct dataset_warning *out)
+{
+	static bool (*const about[])(const struct dataset_summary *, size_t, struct dataset_warning *) = {
+		of_name, of_missing, of_text, of_labels, of_like_labels};
+
+	for (size_t k = 0; k < sizeof about / sizeof *about; k++)
+		if (about[k](s, i, out) && !nth--)
+			return true;
+	return false;
 }

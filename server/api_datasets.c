@@ -40,21 +40,18 @@ static void
 put_warnings(struct json_build *b, cJSON *to, const struct dataset_summary *s)
 {
 	cJSON *warnings = json_put_array(b, to, "warnings");
-	char message[DATASET_WARNING_SIZE];
+	struct dataset_warning w;
 
-	for (size_t i = 0; i < s->n_columns && !b->failed; i++) {
-		const char *code = dataset_warning(s, i, message);
-		cJSON *warning;
+	for (size_t i = 0; i < s->n_columns && !b->failed; i++)
+		for (size_t k = 0; dataset_warning(s, i, k, &w); k++) {
+			cJSON *warning = json_add_object(b, warnings);
 
-		if (!code)
-			continue;
-		warning = json_add_object(b, warnings);
-		json_put_text(b, warning, "column", s->column[i].name);
-		json_put_text(b, warning, "code", code);
-		if (s->column[i].text_line)
-			json_put_count(b, warning, "line", (size_t)s->column[i].text_line);
-		json_put_text(b, warning, "message", message);
-	}
+			json_put_text(b, warning, "column", s->column[i].name);
+			json_put_text(b, warning, "code", w.code);
+			if (w.line)
+				json_put_count(b, warning, "line", (size_t)w.line);
+			json_put_text(b, warning, "message", w.message);
+		}
 }
 
 static void

@@ -277,24 +277,27 @@ api_upload_end(void *app, const struct http_request *r, void *state, const struc
 /* Looking before uploading --------------------------------------------------------------------------------------- */
 
 static void
+put_advice_on(struct json_build *b, cJSON *warnings, const char *column, const char *code, const char *message)
+{
+	cJSON *warning = json_add_object(b, warnings);
+
+	json_put_text(b, warning, "column", column);
+	json_put_text(b, warning, "code", code);
+	json_put_text(b, warning, "message", message);
+}
+
+static void
 put_advice(struct json_build *b, cJSON *root, const struct inspection *n)
 {
 	cJSON *warnings = json_put_array(b, root, "warnings"), *labels = json_put_array(b, root, "label_candidates");
 	const struct dataset_summary *s = n->summary;
-	char message[DATASET_WARNING_SIZE];
+	struct dataset_warning w;
 
 	for (size_t i = 0; i < s->n_columns && !b->failed; i++) {
-		for (int k = 0; k < 2; k++) {
-			const char *code = k ? inspection_warning(n, i, message) : dataset_warning(s, i, message);
-			cJSON *warning;
-
-			if (!code)
-				continue;
-			warning = json_add_object(b, warnings);
-			json_put_text(b, warning, "column", s->column[i].name);
-			json_put_text(b, warning, "code", code);
-			json_put_text(b, warning, "message", message);
-		}
+		for (size_t k = 0; dataset_warning(s, i, k, &w); k++)
+			put_advice_on(b, warnings, s->column[i].name, w.code, w.message);
+		if ((w.code = inspection_warning(n, i, w.message)))
+			put_advice_on(b, warnings, s->column[i].name, w.code, w.message);
 	}
 	for (size_t k = 0; k < n->n_candidates; k++) {
 		const struct label_candidate *c = &n->candidate[k];

@@ -360,7 +360,7 @@ show_warnings(struct fit *f, const char *path, const struct ingest *g)
 {
 	const struct dataset_summary *s = ingest_summary(g);
 	const char *name = file_input_name(path);
-	char message[DATASET_WARNING_SIZE];
+	struct dataset_warning w;
 	const struct err *bad;
 
 	clear_line(f);
@@ -369,8 +369,8 @@ show_warnings(struct fit *f, const char *path, const struct ingest *g)
 	if (s->n_bad_rows > INGEST_BAD_ROWS)
 		fprintf(stderr, "verad: fit: %s: left out: %zu bad rows in all\n", name, s->n_bad_rows);
 	for (size_t i = 0; i < s->n_columns; i++)
-		if (dataset_warning(s, i, message))
-			fprintf(stderr, "verad: fit: %s: warning: %s\n", name, message);
+		for (size_t k = 0; dataset_warning(s, i, k, &w); k++)
+			fprintf(stderr, "verad: fit: %s: warning: %s\n", name, w.message);
 }
 
 /* The run --------------------------------------------------------------------------------------------------------- */

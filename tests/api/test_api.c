@@ -394,7 +394,7 @@ tables_that_cannot_be_read_are_refused_with_the_place(void **state)
 		{"text/csv", "x,label\n", 422, "no_rows", NULL},
 		{"text/csv", "", 422, "empty_file", NULL},
 		{"text/csv", "x,x,label\n1,2,a\n", 422, "duplicate_column", "x"},
-		{"text/csv", "x,,label\n1,2,a\n", 422, "empty_column_name", NULL},
+		{"text/csv", ",,\nx,y,label\n1,2,a\n", 422, "empty_column_name", "line 1"},
 		{"text/csv", "x,label\n1,\"a\n2,b\n", 422, "unterminated_quote", "line 2"},
 		{"text/csv", "\xFF\xFEx\x01", 415, "unsupported_encoding", "UTF-16"},
 		{"text/csv",

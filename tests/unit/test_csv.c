@@ -262,7 +262,7 @@ another_delimiter_is_named(void **state)
 }
 
 static void
-duplicate_and_empty_names_are_refused(void **state)
+duplicate_names_and_none_at_all_are_refused(void **state)
 {
 	(void)state;
 	check("a,b,a\n1,2,3\n",
@@ -271,10 +271,18 @@ duplicate_and_empty_names_are_refused(void **state)
 	check("\n1,2,1\n",
 		"duplicate_column line 2 column '1': line 2: the column name \"1\" stands twice in the header, as "
 		"column 1 and column 3; is the header line missing?\n");
-	check("a,,b\n", "empty_column_name line 1 column '': line 1: column 2 of 3 has no name in the header\n");
-	check(",a\n", "empty_column_name line 1 column '': line 1: column 1 of 2 has no name in the header; if it is "
-		      "an index");
-	check("a, \n", "empty_column_name ");
+	check(",,\n,a,b\n", "empty_column_name line 1 column '': line 1: none of the columns of the header has a name");
+	check("\" \"\n1\n", "empty_column_name line 1 column '': line 1: the one column of the header has no name");
+}
+
+static void
+columns_without_a_name_are_given_one(void **state)
+{
+	(void)state;
+	check(",b,\"\", \t\n1,2,3,4\n", "header [Unnamed: 0][b][Unnamed: 1][Unnamed: 2]\n2 [1][2][3][4]\n");
+	check("a,\n1,\n", "header [a][Unnamed: 0]\n2 [1][]\n");
+	/* names that are there are not given a second time */
+	check(",b,Unnamed: 0,,Unnamed: 2\n", "header [Unnamed: 1][b][Unnamed: 0][Unnamed: 3][Unnamed: 2]\n");
 }
 
 static void
@@ -632,7 +640,8 @@ main(void)
 		cmocka_unit_test(a_ragged_row_names_its_line),
 		cmocka_unit_test(a_ragged_row_of_several_lines_asks_for_a_closing_quote),
 		cmocka_unit_test(another_delimiter_is_named),
-		cmocka_unit_test(duplicate_and_empty_names_are_refused),
+		cmocka_unit_test(duplicate_names_and_none_at_all_are_refused),
+		cmocka_unit_test(columns_without_a_name_are_given_one),
 		cmocka_unit_test(misplaced_quotes_are_refused),
 		cmocka_unit_test(other_encodings_are_refused_by_name),
 		cmocka_unit_test(a_file_that_is_no_text_is_named),

@@ -292,14 +292,14 @@ warned(const char *label, const struct buf *in, size_t i, const char *expected)
 	struct seen s = {0};
 	struct ingest_sink sink = {.chunk = on_chunk, .restart = on_restart, .ctx = &s};
 	const struct ingest_options options = {.label_column = (char *)label};
-	char message[DATASET_WARNING_SIZE] = "";
+	struct dataset_warning w = {0};
 	struct ingest *g = NULL;
 	struct err e = {0};
 
 	assert_int_equal(ingest_new(&options, NULL, &sink, &g, &e), OK);
 	assert_int_equal(run(g, (const char *)in->data, in->len, 10007, &e), OK);
-	assert_int_equal(dataset_warning(ingest_summary(g), i, message) != NULL, expected[0] != '\0');
-	assert_string_equal(message, expected);
+	assert_int_equal(dataset_warning(ingest_summary(g), i, 0, &w), expected[0] != '\0');
+	assert_string_equal(w.message, expected);
 	ingest_free(g);
 }
 
@@ -364,7 +364,7 @@ labels_that_may_be_none_or_one_are_warned_of(void **state)
 			"unlabelled, list it in unlabelled_values"},
 		{"y,x\n-1,1\n-1,2\n1,3\n,4\n", ""},   /* of two classes one may well be -1 */
 		{"y,x\n-1,1\na,2\nb,3\na,4\n", ""},   /* as may one of several */
-		{"y,x\nNA,1\n-1,2\n-1,3\na,4\nb,5\n", /* one warning a column, of the surer thing */
+		{"y,x\nNA,1\n-1,2\n-1,3\na,4\nb,5\n", /* the surer thing first */
 			"column \"y\": 1 cell such as \"NA\" in line 2 is taken as unlabelled; list na_values to say "
 			"what "
 			"is"},

@@ -354,23 +354,25 @@ minus_one_is_a_class_until_it_is_listed(void **state)
 static void
 what_was_taken_as_missing_unasked_is_warned_of(void **state)
 {
-	char message[DATASET_WARNING_SIZE];
+	struct dataset_warning w;
 	struct read r;
 
 	(void)state;
 	assert_int_equal(read_with(&r, "a,y\n1,u\nnull,NA\nNA,v\n", WORDS("label_column=y")), OK);
-	assert_string_equal(dataset_warning(ingest_summary(r.g), 0, message), "na_among_numbers");
-	assert_string_equal(message,
+	assert_true(dataset_warning(ingest_summary(r.g), 0, 0, &w));
+	assert_string_equal(w.code, "na_among_numbers");
+	assert_string_equal(w.message,
 		"column \"a\": 2 cells such as \"null\" in line 3 are taken as missing; list na_values "
 		"to say what is");
-	assert_string_equal(dataset_warning(ingest_summary(r.g), 1, message), "na_among_labels");
-	assert_string_equal(message,
+	assert_true(dataset_warning(ingest_summary(r.g), 1, 0, &w));
+	assert_string_equal(w.code, "na_among_labels");
+	assert_string_equal(w.message,
 		"column \"y\": 1 cell such as \"NA\" in line 3 is taken as unlabelled; list na_values to "
 		"say what is");
 	ingest_free(r.g);
 	assert_int_equal(read_with(&r, "a,y\n1,u\nnull,NA\nNA,v\n", WORDS("label_column=y", "na_values=NA,null")), OK);
-	assert_null(dataset_warning(ingest_summary(r.g), 0, message));
-	assert_null(dataset_warning(ingest_summary(r.g), 1, message));
+	assert_false(dataset_warning(ingest_summary(r.g), 0, 0, &w));
+	assert_false(dataset_warning(ingest_summary(r.g), 1, 0, &w));
 	ingest_free(r.g);
 }
 

@@ -1,0 +1,190 @@
+/*
+ * Tables as other programs write them: what they contain beside numbers and texts is read, said of the data set, and
+ * read the same way in the rows to predict, in every form in which those come.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+#include <cmocka.h>
+
+#include "tests/support/api_group.h"
+
+static struct daemon d;
+
+static const cJSON *
+get(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static const cJSON *
+named(const cJSON *list, const char *field, const char *value)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, list) if (!strcmp(api_text(item, field), value)) return item;
+	fail_msg("no %s \"%s\"", field, value);
+	return NULL;
+}
+
+/* The resource of the data set that these bytes make, with these further parameters of the request. */
+static cJSON *
+upload(const char *parameters, const char *csv, size_t n)
+{
+	char target[256];
+	struct http_answer a;
+	cJSON *json;
+
+	snprintf(target, sizeof target, "/v1/datasets?label_column=label%s", parameters);
+	a = http_call(d.port, "POST", target, "text/csv", csv, n);
+	if (a.status != 201)
+		fail_msg("%d: %s", a.status, a.body);
+	json = cJSON_Parse(a.body);
+	http_answer_release(&a);
+	assert_non_null(json);
+	return json;
+}
+
+static void
+train(const cJSON *dataset, char model[API_ID_SIZE])
+{
+	char job[API_ID_SIZE];
+	cJSON *done;
+
+	api_train(&d, api_text(dataset, "id"), "\"method\":\"supervised\",\"steps\":60," API_SMALL_NET, job);
+	done = api_wait(&d, job, "succeeded");
+	snprintf(model, API_ID_SIZE, "%s", api_text(done, "model"));
+	cJSON_Delete(done);
+}
+
+static cJSON *
+post(const char *model, const char *what, const char *type, const char *body)
+{
+	char target[128];
+	struct http_answer a;
+	cJSON *json;
+
+	snprintf(target, sizeof target, "/v%c/models/%s/%s", !strcmp(what, "infer") ? '2' : '1', model, what);
+	a = http_call(d.port, "POST", target, type, body, strlen(body));
+	if (a.status != 200)
+		fail_msg("%s: %d: %s", body, a.status, a.body);
+	json = cJSON_Parse(a.body);
+	http_answer_release(&a);
+	assert_non_null(json);
+	return json;
+}
+
+/* The scores of two rows, sent as CSV, as JSON and as tensors, are these, and no two of them the same. */
+static void
+same_scores(const char *model, const char *csv, const char *json, const char *split, const char *tensors)
+{
+	double score[4][2];
+	cJSON *answer[] = {post(model, "invocations", "text/csv", csv),
+		post(model, "predict", "application/json", json), post(model, "predict", "application/json", split),
+		post(model, "infer", "application/json", tensors)};
+
+	for (int row = 0; row < 2; row++) {
+		for (int k = 0; k < 2; k++)
+			score[k][row] = api_number(
+				get(cJSON_GetArrayItem(get(answer[k], "predictions"), row), "ood"), "score");
+		score[2][row] = cJSON_GetArrayItem(cJSON_GetArrayItem(get(answer[2], "data"), row), 4)->valuedouble;
+		score[3][row] = cJSON_GetArrayItem(
+			get(named(get(answer[3], "outputs"), "name", "ood_score"), "data"), row)
+					->valuedouble;
+		for (int k = 1; k < 4; k++)
+			if ((float)score[k][row] < (float)score[0][row] || (float)score[k][row] > (float)score[0][row])
+				fail_msg("row %d: form %d has %.17g, not %.17g", row, k, score[k][row], score[0][row]);
+	}
+	assert_true(score[0][0] < score[0][1] || score[0][0] > score[0][1]);
+	for (size_t k = 0; k < 4; k++)
+		cJSON_Delete(answer[k]);
+}
+
+/* Rows of three classes: %zu is the row's number, %.3f a number that tells the classes, %s the label. */
+static void
+put_rows(struct buf *out, size_t n, const char *form)
+{
+	static const char *const label[] = {"a", "b", "c"};
+
+	for (size_t i = 0; i < n; i++)
+		buf_printf(out, form, i, (double)(i % 3) * 5 + (double)(i * 7 % 10) / 10, label[i % 3]);
+	assert_false(out->failed);
+}
+
+static void
+an_index_without_a_name_is_kept_and_not_learned_from(void **state)
+{
+	struct buf csv = {0};
+	char model[API_ID_SIZE];
+	cJSON *set, *answer;
+	const cJSON *warning;
+
+	(void)state;
+	buf_puts(&csv, ",x,label\n"); /* DataFrame.to_csv */
+	put_rows(&csv, 60, "%zu,%.3f,%s\n");
+	set = upload("", (const char *)csv.data, csv.len);
+	assert_string_equal(api_text(named(get(set, "columns"), "name", "Unnamed: 0"), "role"), "id");
+	warning = named(get(set, "warnings"), "code", "unnamed_column");
+	assert_string_equal(api_text(warning, "column"), "Unnamed: 0");
+	assert_string_equal(api_text(warning, "message"),
+		"column 1 has no name and is called \"Unnamed: 0\"; it is taken to name the rows, role id, and not "
+		"learned from: if it is to be, give it the role feature");
+	train(set, model);
+	answer = post(model, "predict", "application/json", "{\"rows\":[{\"x\":5.1}]}"); /* it need not come */
+	assert_string_equal(api_text(get(answer, "predictions")->child, "label"), "b");
+	cJSON_Delete(answer);
+	answer = post(model, "invocations", "text/csv", ",x\n0,5.1\n"); /* and may */
+	assert_string_equal(api_text(get(answer, "predictions")->child, "label"), "b");
+	cJSON_Delete(answer);
+	cJSON_Delete(set);
+	buf_release(&csv);
+}
+
+static void
+columns_without_names_are_learned_from_and_found_again_in_every_form(void **state)
+{
+	struct buf csv = {0};
+	char model[API_ID_SIZE];
+	cJSON *set;
+
+	(void)state;
+	buf_puts(&csv, "label,,z,\n"); /* one name forgotten, and a delimiter at the end of every line */
+	for (size_t i = 0; i < 60; i++)
+		buf_printf(&csv, "%s,%zu,%zu,\n", (const char *[]){"a", "b", "c"}[i % 3], i % 3 * 5 + i * 7 % 4, i % 2);
+	set = upload("", (const char *)csv.data, csv.len);
+	assert_string_equal(api_text(named(get(set, "warnings"), "column", "Unnamed: 0"), "message"),
+		"column 2 has no name and is called \"Unnamed: 0\"");
+	assert_string_equal(api_text(named(get(set, "warnings"), "column", "Unnamed: 1"), "message"),
+		"column 4 has no name and is called \"Unnamed: 1\"; it is empty");
+	train(set, model);
+	same_scores(model, ",z,\n1,0,\n11,1,\n", "{\"rows\":[{\"\":1,\"z\":0},{\"z\":1,\"\":11}]}",
+		"{\"columns\":[\"z\",\"\"],\"data\":[[0,1],[1,11]]}",
+		"{\"inputs\":[{\"name\":\"Unnamed: 0\",\"shape\":[2],\"datatype\":\"INT64\",\"data\":[1,11]},"
+		"{\"name\":\"z\",\"shape\":[2],\"datatype\":\"INT64\",\"data\":[0,1]}]}");
+	cJSON_Delete(set);
+	buf_release(&csv);
+}
+
+/* ----------------------------------------------------------------------------------------------------------------- */
+
+static int
+set_up(void **state)
+{
+	return api_group_begin(&d, NULL, state) ? 0 : 1;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_index_without_a_name_is_kept_and_not_learned_from),
+		cmocka_unit_test(columns_without_names_are_learned_from_and_found_again_in_every_form),
+		cmocka_unit_test(the_daemon_stops_in_good_order),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, api_group_end);
+}
