@@ -254,6 +254,9 @@ sum_columns(const struct append *a, const struct dataset_summary *before, const 
 		if (!more)
 			continue;
 		c->n_na += more->n_na;
+		c->n_infinite += more->n_infinite;
+		if (!c->infinite_line)
+			c->infinite_line = more->infinite_line;
 		c->n_numbers += more->n_numbers;
 		if (isnan(c->min) || more->min < c->min)
 			c->min = more->min;

@@ -112,7 +112,7 @@ enum { MAX_ATTRIBUTED_ROWS = 10000 };
 enum status attributions_fit(unsigned include, uint64_t n_rows, struct err *e);
 
 /* Everything worth a word so far: {"column","code","count"} objects, codes "extra_column", "unseen_category",
- * "missing_cell", "clipped_number", "not_a_date". */
+ * "missing_cell", "clipped_number", "not_a_date", "infinite_number". */
 struct warning {
 	const char *column; /* borrowed from the predictor */
 	const char *code;   /* static */

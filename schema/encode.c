@@ -112,7 +112,8 @@ encode_warnings_init(struct encode_warnings *w, const struct encoder *c, struct 
 	w->missing_cell = calloc(c->n_columns + 1, sizeof *w->missing_cell);
 	w->clipped = calloc(c->n_columns + 1, sizeof *w->clipped);
 	w->not_a_date = calloc(c->n_columns + 1, sizeof *w->not_a_date);
-	if (!w->unseen_category || !w->missing_cell || !w->clipped || !w->not_a_date) {
+	w->infinite = calloc(c->n_columns + 1, sizeof *w->infinite);
+	if (!w->unseen_category || !w->missing_cell || !w->clipped || !w->not_a_date || !w->infinite) {
 		encode_warnings_release(w);
 		return err_nomem(e);
 	}
@@ -126,6 +127,7 @@ encode_warnings_clear(struct encode_warnings *w, const struct encoder *c)
 	memset(w->missing_cell, 0, c->n_columns * sizeof *w->missing_cell);
 	memset(w->clipped, 0, c->n_columns * sizeof *w->clipped);
 	memset(w->not_a_date, 0, c->n_columns * sizeof *w->not_a_date);
+	memset(w->infinite, 0, c->n_columns * sizeof *w->infinite);
 }
 
 void
@@ -135,6 +137,7 @@ encode_warnings_release(struct encode_warnings *w)
 	free(w->missing_cell);
 	free(w->clipped);
 	free(w->not_a_date);
+	free(w->infinite);
 	memset(w, 0, sizeof *w);
 }
 

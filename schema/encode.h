@@ -81,6 +81,7 @@ struct encode_warnings {
 	size_t *unseen_category; /* [encoder_n_columns], owned */
 	size_t *missing_cell;    /* [encoder_n_columns]: empty cells in columns that had none in training */
 	size_t *not_a_date;      /* [encoder_n_columns]: cells of a date column that were taken as missing */
+	size_t *infinite;        /* [encoder_n_columns]: numbers taken as missing; counted by whoever reads the cells */
 	size_t *clipped;         /* [encoder_n_columns]: numbers beyond the training range that were clipped */
 };
 /* A text of the rest bucket that training had seen is not counted as unseen. */

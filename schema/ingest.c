@@ -131,6 +131,14 @@ note_text(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line
 	s->text_cell[n] = '\0';
 }
 
+/* The cell of column i, one of numbers, is infinite, or more than a double can be. */
+static void
+count_infinite(struct ingest *g, size_t i, uint64_t line)
+{
+	if (!g->summary.column[i].n_infinite++)
+		g->summary.column[i].infinite_line = line;
+}
+
 /* A number among texts: most texts are told by their first byte. */
 static bool
 is_number(const struct csv_cell *cell, char decimal)
@@ -158,6 +166,8 @@ become_text(struct ingest *g, size_t i, struct err *e)
 	c->number = NULL;
 	c->type = COLUMN_TEXT;
 	g->summary.column[i].n_numbers = g->t.n_rows - c->n_missing;
+	g->summary.column[i].n_infinite = 0;
+	g->summary.column[i].infinite_line = 0;
 	g->summary.column[i].n_na = 0; /* what is missing in a number need not be in a text */
 	c->n_missing = 0;
 	for (size_t row = 0; row < g->t.n_rows; row++) {
@@ -271,7 +281,8 @@ scout(struct ingest *g, const struct csv_cell *cell, size_t n, uint64_t line)
 	for (size_t i = 0; i < n; i++) {
 		if (g->types[i] != COLUMN_NUMBER || g->declared[i] ||
 			number_parse_marked(cell[i].text, cell[i].len, g->decimal, &v) ||
-			is_missing(g, CELL_NUMBER, &cell[i]))
+			is_missing(g, CELL_NUMBER, &cell[i]) ||
+			number_is_infinite(cell[i].text, cell[i].len, g->decimal))
 			continue;
 		g->types[i] = COLUMN_TEXT;
 		note_text(g, i, &cell[i], line);
@@ -315,7 +326,8 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 
 		if (type == COLUMN_NUMBER ? !number_parse_amid(cell[i].text, cell[i].len, g->decimal, &v)
 					  : !kinds_fits(type, cell[i].text, cell[i].len)) {
-			if (!is_missing(g, CELL_NUMBER, &cell[i])) {
+			if (!is_missing(g, CELL_NUMBER, &cell[i]) &&
+				(type != COLUMN_NUMBER || !number_is_infinite(cell[i].text, cell[i].len, g->decimal))) {
 				err_set(why, ERR_DATA, kinds_refusal(type),
 					"line %llu: column \"%.*s\" is declared to be of %ss, and \"%.*s\" is none",
 					(unsigned long long)line, text_shown(name), name, column_type_name(type),
@@ -345,10 +357,15 @@ put_cell(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line,
 	enum cell_kind kind = i == g->summary.label_column ? CELL_LABEL : g->declared[i] ? CELL_NUMBER : CELL_TEXT;
 
 	if (c->type == COLUMN_NUMBER) {
-		if (is_missing(g, CELL_NUMBER, cell)) {
+		bool missing = is_missing(g, CELL_NUMBER, cell);
+
+		if (missing || number_is_infinite(cell->text, cell->len, g->decimal)) {
 			g->tile[i * TILE + row % TILE] = NAN;
 			c->n_missing++;
-			count_na(g, i, CELL_NUMBER, cell, line);
+			if (missing)
+				count_na(g, i, CELL_NUMBER, cell, line);
+			else
+				count_infinite(g, i, line);
 			return OK;
 		}
 		note_text(g, i, cell, line);
@@ -438,6 +455,8 @@ start(struct ingest *g, struct err *e)
 		distinct_release(&g->distinct[i]);
 		g->kinds[i] = (struct kinds){.fixed = g->kinds[i].fixed};
 		s->column[i].n_missing = s->column[i].n_na = s->column[i].n_distinct = s->column[i].n_numbers = 0;
+		s->column[i].n_infinite = 0;
+		s->column[i].infinite_line = 0;
 		s->column[i].min = s->column[i].max = NAN;
 	}
 	g->n_distinct_slots = 0;

@@ -28,12 +28,14 @@ struct column_summary {
 	char *name; /* owned */
 	enum column_type type;
 	enum column_role role;
-	size_t n_missing;  /* cells, n_na included */
+	size_t n_missing;  /* cells, n_na and n_infinite included */
 	size_t n_na;       /* cells taken as missing by a usual spelling, "NA", that nobody had listed */
-	double min, max;   /* of a number column with values; else NaN */
-	size_t n_distinct; /* of a text column; counting stops at INGEST_MAX_DISTINCT, and sooner where the counts
-			      of a very wide table would need more than 64 MiB together */
-	size_t n_numbers;  /* of a column that turned out to be of text: cells that are numbers all the same */
+	size_t n_infinite; /* of a number column: cells taken as missing because they are infinite, "inf" or "1e999" */
+	uint64_t infinite_line; /* where the first of these is; 0: there is none */
+	double min, max;        /* of a number column with values; else NaN */
+	size_t n_distinct;      /* of a text column; counting stops at INGEST_MAX_DISTINCT, and sooner where the counts
+				   of a very wide table would need more than 64 MiB together */
+	size_t n_numbers;       /* of a column that turned out to be of text: cells that are numbers all the same */
 	/* Of a text column that was not declared one, its first cell that is no number; of others the first of n_na. */
 	uint64_t text_line;                   /* where it is; 0: there is no such cell */
 	char text_cell[INGEST_TEXT_CELL + 1]; /* and what it is, cut */
@@ -66,7 +68,8 @@ enum status dataset_table(const struct dataset_summary *s, struct table *out, st
  * "unnamed_column": it has no name of its own; the first columns of a table without one name or count the rows, and
  * have the role id unless the options say something of them; "numbers_among_text": it is text although at least half of
  * its cells are numbers, because of a "none", say; "other_decimal": it is text, but the first cell that made it one is
- * a number with the other decimal mark; "na_among_numbers", "na_among_labels": cells such as "NA" were taken as missing
+ * a number with the other decimal mark; "infinite_number": cells were taken as missing because they are infinite;
+ * "na_among_numbers", "na_among_labels": cells such as "NA" were taken as missing
  * that nobody had listed; "suspect_label": most labels are one that may mean that there is none, "-1";
  * "similar_labels": two differ in spaces around them, in case or in how a number is written alone. */
 enum { DATASET_WARNING_SIZE = 256 };

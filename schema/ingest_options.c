@@ -303,10 +303,11 @@ ingest_options_check(const struct ingest_options *o, struct err *e)
 bool
 usual_na(const char *text, size_t len)
 {
-	static const char *const usual[] = {
-		"?", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "#N/A", "<NA>", "NULL", "Null", "null"};
+	static const char *const usual[] = {"?", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "-NaN", "-nan", "#N/A", "#NA",
+		"<NA>", "NULL", "Null", "null", "\\N", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!",
+		"1.#QNAN", "-1.#IND"};
 
-	if (len < 1 || len > 4)
+	if (len < 1 || len > 7 || !strchr("?Nn-#<\\1", *text))
 		return false;
 	for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++)
 		if (!strncmp(usual[i], text, len) && !usual[i][len])
@@ -332,11 +333,12 @@ trim(enum cell_kind kind, const char **text, size_t *len)
 	*len = (size_t)(end - first);
 }
 
-/* A stroke or a dot in the place of a number is none; as a label either may mean something. */
+/* A stroke, a dot or "None" in the place of a number is none; as a label each may mean something. */
 static bool
 usual_of(enum cell_kind kind, const char *text, size_t len)
 {
-	if (kind == CELL_NUMBER && ((len == 1 && *text == '.') || (len && len <= 2 && !memcmp(text, "--", len))))
+	if (kind == CELL_NUMBER && ((len == 1 && *text == '.') || (len && len <= 2 && !memcmp(text, "--", len)) ||
+					   (len == 4 && !memcmp(text, "None", 4))))
 		return true;
 	return kind != CELL_TEXT && usual_na(text, len);
 }

@@ -8,7 +8,7 @@
  *   quote              '"'    or '\'', or none at all: quotes are then characters like any other
  *   decimal            '.'    or ','; the delimiter must differ
  *   na_values          the texts that stand for a missing cell, beside the empty one, which always does. Left to the
- *                      defaults, the usual spellings (INGEST_USUAL_NA) are missing in columns of numbers and in the
+ *                      defaults, the usual spellings (usual_na) are missing in columns of numbers and in the
  *                      label column, and texts like any other in columns of text, where "NA" may be Namibia. A list
  *                      holds for every column, exactly as it is written, and in columns of numbers a number in it for
  *                      each spelling of that number; an empty list leaves the empty cell alone. Columns declared to be
@@ -102,8 +102,8 @@ bool ingest_options_assumed(const struct ingest_options *o, enum cell_kind kind,
 /* The listed missing values that are numbers, into out[INGEST_MAX_LISTED]; returns how many. */
 size_t ingest_options_na_numbers(const struct ingest_options *o, double *out);
 
-/* The usual spellings of a missing value; in a column of numbers "-", "--" and "." as well. */
-#define INGEST_USUAL_NA "NA, N/A, n/a, #N/A, <NA>, NaN, nan, NAN, NULL, Null, null, ?"
+/* The usual spellings of a missing value, those of pandas, R, SQL dumps (\N) and a workbook's errors; in a column of
+ * numbers "-", "--", "." and "None" as well. */
 bool usual_na(const char *text, size_t len);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 __extension__ typedef unsigned __int128 wide;
 
@@ -211,4 +212,42 @@ bool
 number_parse_marked(const char *text, size_t len, char mark, double *out)
 {
 	return parse(text, len, mark, out);
+}
+
+/* Digits, maybe with the mark among them, maybe with an exponent that is not negative. */
+static bool
+is_decimal(const char *p, const char *end, char mark)
+{
+	size_t n_digits = 0, n_marks = 0;
+
+	for (; p < end && (is_digit(*p) || (*p == mark && !n_marks)); p++)
+		*(is_digit(*p) ? &n_digits : &n_marks) += 1;
+	if (!n_digits || p == end || (*p != 'e' && *p != 'E'))
+		return n_digits && p == end;
+	p++;
+	if (p < end && *p == '+')
+		p++;
+	if (p == end)
+		return false;
+	while (p < end && is_digit(*p))
+		p++;
+	return p == end;
+}
+
+bool
+number_is_infinite(const char *text, size_t len, char mark)
+{
+	static const char *const word[] = {"inf", "infinity", "1.#inf", "\xe2\x88\x9e"};
+	const char *p = text, *end = text + len;
+
+	while (p < end && (*p == ' ' || *p == '\t'))
+		p++;
+	while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	if (p < end && (*p == '-' || *p == '+'))
+		p++;
+	for (size_t i = 0; i < sizeof word / sizeof *word; i++)
+		if (strlen(word[i]) == (size_t)(end - p) && !strncasecmp(p, word[i], (size_t)(end - p)))
+			return true;
+	return is_decimal(p, end, mark);
 }

@@ -410,6 +410,8 @@ predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t
 		return not_a_number(p, j, text, len, e);
 	if (!isnan(v))
 		table_set_number(&p->table, j, row, v);
+	else if (reading_is_infinite(as, text, len))
+		p->counts.infinite[j]++;
 	return OK;
 }
 
@@ -581,7 +583,8 @@ predictor_warnings(const struct predictor *p, struct warning **out, size_t *n, s
 
 	for (size_t j = 0; j < n_columns; j++)
 		most += (size_t)((p->counts.unseen_category[j] > 0) + (p->counts.missing_cell[j] > 0) +
-				 (p->counts.clipped[j] > 0) + (p->counts.not_a_date[j] > 0));
+				 (p->counts.clipped[j] > 0) + (p->counts.not_a_date[j] > 0) +
+				 (p->counts.infinite[j] > 0));
 	*out = NULL;
 	*n = 0;
 	if (!most)
@@ -595,6 +598,7 @@ predictor_warnings(const struct predictor *p, struct warning **out, size_t *n, s
 		add_warning(list, n, name, "missing_cell", p->counts.missing_cell[j]);
 		add_warning(list, n, name, "clipped_number", p->counts.clipped[j]);
 		add_warning(list, n, name, "not_a_date", p->counts.not_a_date[j]);
+		add_warning(list, n, name, "infinite_number", p->counts.infinite[j]);
 	}
 	for (size_t i = 0; i < p->n_extra; i++)
 		add_warning(list, n, p->given.text[p->extra[i]], "extra_column", 1);

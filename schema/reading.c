@@ -90,5 +90,13 @@ reading_number(const struct reading *r, const char *text, size_t len, double *v)
 		return true;
 	}
 	*v = NAN;
-	return ingest_options_missing(&r->options, CELL_NUMBER, text, len);
+	return ingest_options_missing(&r->options, CELL_NUMBER, text, len) ||
+	       number_is_infinite(text, len, ingest_options_decimal(&r->options));
+}
+
+bool
+reading_is_infinite(const struct reading *r, const char *text, size_t len)
+{
+	return !ingest_options_missing(&r->options, CELL_NUMBER, text, len) &&
+	       number_is_infinite(text, len, ingest_options_decimal(&r->options));
 }

@@ -23,8 +23,10 @@ enum status reading_from_json(const char *options, struct reading *out, struct e
 char *reading_to_json(const struct reading *r);
 bool reading_is_default(const struct reading *r);
 
-/* Text of a cell in a column of numbers: *v, NaN where the cell is missing; false: it is no number. */
+/* Text of a cell in a column of numbers: *v, NaN where the cell is missing or infinite; false: it is no number. */
 bool reading_number(const struct reading *r, const char *text, size_t len, double *v);
+/* Is this text, of which reading_number made NaN, an infinite number rather than a missing one? */
+bool reading_is_infinite(const struct reading *r, const char *text, size_t len);
 /* Do this number in a column of numbers, this text in a column of texts, this label stand for a missing one? */
 bool reading_misses_number(const struct reading *r, double v);
 bool reading_misses_text(const struct reading *r, const char *text, size_t len);

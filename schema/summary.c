@@ -181,6 +181,20 @@ of_missing(const struct dataset_summary *s, size_t i, struct dataset_warning *ou
 	return say(out, label ? "na_among_labels" : "na_among_numbers", c->text_line);
 }
 
+static bool
+of_infinite(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
+{
+	const struct column_summary *c = &s->column[i];
+
+	if (!c->n_infinite)
+		return false;
+	snprintf(out->message, sizeof out->message,
+		"column \"%.*s\": %zu infinite number%s, the first in line %llu, %s taken as missing",
+		text_shown(c->name), c->name, c->n_infinite, c->n_infinite == 1 ? "" : "s",
+		(unsigned long long)c->infinite_line, c->n_infinite == 1 ? "is" : "are");
+	return say(out, "infinite_number", c->infinite_line);
+}
+
 /* Of a column that is text because of a cell. */
 static bool
 of_text(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
@@ -213,7 +227,7 @@ bool
 dataset_warning(const struct dataset_summary *s, size_t i, size_t nth, struct dataset_warning *out)
 {
 	static bool (*const about[])(const struct dataset_summary *, size_t, struct dataset_warning *) = {
-		of_name, of_missing, of_text, of_labels, of_like_labels};
+		of_name, of_missing, of_infinite, of_text, of_labels, of_like_labels};
 
 	for (size_t k = 0; k < sizeof about / sizeof *about; k++)
 		if (about[k](s, i, out) && !nth--)

@@ -33,6 +33,7 @@ static const struct {
 	{"missing_cell", "cells are empty, though none was in training"},
 	{"clipped_number", "cells are far outside the range seen in training"},
 	{"not_a_date", "cells are no dates, and were taken as missing"},
+	{"infinite_number", "numbers are infinite, and were taken as missing"},
 };
 
 static void

@@ -226,8 +226,9 @@ note_warnings(const struct work *w)
 					!strcmp(code, "unseen_category") ? "categories that training did not see"
 					: !strcmp(code, "missing_cell")
 						? "cells missing where training had none missing"
-					: !strcmp(code, "not_a_date") ? "cells that are no dates, taken as missing"
-								      : "numbers beyond the range of training",
+					: !strcmp(code, "not_a_date")      ? "cells that are no dates, taken as missing"
+					: !strcmp(code, "infinite_number") ? "infinite numbers, taken as missing"
+									   : "numbers beyond the range of training",
 					(int)text_cut(column, strlen(column), 200), column);
 			run_event(w->run, "warning", code, message, &ignored, cJSON_Duplicate(item, true));
 		}

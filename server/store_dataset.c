@@ -64,8 +64,9 @@ damaged(struct conn *c, const char *id, const char *what, struct err *e)
 static enum status
 read_columns(struct conn *c, int64_t part, struct dataset_summary *s, struct err *e)
 {
-	struct query q = query_new(c, "SELECT name, type, n_missing, min, max, n_distinct, n_numbers, text_line, "
-				      "text_cell, role, n_na FROM dataset_column WHERE part = ?1 ORDER BY idx");
+	struct query q = query_new(c,
+		"SELECT name, type, n_missing, min, max, n_distinct, n_numbers, text_line, "
+		"text_cell, role, n_na, n_infinite, infinite_line FROM dataset_column WHERE part = ?1 ORDER BY idx");
 	size_t cap = 0;
 
 	query_int(&q, part);
@@ -98,6 +99,8 @@ read_columns(struct conn *c, int64_t part, struct dataset_summary *s, struct err
 			grown->role = ROLE_IGNORE; /* a role of another program's: nothing to learn from */
 		free(role);
 		grown->n_na = row_size(&q, 10);
+		grown->n_infinite = row_size(&q, 11);
+		grown->infinite_line = row_size(&q, 12);
 	}
 	return query_end(&q, e);
 }

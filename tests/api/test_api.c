@@ -561,7 +561,7 @@ rows_to_predict_are_read_strictly(void **state)
 		{"text/csv", "", 422, "empty_file", NULL},
 		{"text/csv", "x,y,x,colour\n1,2,3,red\n", 422, "duplicate_column", "x"},
 		{"text/csv", "x,y,colour\n1,2\n", 422, "ragged_row", "line 2"},
-		{"text/csv", "x,y,colour\n1,inf,red\n", 422, "not_a_number", "y"},
+		{"text/csv", "x,y,colour\n1,info,red\n", 422, "not_a_number", "y"},
 		{"text/csv; charset=utf-16", "x", 415, "unsupported_encoding", "utf-16"},
 		{"application/json", "{\"rows\":[{\"x\":NaN,\"y\":1,\"colour\":\"red\"}]}", 400, "malformed_json",
 			"NaN"},

@@ -169,6 +169,34 @@ columns_without_names_are_learned_from_and_found_again_in_every_form(void **stat
 	buf_release(&csv);
 }
 
+static void
+infinite_numbers_are_missing_when_learned_from_and_when_predicted(void **state)
+{
+	struct buf csv = {0};
+	char model[API_ID_SIZE];
+	cJSON *set, *answer;
+
+	(void)state;
+	buf_puts(&csv, "n,x,label\n");
+	put_rows(&csv, 60, "%zu,%.3f,%s\n");
+	buf_puts(&csv, "60,inf,a\n60,-Infinity,b\n60,1e999,\n");
+	set = upload("", (const char *)csv.data, csv.len);
+	assert_string_equal(api_text(named(get(set, "columns"), "name", "x"), "type"), "number");
+	assert_string_equal(api_text(named(get(set, "warnings"), "code", "infinite_number"), "message"),
+		"column \"x\": 3 infinite numbers, the first in line 62, are taken as missing");
+	assert_int_equal(api_number(named(get(set, "warnings"), "code", "infinite_number"), "line"), 62);
+	train(set, model);
+	same_scores(model, "n,x\n1,inf\n2,5\n", "{\"rows\":[{\"n\":1,\"x\":\"-Inf\"},{\"n\":2,\"x\":5}]}",
+		"{\"columns\":[\"n\",\"x\"],\"data\":[[1,null],[2,5]]}",
+		"{\"inputs\":[{\"name\":\"n\",\"shape\":[2],\"datatype\":\"INT64\",\"data\":[1,2]},"
+		"{\"name\":\"x\",\"shape\":[2],\"datatype\":\"BYTES\",\"data\":[\"1e999\",\"5\"]}]}");
+	answer = post(model, "invocations", "text/csv", "n,x\n1,inf\n2,5\n");
+	assert_string_equal(api_text(named(get(answer, "warnings"), "code", "infinite_number"), "column"), "x");
+	cJSON_Delete(answer);
+	cJSON_Delete(set);
+	buf_release(&csv);
+}
+
 /* ----------------------------------------------------------------------------------------------------------------- */
 
 static int
@@ -183,6 +211,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_index_without_a_name_is_kept_and_not_learned_from),
 		cmocka_unit_test(columns_without_names_are_learned_from_and_found_again_in_every_form),
+		cmocka_unit_test(infinite_numbers_are_missing_when_learned_from_and_when_predicted),
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 
