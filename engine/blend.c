@@ -11,10 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The prior's inverse variance in log w: a deviation is a factor of 1.6. */
-#define PRIOR_PRECISION 4.0
-/* Probabilities below count as this much: no single row is to decide alone. */
-#define SMALLEST_P 1e-12
+/* The prior's inverse variance in log w: a deviation is a factor of 2.7. */
+#define PRIOR_PRECISION 1.0
 
 enum { MAX_ITERATIONS = 60, MAX_HALVINGS = 30 };
 
@@ -25,21 +23,19 @@ struct curve { /* of the objective at a point */
 };
 
 static double
-log_p(const struct blend_data *d, size_t m, size_t i, size_t k)
+log_b(const struct blend_data *d, size_t m, size_t i, size_t k)
 {
-	double p = (double)d->p[m][i * d->n_classes + k];
-
-	return log(p > SMALLEST_P ? p : SMALLEST_P);
+	return log((1 - BLEND_DOUBT) * (double)d->p[m][i * d->n_classes + k] + BLEND_DOUBT / (double)d->n_classes);
 }
 
-/* Row i's blended logit of class k, sum_m w_m log p_m. */
+/* Row i's blended logit of class k, sum_m w_m log b_m. */
 static double
 pooled(const struct blend_data *d, const double *w, size_t i, size_t k)
 {
 	double z = 0;
 
 	for (size_t m = 0; m < d->n_members; m++)
-		z += w[m] * log_p(d, m, i, k);
+		z += w[m] * log_b(d, m, i, k);
 	return z;
 }
 
@@ -93,14 +89,14 @@ add_row(const struct blend_data *d, size_t i, const double *w, double *q, struct
 		double l[BLEND_MAX];
 
 		for (size_t m = 0; m < n_members; m++) {
-			l[m] = log_p(d, m, i, k);
+			l[m] = log_b(d, m, i, k);
 			mean[m] += q[k] * l[m];
 			for (size_t j = 0; j <= m; j++)
 				product[m][j] += q[k] * l[m] * l[j];
 		}
 	}
 	for (size_t m = 0; m < n_members; m++) {
-		double of_y = log_p(d, m, i, y);
+		double of_y = log_b(d, m, i, y);
 
 		at_y += w[m] * of_y;
 		c->gradient[m] += mean[m] - of_y;

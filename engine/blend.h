@@ -1,10 +1,18 @@
 /*
  * blend: how much each of several classifiers is to be believed, learned from labels that none of them has seen.
  *
- * The blend of M classifiers is the logarithmic pool, softmax over k of sum_m w_m log p_m(k | x), with w > 0. For
- * energy networks that is the classifier of the one energy network with the logits sum_m w_m f_m(x), so that a blend of
- * joint energy models is one itself. The sum of the weights does what a temperature does (Guo et al., "On calibration
- * of modern neural networks", 2017), their ratio chooses; for M = 1 the blend is temperature scaling.
+ * The blend of M classifiers is the logarithmic pool, softmax over k of sum_m w_m log b_m(k | x), with w > 0, of their
+ * answers with a doubt,
+ *
+ *     b_m(k | x) = (1 - BLEND_DOUBT) p_m(k | x) + BLEND_DOUBT / K
+ *
+ * A network in many columns is sure of its answers by hundreds of nats, right or wrong, and outvotes all others however
+ * small its weight; the doubt bounds what one answer counts.
+ *
+ * For energy networks the blend is the classifier of one energy network, with the logits sum_m w_m (lse_m(x) + log
+ * b_m(k | x)), lse_m(x) being the logsumexp of the member's own: a blend of joint energy models is one itself. The sum
+ * of the weights does what a temperature does (Guo et al., "On calibration of modern neural networks", 2017), their
+ * ratio chooses.
  *
  * Few labels say little: the weights maximise the likelihood times a log-normal prior about `prior`.
  */
@@ -14,6 +22,7 @@
 #include "engine/err.h"
 
 enum { BLEND_MAX = 4 };
+#define BLEND_DOUBT 1e-3
 
 struct blend_data { /* borrowed */
 	size_t n, n_classes, n_members;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/arena.h"
+#include "engine/elementary.h"
 #include "engine/kernel.h"
 
 /* Serving uses one thread a request: requests are many, and a fork would cost more than a small batch. */
@@ -343,23 +344,67 @@ copy_probabilities(float *out, const real *p, size_t m, size_t n_classes)
 	}
 }
 
-/* The blended logits of n rows: sum_m w_m f_m(x) + bias. */
+/*
+ * Adds weight * (lse + log((1 - doubt) p + doubt / K)) to the blended logits. Where there is a doubt, p takes the place
+ * of the network's own logits, for the way back.
+ */
+static void
+add_member(const struct model_member *member, struct model_workspace *w, real *own, size_t n)
+{
+	const size_t n_classes = member->shape.size[member->shape.n_layers];
+	const real weight = (real)member->weight, sure = (real)(1 - member->doubt);
+	const real spread = (real)(member->doubt / (double)n_classes);
+
+	if (member->doubt > 0)
+		kernel_softmax(own, w->log_p, own, 1, n, n_classes);
+	for (size_t i = 0; i < n; i++) {
+		real *sum = w->logits + i * n_classes;
+		const real *f = own + i * n_classes;
+
+		for (size_t k = 0; k < n_classes; k++)
+			sum[k] += weight * (member->doubt > 0 ? w->log_p[i] + real_log(sure * f[k] + spread) : f[k]);
+	}
+}
+
+/*
+ * Turns the gradient in what add_member added, in `seed`, into that in the network's own logits. With b_k the part of
+ * class k's probability that is not doubt, d/df_j = seed_j b_j + p_j sum_k seed_k (1 - b_k).
+ */
+static void
+gradient_under_doubt(const struct model_member *member, const real *p, real *seed, size_t n)
+{
+	const size_t n_classes = member->shape.size[member->shape.n_layers];
+	const real sure = (real)(1 - member->doubt), spread = (real)(member->doubt / (double)n_classes);
+
+	for (size_t i = 0; i < n; i++, p += n_classes, seed += n_classes) {
+		real lost = 0;
+
+		for (size_t k = 0; k < n_classes; k++) {
+			real kept = seed[k] * (sure * p[k] / (sure * p[k] + spread));
+
+			lost += seed[k] - kept;
+			seed[k] = kept;
+		}
+		for (size_t k = 0; k < n_classes; k++)
+			seed[k] += p[k] * lost;
+	}
+}
+
+/* The blended logits of n rows. */
 static void
 blend_logits(const struct model *m, struct model_workspace *w, size_t n)
 {
 	const size_t n_classes = model_n_classes(m);
 
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < n_classes; k++)
+			w->logits[i * n_classes + k] = m->bias ? (real)m->bias[k] : 0;
 	for (size_t i = 0; i < m->n_members; i++) {
 		const struct model_member *member = &m->member[i];
-		const real *own = w->a[i][member->shape.n_layers];
-		const real weight = (real)member->weight;
 
 		net_forward(&member->shape, member->weights, w->a[i], 0, n, THREADS);
-		for (size_t j = 0; j < n * n_classes; j++)
-			w->logits[j] = i ? w->logits[j] + weight * own[j] : weight * own[j];
+		add_member(member, w, w->a[i][member->shape.n_layers], n);
 	}
-	for (size_t j = 0; m->bias && j < n * n_classes; j++)
-		w->logits[j] += (real)m->bias[j % n_classes];
 }
 
 /* Turns softmax f, in w->p, into the gradient in f of what falls as the score rises: of log p(x) that is softmax f
@@ -401,6 +446,8 @@ input_gradient(const struct model *m, struct model_workspace *w, size_t n, enum 
 
 		for (size_t j = 0; j < n * n_classes; j++)
 			seed[j] = (real)member->weight * w->p[j];
+		if (member->doubt > 0)
+			gradient_under_doubt(member, w->a[i][member->shape.n_layers], seed, n);
 		net_backward(&member->shape, member->weights, w->a[i], 0, w->delta[i], 0, n, 0, THREADS);
 		for (size_t j = 0; i && j < n * d; j++)
 			sum[j] += w->delta[i][0][j];

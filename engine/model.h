@@ -1,9 +1,10 @@
 /*
  * model: an immutable joint energy model, and what it answers (method page, sections 1 and 6).
  *
- *     log p(x, y) = f_y(x) + log q0(x) - log Z,    f(x) = sum_m w_m f_m(x) + bias
+ *     log p(x, y) = f_y(x) + log q0(x) - log Z,    f(x) = sum_m w_m b_m(x) + bias
  *
- * f is a blend of one or more energy networks over the same inputs (blend.h), which is an energy network again; the
+ * f is a blend of one or more energy networks over the same inputs (blend.h), which is an energy network again: b_m are
+ * a network's logits with a doubt about its classes, which leaves their logsumexp as it is; the
  * bias moves the shares of the classes (label_shift.h); q0 is the base measure, a Gaussian mixture (mixture.h), or 1.
  * So p(y|x) = softmax f(x) whatever q0 is, and the energy is -logsumexp f(x) - log q0(x). A network of one output knows
  * no classes: that output is its part of log p(x).
@@ -37,6 +38,7 @@ struct model_member {
 	struct net_shape shape; /* inputs and outputs as all other members' */
 	real *weights;          /* [net_size(&shape)], owned */
 	double weight;          /* of its logits in the blend, above 0 */
+	double doubt;           /* about its classes, 0 .. 1 (blend.h); 0 as it is added */
 };
 
 struct model {
@@ -113,6 +115,7 @@ size_t model_bytes(const struct model *m); /* in memory, about */
 
 /* Bytes: little-endian, lengths and a checksum; reading trusts none of them (ERR_CORRUPT). */
 void model_write(const struct model *m, struct buf *out);
-enum status model_read(struct reader *in, struct model **out, struct err *e);
+/* doubts false: of a format that had none. */
+enum status model_read(struct reader *in, bool doubts, struct model **out, struct err *e);
 
 #endif

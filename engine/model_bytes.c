@@ -37,6 +37,7 @@ write_member(const struct model_member *member, struct buf *out)
 	for (size_t i = 0, n = net_size(&member->shape); i < n; i++)
 		buf_put_f32(out, (float)member->weights[i]);
 	buf_put_f64(out, member->weight);
+	buf_put_f64(out, member->doubt);
 }
 
 void
@@ -107,7 +108,7 @@ read_reference(struct reader *in, struct ood_reference *r)
 
 /* The member is the model's to free from the moment it has weights. */
 static enum status
-read_member(struct reader *in, struct model *m, struct err *e)
+read_member(struct reader *in, bool doubts, struct model *m, struct err *e)
 {
 	struct model_member *member = &m->member[m->n_members];
 	const struct net_shape *s = &member->shape;
@@ -124,9 +125,12 @@ read_member(struct reader *in, struct model *m, struct err *e)
 	for (size_t i = 0; i < n; i++)
 		member->weights[i] = (real)reader_f32(in);
 	member->weight = reader_f64(in);
+	member->doubt = doubts ? reader_f64(in) : 0;
 	if (in->failed || !kernel_finite(member->weights, n))
 		return corrupt("weights that are no numbers", e);
-	return member->weight > 0 && member->weight < MAX_MEMBER_WEIGHT ? OK : corrupt("a setting out of range", e);
+	if (!(member->weight > 0 && member->weight < MAX_MEMBER_WEIGHT && member->doubt >= 0 && member->doubt < 1))
+		return corrupt("a setting out of range", e);
+	return OK;
 }
 
 static enum status
@@ -188,7 +192,7 @@ read_density(struct reader *in, struct model *m, struct err *e)
 }
 
 static enum status
-read_networks(struct reader *in, struct model *m, struct err *e)
+read_networks(struct reader *in, bool doubts, struct model *m, struct err *e)
 {
 	size_t n = reader_u32(in);
 	enum status s = OK;
@@ -198,7 +202,7 @@ read_networks(struct reader *in, struct model *m, struct err *e)
 	if (!n && (s = read_density(in, m, e)))
 		return s;
 	for (size_t i = 0; i < n && !s; i++)
-		s = read_member(in, m, e);
+		s = read_member(in, doubts, m, e);
 	if (!s && reader_u8(in))
 		s = read_bias(in, m, e);
 	if (!s && !n && m->bias)
@@ -211,14 +215,14 @@ read_networks(struct reader *in, struct model *m, struct err *e)
 }
 
 enum status
-model_read(struct reader *in, struct model **out, struct err *e)
+model_read(struct reader *in, bool doubts, struct model **out, struct err *e)
 {
 	struct model *m = calloc(1, sizeof *m);
 	enum status s;
 
 	if (!m)
 		return err_nomem(e);
-	if ((s = read_networks(in, m, e)))
+	if ((s = read_networks(in, doubts, m, e)))
 		goto out;
 	m->ood_score = reader_u32(in);
 	m->target_fpr = reader_f64(in);

@@ -19,7 +19,7 @@
  * more, and differ where the unlabelled rows taught the method better; where they are none it goes astray, and the two
  * have ever less in common.
  */
-#define PRIOR_SUM 0.5
+#define PRIOR_SUM 0.7
 #define LEAST_SHARE 0.001
 #define MOST_SHARE 0.97
 
@@ -356,6 +356,8 @@ make_model(const struct trainer *t, const struct members *m, struct train_result
 		r->model->member[0].weight = DENSITY_WEIGHT;
 	for (size_t i = 1; i < m->n && !s; i++)
 		s = model_add_member(r->model, &t->shape[m->slot[i]], t->done[m->slot[i]], r->weight[i], e);
+	for (size_t i = 0; i < m->n && t->n_labelled && !s; i++)
+		r->model->member[i].doubt = BLEND_DOUBT;
 	if (!s && ((t->data.class_prior && t->n_labelled) ||
 			  (t->params.class_prior == CLASS_PRIOR_ESTIMATED && m->n_asked)))
 		s = shift_classes(t, m, r, e);

@@ -14,7 +14,9 @@
 #include "schema/predictor_pool.h"
 #include "schema/utf8.h"
 
-enum { MAGIC_SIZE = 8, PLAIN_VERSION = 3, READING_VERSION = 4 };
+enum { MAGIC_SIZE = 8, VERSION = 5 };
+/* Older ones that are read: that had neither doubt nor reading, that had no doubt. */
+enum { OLDEST_VERSION = 3, READING_VERSION = 4 };
 static const char magic[MAGIC_SIZE + 1] = "VERADMDL";
 
 void
@@ -44,12 +46,11 @@ enum status
 bundle_write(const struct bundle *b, struct buf *out, struct err *e)
 {
 	const char *label_column = b->label_column ? b->label_column : ""; /* no column of a table is called that */
-	const bool plain = reading_is_default(&b->reading);
-	char *reading = plain ? NULL : reading_to_json(&b->reading);
+	char *reading = reading_to_json(&b->reading);
 	struct buf payload = {0};
 	enum status s;
 
-	if (!plain && !reading)
+	if (!reading)
 		return err_nomem(e);
 	assert(encoder_n_features(b->encoder) == model_n_features(b->model));
 	assert((b->n_classes ? b->n_classes : 1) == model_n_classes(b->model));
@@ -60,13 +61,12 @@ bundle_write(const struct bundle *b, struct buf *out, struct err *e)
 		buf_put_text(&payload, b->label[k], strlen(b->label[k]));
 	buf_put_text(&payload, label_column, strlen(label_column));
 	buf_put_text(&payload, b->report, strlen(b->report));
-	if (reading)
-		buf_put_text(&payload, reading, strlen(reading));
+	buf_put_text(&payload, reading, strlen(reading));
 	free(reading);
 
 	if (!(s = buf_status(&payload, e))) {
 		buf_put(out, magic, MAGIC_SIZE);
-		buf_put_u32(out, plain ? PLAIN_VERSION : READING_VERSION);
+		buf_put_u32(out, VERSION);
 		buf_put_u64(out, payload.len);
 		buf_put_u64(out, checksum64(payload.data, payload.len));
 		buf_put(out, payload.data, payload.len);
@@ -108,13 +108,13 @@ read_header(const void *bytes, size_t n, struct reader *payload, uint32_t *out_v
 	checksum = reader_u64(&in);
 	if (in.failed)
 		return corrupt(e, "they end within the header");
-	if (version < PLAIN_VERSION || version > READING_VERSION)
+	if (version < OLDEST_VERSION || version > VERSION)
 		return err_set(e, ERR_CONFLICT, "unsupported_model_version",
 			"the model is of format version %lu, and this program reads versions %d to %d: it takes %s "
 			"verad, "
 			"or training again",
-			(unsigned long)version, PLAIN_VERSION, READING_VERSION,
-			version < PLAIN_VERSION ? "an older" : "a newer");
+			(unsigned long)version, OLDEST_VERSION, VERSION,
+			version < OLDEST_VERSION ? "an older" : "a newer");
 	if (length != reader_left(&in))
 		return corrupt(
 			e, length > reader_left(&in) ? "they were cut short" : "there are more than there should be");
@@ -189,7 +189,7 @@ read_payload(struct reader *in, uint32_t version, struct bundle *b, struct err *
 	struct err ignored;
 	enum status s;
 
-	if ((s = encoder_read(in, &b->encoder, e)) || (s = model_read(in, &b->model, e)))
+	if ((s = encoder_read(in, &b->encoder, e)) || (s = model_read(in, version > READING_VERSION, &b->model, e)))
 		return s;
 	if (encoder_n_features(b->encoder) != model_n_features(b->model))
 		return corrupt(e, "the features are not those of the network");
@@ -205,7 +205,7 @@ read_payload(struct reader *in, uint32_t version, struct bundle *b, struct err *
 	}
 	if (b->n_classes && !b->label_column)
 		return corrupt(e, "the label column has no name");
-	if (version == READING_VERSION && (s = read_reading(in, b, e)))
+	if (version >= READING_VERSION && (s = read_reading(in, b, e)))
 		return s;
 	return reader_left(in) ? corrupt(e, "there are more than there should be") : OK;
 }

@@ -28,7 +28,9 @@ struct parts {
 	size_t x; /* [N, d] */
 	struct layers network[BLEND_MAX];
 	size_t member_weight[BLEND_MAX]; /* 0: it is 1 */
-	size_t logits, softmax;          /* [N, outputs] */
+	size_t member_p[BLEND_MAX],
+		kept[BLEND_MAX]; /* [N, outputs]: its own classes, and what of them is no doubt; 0 */
+	size_t logits, softmax;  /* [N, outputs] */
 
 	/* of the base measure, where there is one */
 	size_t centred, projection; /* [N, d]; [N, components * rank] */
@@ -96,7 +98,26 @@ weighed(struct parts *p, size_t i, size_t value)
 	return p->member_weight[i] ? onnx_op(&p->g, "Mul", value, p->member_weight[i], 0) : value;
 }
 
-/* sum_m w_m f_m(x) + bias */
+/* lse + log((1 - doubt) p + doubt / K), of a network's logits */
+static size_t
+doubted(struct parts *p, size_t i, size_t logits)
+{
+	const double doubt = p->m->member[i].doubt, n_classes = (double)model_n_classes(p->m);
+	struct onnx_graph *g = &p->g;
+	size_t lse = onnx_reduce(g, "ReduceLogSumExp", logits, true), spread, p_k, log_b;
+
+	onnx_set_int(g, "axis", 1);
+	p->member_p[i] = onnx_op(g, "Softmax", logits, 0, 0);
+	p_k = onnx_float(g, onnx_namef("network.%zu.sure", i).text, 1 - doubt);
+	p_k = onnx_op(g, "Mul", p->member_p[i], p_k, 0);
+	spread = onnx_float(g, onnx_namef("network.%zu.spread", i).text, doubt / n_classes);
+	spread = onnx_op(g, "Add", p_k, spread, 0);
+	p->kept[i] = onnx_op(g, "Div", p_k, spread, 0);
+	log_b = onnx_op(g, "Log", spread, 0, 0);
+	return onnx_op(g, "Add", log_b, lse, 0);
+}
+
+/* sum_m w_m b_m(x) + bias */
 static enum status
 put_logits(struct parts *p, struct err *e)
 {
@@ -105,6 +126,8 @@ put_logits(struct parts *p, struct err *e)
 	for (size_t i = 0; i < p->m->n_members; i++) {
 		size_t own = put_network(p, i);
 
+		if (p->m->member[i].doubt > 0)
+			own = doubted(p, i, own);
 		if (p->m->member[i].weight != 1)
 			p->member_weight[i] = onnx_float(
 				&p->g, onnx_namef("network.%zu.weight", i).text, p->m->member[i].weight);
@@ -256,6 +279,19 @@ base_gradient(struct parts *p, size_t *out, struct err *e)
 
 /* ---- Scores ------------------------------------------------------------------------------------------------- */
 
+/* From the gradient in a network's logits under doubt to that in its own, as gradient_under_doubt in engine/model. */
+static size_t
+through_doubt(struct parts *p, size_t i, size_t seed)
+{
+	struct onnx_graph *g = &p->g;
+	size_t kept = onnx_op(g, "Mul", seed, p->kept[i], 0), lost = onnx_op(g, "Sub", seed, kept, 0), axis;
+
+	axis = onnx_ints(g, onnx_namef("network.%zu.classes", i).text, onnx_vector(1), (const int64_t[]){1});
+	lost = onnx_op(g, "ReduceSum", lost, axis, 0);
+	lost = onnx_op(g, "Mul", p->member_p[i], lost, 0);
+	return onnx_op(g, "Add", kept, lost, 0);
+}
+
 /* The reverse chain of one network, from the seed w softmax(f) to the input. */
 static size_t
 network_gradient(struct parts *p, size_t i)
@@ -264,6 +300,8 @@ network_gradient(struct parts *p, size_t i)
 	struct onnx_graph *g = &p->g;
 	size_t delta = weighed(p, i, p->softmax);
 
+	if (p->member_p[i])
+		delta = through_doubt(p, i, delta);
 	for (size_t l = p->m->member[i].shape.n_layers; l-- > 0;) {
 		delta = onnx_op(g, "MatMul", delta, n->weight[l], 0);
 		if (l) {

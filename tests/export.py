@@ -112,6 +112,10 @@ def logits_of(t, x):
             h = np.where(h > 0, h, 0.2 * h) if l else h
             h = h @ t[f"network.{m}.layer.{l}.weight"].T.astype(float) + t[f"network.{m}.layer.{l}.bias"]
             l += 1
+        doubt = t["network.doubt"][m]
+        if doubt:
+            lse = log_sum_exp(h)[:, None]
+            h = lse + np.log((1 - doubt) * np.exp(h - lse) + doubt / h.shape[1])
         logits = logits + weight * h
     return logits + t.get("bias", 0)
 

@@ -1,4 +1,5 @@
-/* Attributions of scores to features: against differences, their sums, what they point at. Built in both precisions. */
+/* What a blend of networks answers, and attributions of its scores to features: against differences, their sums, what
+ * they point at. Built in both precisions. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,6 +48,8 @@ make(size_t n_classes, bool base, double scale)
 	assert_int_equal(model_new(&shape, w[0], &m, &err), OK);
 	m->member[0].weight = 0.7;
 	assert_int_equal(model_add_member(m, &shape, w[1], 0.6, &err), OK);
+	m->member[0].doubt = 0.05;
+	m->member[1].doubt = 0.2;
 	if (n_classes == K)
 		assert_int_equal(model_set_bias(m, bias, &err), OK);
 	for (size_t i = 0; i < COMPONENTS * D; i++)
@@ -285,10 +288,54 @@ nothing_that_is_no_number_comes_out_of_absurd_weights(void **state)
 	rows_release(&rows);
 }
 
+/* Its answers are the blend's of what its networks answer alone, and a doubt leaves log p(x) as it is. */
+static void
+a_model_answers_as_the_blend_of_its_networks(void **state)
+{
+	struct model *m = make(K, false, 3);
+	struct model_workspace *w = NULL;
+	struct rows rows = make_rows(20);
+	float whole[20 * K], alone[2][20 * K], blended[K];
+	const double weight[BLEND_MAX] = {m->member[0].weight, m->member[1].weight};
+	double sure[20], doubtful[20];
+
+	(void)state;
+	free(m->bias);
+	m->bias = NULL;
+	m->member[0].doubt = m->member[1].doubt = BLEND_DOUBT;
+	assert_int_equal(model_workspace_new(m, &w, &err), OK);
+	model_predict(m, &rows, 0, 20, OOD_ENERGY, w, whole, NULL);
+	for (size_t i = 0; i < 2; i++) {
+		struct model *one = NULL;
+		struct model_workspace *own = NULL;
+
+		assert_int_equal(model_new(&m->member[i].shape, m->member[i].weights, &one, &err), OK);
+		assert_int_equal(model_workspace_new(one, &own, &err), OK);
+		model_predict(one, &rows, 0, 20, OOD_ENERGY, own, alone[i], sure);
+		one->member[0].doubt = 0.25;
+		model_predict(one, &rows, 0, 20, OOD_ENERGY, own, NULL, doubtful);
+		for (size_t j = 0; j < 20; j++)
+			assert_true(fabs(sure[j] - doubtful[j]) < 1e-4);
+		model_workspace_free(own);
+		model_free(one);
+	}
+	for (size_t i = 0; i < 20; i++) {
+		const struct blend_data d = {.n = 20, .n_classes = K, .n_members = 2, .p = {alone[0], alone[1]}};
+
+		blend_row(&d, i, weight, blended);
+		for (size_t k = 0; k < K; k++)
+			assert_true(fabs((double)(whole[i * K + k] - blended[k])) < 1e-5);
+	}
+	rows_release(&rows);
+	model_workspace_free(w);
+	model_free(m);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_model_answers_as_the_blend_of_its_networks),
 		cmocka_unit_test(attributions_are_the_integral_of_the_gradient),
 		cmocka_unit_test(attributions_and_the_reference_make_the_score),
 		cmocka_unit_test(a_row_is_attributed_alike_alone_and_in_any_company),
