@@ -344,9 +344,16 @@ copy_probabilities(float *out, const real *p, size_t m, size_t n_classes)
 	}
 }
 
+/* Whether a network's logits are added as they are. */
+static bool
+is_plain(const struct model_member *member)
+{
+	return member->doubt == 0 && !member->conditional;
+}
+
 /*
- * Adds weight * (lse + log((1 - doubt) p + doubt / K)) to the blended logits. Where there is a doubt, p takes the place
- * of the network's own logits, for the way back.
+ * Adds weight * (lse + log((1 - doubt) p + doubt / K)) to the blended logits, without lse of one that is conditional; p
+ * takes the place of the network's own logits, for the way back.
  */
 static void
 add_member(const struct model_member *member, struct model_workspace *w, real *own, size_t n)
@@ -355,38 +362,40 @@ add_member(const struct model_member *member, struct model_workspace *w, real *o
 	const real weight = (real)member->weight, sure = (real)(1 - member->doubt);
 	const real spread = (real)(member->doubt / (double)n_classes);
 
-	if (member->doubt > 0)
-		kernel_softmax(own, w->log_p, own, 1, n, n_classes);
+	for (size_t j = 0; j < n * n_classes && is_plain(member); j++)
+		w->logits[j] += weight * own[j];
+	if (is_plain(member))
+		return;
+	kernel_softmax(own, w->log_p, own, 1, n, n_classes);
 	for (size_t i = 0; i < n; i++) {
-		real *sum = w->logits + i * n_classes;
-		const real *f = own + i * n_classes;
+		const real lse = member->conditional ? 0 : w->log_p[i];
 
-		for (size_t k = 0; k < n_classes; k++)
-			sum[k] += weight * (member->doubt > 0 ? w->log_p[i] + real_log(sure * f[k] + spread) : f[k]);
+		for (size_t j = i * n_classes; j < (i + 1) * n_classes; j++)
+			w->logits[j] += weight * (lse + real_log(sure * own[j] + spread));
 	}
 }
 
 /*
  * Turns the gradient in what add_member added, in `seed`, into that in the network's own logits. With b_k the part of
- * class k's probability that is not doubt, d/df_j = seed_j b_j + p_j sum_k seed_k (1 - b_k).
+ * class k's probability that is not doubt, d/df_j = seed_j b_j - p_j sum_k seed_k b_k, and p_j sum_k seed_k for lse.
  */
 static void
-gradient_under_doubt(const struct model_member *member, const real *p, real *seed, size_t n)
+gradient_in_own_logits(const struct model_member *member, const real *p, real *seed, size_t n)
 {
 	const size_t n_classes = member->shape.size[member->shape.n_layers];
 	const real sure = (real)(1 - member->doubt), spread = (real)(member->doubt / (double)n_classes);
 
 	for (size_t i = 0; i < n; i++, p += n_classes, seed += n_classes) {
-		real lost = 0;
+		real common = 0;
 
 		for (size_t k = 0; k < n_classes; k++) {
 			real kept = seed[k] * (sure * p[k] / (sure * p[k] + spread));
 
-			lost += seed[k] - kept;
+			common += member->conditional ? -kept : seed[k] - kept;
 			seed[k] = kept;
 		}
 		for (size_t k = 0; k < n_classes; k++)
-			seed[k] += p[k] * lost;
+			seed[k] += p[k] * common;
 	}
 }
 
@@ -446,8 +455,8 @@ input_gradient(const struct model *m, struct model_workspace *w, size_t n, enum 
 
 		for (size_t j = 0; j < n * n_classes; j++)
 			seed[j] = (real)member->weight * w->p[j];
-		if (member->doubt > 0)
-			gradient_under_doubt(member, w->a[i][member->shape.n_layers], seed, n);
+		if (!is_plain(member))
+			gradient_in_own_logits(member, w->a[i][member->shape.n_layers], seed, n);
 		net_backward(&member->shape, member->weights, w->a[i], 0, w->delta[i], 0, n, 0, THREADS);
 		for (size_t j = 0; i && j < n * d; j++)
 			sum[j] += w->delta[i][0][j];

@@ -4,7 +4,8 @@
  *     log p(x, y) = f_y(x) + log q0(x) - log Z,    f(x) = sum_m w_m b_m(x) + bias
  *
  * f is a blend of one or more energy networks over the same inputs (blend.h), which is an energy network again: b_m are
- * a network's logits with a doubt about its classes, which leaves their logsumexp as it is; the
+ * a network's logits with a doubt about its classes, which leaves their logsumexp as it is, or makes it 0 where the
+ * network knows no more than p(y|x); the
  * bias moves the shares of the classes (label_shift.h); q0 is the base measure, a Gaussian mixture (mixture.h), or 1.
  * So p(y|x) = softmax f(x) whatever q0 is, and the energy is -logsumexp f(x) - log q0(x). A network of one output knows
  * no classes: that output is its part of log p(x).
@@ -38,7 +39,9 @@ struct model_member {
 	struct net_shape shape; /* inputs and outputs as all other members' */
 	real *weights;          /* [net_size(&shape)], owned */
 	double weight;          /* of its logits in the blend, above 0 */
-	double doubt;           /* about its classes, 0 .. 1 (blend.h); 0 as it is added */
+	/* As it is added, all that it knows counts; its maker may set: */
+	double doubt;     /* about its classes, 0 .. 1 (blend.h) */
+	bool conditional; /* it knows p(y|x) alone: its logsumexp is no part of log p(x) */
 };
 
 struct model {

@@ -38,6 +38,7 @@ write_member(const struct model_member *member, struct buf *out)
 		buf_put_f32(out, (float)member->weights[i]);
 	buf_put_f64(out, member->weight);
 	buf_put_f64(out, member->doubt);
+	buf_put_u8(out, member->conditional);
 }
 
 void
@@ -126,6 +127,7 @@ read_member(struct reader *in, bool doubts, struct model *m, struct err *e)
 		member->weights[i] = (real)reader_f32(in);
 	member->weight = reader_f64(in);
 	member->doubt = doubts ? reader_f64(in) : 0;
+	member->conditional = doubts && reader_u8(in);
 	if (in->failed || !kernel_finite(member->weights, n))
 		return corrupt("weights that are no numbers", e);
 	if (!(member->weight > 0 && member->weight < MAX_MEMBER_WEIGHT && member->doubt >= 0 && member->doubt < 1))

@@ -542,6 +542,12 @@ supervised_steps(size_t n_labelled)
 					       : SUPERVISED_MOST_STEPS;
 }
 
+bool
+params_few_labels(size_t n_labelled)
+{
+	return n_labelled < FEW_LABELS;
+}
+
 struct layer_sizes
 params_baseline_layers(const struct params *p, size_t n_labelled)
 {

@@ -66,10 +66,10 @@ struct train_result {
 	struct model *model;      /* owned; with references for every kind of score */
 	struct model *baseline;   /* the supervised network alone; NULL where the method is `supervised` or there are no
 				     labels */
-	size_t n_members;         /* networks in the model: of method `auto` the baseline and VERA's, of
-				     `density` none, else one */
+	size_t n_members;         /* networks in the model: of method `auto` the baseline, VERA's and, of few
+				     labels, a linear one; of `density` none, else one */
 	double weight[BLEND_MAX]; /* theirs; zeroed without labels */
-	double agreement;         /* of two networks on unlabelled rows: Cohen's kappa, from 0 */
+	double agreement;         /* of the first two on unlabelled rows: Cohen's kappa, from 0 */
 	double *share;            /* [n_classes] that probabilities assume: of the unlabelled rows, as estimated, or as
 				     stated; owned; NULL: those of the labelled rows */
 	struct mixture_report base; /* n_components 0: no base measure */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/label_shift.h"
+#include "engine/linear.h"
 #include "engine/train_private.h"
 
 /*
@@ -17,16 +18,24 @@
  * themselves beyond reason, and of it the method's network a share by Cohen's kappa, which says how far it agrees with
  * the baseline on unlabelled rows, beyond chance. Where the classes are clusters the two agree on four rows of five and
  * more, and differ where the unlabelled rows taught the method better; where they are none it goes astray, and the two
- * have ever less in common.
+ * have ever less in common. Of the rest the linear one has a share.
  */
 #define PRIOR_SUM 0.7
-#define LEAST_SHARE 0.001
-#define MOST_SHARE 0.97
+#define LEAST_SHARE 0.1
+#define MOST_SHARE 0.9
+#define LINEAR_SHARE 0.3
 
-/* Unlabelled rows whose answers are asked for, and how many probabilities that may make; how strongly the labelled
- * rows' own shares of the classes hold. */
+/* Unlabelled rows whose answers are asked for, and how many probabilities that may make. */
 enum { ASKED_ROWS = 8192, ASKED_NUMBERS = 1 << 25 };
-#define SHIFT_PULL 0.6
+
+/* How strongly the labelled rows' own shares of the classes hold: ever more as the answers are less sure, for what such
+ * say of the shares is their own errors, and in few rows. */
+#define SHIFT_PULL 0.1
+#define LEAST_SURENESS 0.01
+#define SHIFT_ROWS 100.0
+
+/* A linear network beside the two, where labels are few; not where it would take long. */
+enum { LINEAR_WEIGHTS = 1 << 20, LINEAR_INPUTS = 1 << 24 };
 
 /* Of a network that has learned a density without labels, beside the base measure, which knows it too: four anomaly
  * sets have mean AUROCs of 0.899 with weight 1, 0.910 with 0.25 and with 0.05. */
@@ -56,35 +65,110 @@ spread_rows(const struct trainer *t, bool with_labels, size_t most, uint32_t *in
 
 /* ---- The blend ---------------------------------------------------------------------------------------------- */
 
-/* The networks of the model among the fits: baseline and method, or the method's alone. */
+/* The networks of the model: the method's alone, or baseline, method and, last, the linear one. */
+enum { BASELINE, METHOD, LINEAR, MAX_MEMBERS };
+
+struct member {
+	struct net_shape shape;
+	const real *weights;
+	const float *cross; /* [n_labelled][K]: cross-fitted; borrowed */
+	float *asked;       /* [n_asked][K]: what it answers for unlabelled rows */
+};
+
 struct members {
 	size_t n;
-	size_t slot[2]; /* of done[], cross[] */
-	int32_t *y;     /* [n_labelled] */
-
-	size_t n_asked; /* unlabelled rows, and what each network answers: [n_asked][K] */
-	float *asked[2];
+	struct member of[MAX_MEMBERS];
+	int32_t *y; /* [n_labelled] */
+	size_t n_asked;
+	real *linear_weights;
+	float *linear_cross;
 };
 
 static void
 members_release(struct members *m)
 {
 	free(m->y);
-	free(m->asked[0]);
-	free(m->asked[1]);
+	for (size_t i = 0; i < MAX_MEMBERS; i++)
+		free(m->of[i].asked);
+	free(m->linear_weights);
+	free(m->linear_cross);
+}
+
+static bool
+has_linear(const struct trainer *t)
+{
+	const size_t d = t->data.rows->d;
+
+	return params_few_labels(t->n_labelled) && (d + 1) * t->data.n_classes <= LINEAR_WEIGHTS &&
+	       t->n_labelled * d <= LINEAR_INPUTS;
+}
+
+/* On all labelled rows, fold 0, or on those that are not in fold - 1. */
+static enum status
+fit_linear(const struct trainer *t, const int32_t *y, size_t fold, real *w, struct err *e)
+{
+	struct linear_data data = {.d = t->data.rows->d,
+		.n_classes = t->data.n_classes,
+		.class_weight = t->data.class_weight,
+		.stop = t->stop,
+		.ctx = t->stop_ctx};
+	uint32_t *index = malloc(t->n_labelled * sizeof *index);
+	int32_t *of_rows = malloc(t->n_labelled * sizeof *of_rows);
+	real *x = malloc(t->n_labelled * data.d * sizeof *x);
+	enum status s;
+
+	if (!index || !of_rows || !x) {
+		s = err_nomem(e);
+		goto out;
+	}
+	for (size_t l = 0; l < t->n_labelled; l++) {
+		if (fold && t->fold_of[l] == fold - 1)
+			continue;
+		of_rows[data.n] = y[l];
+		index[data.n++] = t->labelled_index[l];
+	}
+	rows_expand(t->data.rows, index, 0, data.n, x);
+	data.x = x;
+	data.y = of_rows;
+	s = linear_fit(&data, w, e);
+out:
+	free(index);
+	free(of_rows);
+	free(x);
+	return s;
+}
+
+static enum status
+add_linear(const struct trainer *t, struct members *m, struct err *e)
+{
+	const struct net_shape shape = linear_shape(t->data.rows->d, t->data.n_classes);
+	enum status s = OK;
+
+	m->linear_weights = malloc(net_size(&shape) * sizeof *m->linear_weights);
+	m->linear_cross = malloc((t->n_labelled * t->data.n_classes + 1) * sizeof *m->linear_cross);
+	if (!m->linear_weights || !m->linear_cross)
+		return err_nomem(e);
+	for (size_t fold = 1; fold <= t->n_folds && !s; fold++)
+		if (!(s = fit_linear(t, m->y, fold, m->linear_weights, e)))
+			s = trainer_predict(t, &shape, m->linear_weights, t->labelled_index, t->fold_of,
+				(uint32_t)fold - 1, t->n_labelled, m->linear_cross, e);
+	m->of[m->n++] = (struct member){.shape = shape, .weights = m->linear_weights, .cross = m->linear_cross};
+	return s ? s : fit_linear(t, m->y, 0, m->linear_weights, e);
 }
 
 static enum status
 find_members(const struct trainer *t, struct members *m, struct err *e)
 {
 	const size_t n_classes = t->data.n_classes;
+	const bool blend = t->params.method == METHOD_AUTO && trainer_has_baseline(t);
 	size_t most = ASKED_NUMBERS / n_classes < ASKED_ROWS ? ASKED_NUMBERS / n_classes : ASKED_ROWS;
 	uint32_t *index = malloc(ASKED_ROWS * sizeof *index);
 	enum status s = OK;
 
-	*m = (struct members){.n = 1, .slot = {1}};
-	if (t->params.method == METHOD_AUTO && trainer_has_baseline(t))
-		*m = (struct members){.n = 2, .slot = {0, 1}};
+	*m = (struct members){0};
+	for (size_t slot = !blend; slot < 2; slot++)
+		m->of[m->n++] = (struct member){
+			.shape = t->shape[slot], .weights = t->done[slot], .cross = t->cross[slot]};
 	m->y = calloc(t->n_labelled + 1, sizeof *m->y);
 	if (!m->y || !index) {
 		s = err_nomem(e);
@@ -92,13 +176,17 @@ find_members(const struct trainer *t, struct members *m, struct err *e)
 	}
 	for (size_t l = 0; l < t->n_labelled; l++)
 		m->y[l] = t->data.label[t->labelled_index[l]];
+	if (blend && has_linear(t) && (s = add_linear(t, m, e)))
+		goto out;
 	if (t->n_labelled)
 		m->n_asked = spread_rows(t, false, most, index);
 	for (size_t i = 0; i < m->n && m->n_asked && !s; i++) {
-		m->asked[i] = malloc(m->n_asked * n_classes * sizeof *m->asked[i]);
-		s = m->asked[i] ? trainer_predict(t, &t->shape[m->slot[i]], t->done[m->slot[i]], index, NULL, 0,
-					  m->n_asked, m->asked[i], e)
-				: err_nomem(e);
+		struct member *member = &m->of[i];
+
+		member->asked = malloc(m->n_asked * n_classes * sizeof *member->asked);
+		s = member->asked ? trainer_predict(t, &member->shape, member->weights, index, NULL, 0, m->n_asked,
+					    member->asked, e)
+				  : err_nomem(e);
 	}
 out:
 	free(index);
@@ -116,7 +204,7 @@ argmax(const float *p, size_t n)
 	return top;
 }
 
-/* How far the two networks' answers for the unlabelled rows agree: 1 entirely, 0 as chance has it or less. */
+/* How far the answers of baseline and method for the unlabelled rows agree: 1 entirely, 0 as chance has it or less. */
 static enum status
 agreement(const struct members *m, size_t n_classes, double *kappa, struct err *e)
 {
@@ -126,8 +214,8 @@ agreement(const struct members *m, size_t n_classes, double *kappa, struct err *
 	if (!count)
 		return err_nomem(e);
 	for (size_t i = 0; i < m->n_asked; i++) {
-		size_t a = argmax(m->asked[0] + i * n_classes, n_classes);
-		size_t b = argmax(m->asked[1] + i * n_classes, n_classes);
+		size_t a = argmax(m->of[BASELINE].asked + i * n_classes, n_classes);
+		size_t b = argmax(m->of[METHOD].asked + i * n_classes, n_classes);
 
 		count[a]++;
 		count[n_classes + b]++;
@@ -146,7 +234,7 @@ cross_fitted(const struct trainer *t, const struct members *m)
 	struct blend_data d = {.n = t->n_labelled, .n_classes = t->data.n_classes, .n_members = m->n, .y = m->y};
 
 	for (size_t i = 0; i < m->n; i++)
-		d.p[i] = t->cross[m->slot[i]];
+		d.p[i] = m->of[i].cross;
 	return d;
 }
 
@@ -166,13 +254,17 @@ weigh(const struct trainer *t, const struct members *m, double *prior, struct tr
 	const struct blend_data d = cross_fitted(t, m);
 	enum status s;
 
-	prior[0] = PRIOR_SUM;
-	if (m->n == 2) {
+	prior[BASELINE] = PRIOR_SUM;
+	if (m->n > 1) {
 		r->agreement = 1;
 		if (m->n_asked && (s = agreement(m, d.n_classes, &r->agreement, e)))
 			return s;
-		prior[1] = PRIOR_SUM * share_of_method(r->agreement);
-		prior[0] = PRIOR_SUM - prior[1];
+		prior[METHOD] = PRIOR_SUM * share_of_method(r->agreement);
+		prior[BASELINE] -= prior[METHOD];
+	}
+	if (m->n > LINEAR) {
+		prior[LINEAR] = LINEAR_SHARE * prior[BASELINE];
+		prior[BASELINE] -= prior[LINEAR];
 	}
 	if (t->n_folds)
 		return blend_fit(&d, NULL, 0, prior, r->weight, e);
@@ -232,6 +324,19 @@ unweigh(const struct trainer *t, const struct train_result *r, float *p)
 		p[k] = (float)((double)p[k] / sum);
 }
 
+/* How strongly the labels' shares hold against those estimated from n answers p: 1 - the answers' mean entropy, as a
+ * share of what it can be, is how sure they are. */
+static double
+shift_pull(const float *p, size_t n, size_t n_classes)
+{
+	double entropy = 0, sureness;
+
+	for (size_t j = 0; j < n * n_classes; j++)
+		entropy -= p[j] > 0 ? (double)p[j] * log((double)p[j]) : 0;
+	sureness = n ? fmax(1 - entropy / (double)n / log((double)n_classes), LEAST_SURENESS) : 1;
+	return SHIFT_PULL / (sureness * sureness) + SHIFT_ROWS / (double)(n + 1);
+}
+
 /*
  * The model's bias: log of the shares, as stated or else estimated from its answers without a bias, to those among the
  * labelled rows. Class weights are not divided out: whoever weighs a class wants it to be answered more often.
@@ -240,8 +345,7 @@ static enum status
 shift_classes(const struct trainer *t, const struct members *m, struct train_result *r, struct err *e)
 {
 	const size_t n_classes = t->data.n_classes;
-	const struct blend_data d = {
-		.n = m->n_asked, .n_classes = n_classes, .n_members = m->n, .p = {m->asked[0], m->asked[1]}};
+	struct blend_data d = {.n = m->n_asked, .n_classes = n_classes, .n_members = m->n};
 	float *p = malloc((m->n_asked * n_classes + 1) * sizeof *p);
 	double *labelled = calloc(n_classes, sizeof *labelled), *bias = malloc(n_classes * sizeof *bias);
 	enum status s;
@@ -253,13 +357,16 @@ shift_classes(const struct trainer *t, const struct members *m, struct train_res
 	}
 	for (size_t l = 0; l < t->n_labelled; l++)
 		labelled[m->y[l]] += 1 / (double)t->n_labelled;
+	for (size_t i = 0; i < m->n; i++)
+		d.p[i] = m->of[i].asked;
 	for (size_t i = 0; i < m->n_asked && !t->data.class_prior; i++) {
 		blend_row(&d, i, r->weight, p + i * n_classes);
 		unweigh(t, r, p + i * n_classes);
 	}
 	if (t->data.class_prior)
 		memcpy(r->share, t->data.class_prior, n_classes * sizeof *r->share);
-	else if ((s = label_shift_estimate(p, m->n_asked, n_classes, labelled, SHIFT_PULL, r->share, e)))
+	else if ((s = label_shift_estimate(
+			  p, m->n_asked, n_classes, labelled, shift_pull(p, m->n_asked, n_classes), r->share, e)))
 		goto out;
 	for (size_t k = 0; k < n_classes; k++)
 		bias[k] = log(r->share[k] / labelled[k]);
@@ -345,19 +452,20 @@ make_model(const struct trainer *t, const struct members *m, struct train_result
 	enum status s;
 
 	if (trainer_is_density(t)) {
-		s = model_new_density(&t->density, t->done[m->slot[0]], &r->model, e);
+		s = model_new_density(&t->density, m->of[0].weights, &r->model, e);
 		return s ? s : set_references(t, r->model, e);
 	}
-	if ((s = model_new(&t->shape[m->slot[0]], t->done[m->slot[0]], &r->model, e)))
+	if ((s = model_new(&m->of[0].shape, m->of[0].weights, &r->model, e)))
 		return s;
-	if (t->n_labelled)
-		r->model->member[0].weight = r->weight[0];
-	else if (t->params.base_measure == BASE_MIXTURE)
-		r->model->member[0].weight = DENSITY_WEIGHT;
 	for (size_t i = 1; i < m->n && !s; i++)
-		s = model_add_member(r->model, &t->shape[m->slot[i]], t->done[m->slot[i]], r->weight[i], e);
-	for (size_t i = 0; i < m->n && t->n_labelled && !s; i++)
+		s = model_add_member(r->model, &m->of[i].shape, m->of[i].weights, r->weight[i], e);
+	for (size_t i = 0; i < m->n && t->n_labelled && !s; i++) {
+		r->model->member[i].weight = r->weight[i];
 		r->model->member[i].doubt = BLEND_DOUBT;
+		r->model->member[i].conditional = i == LINEAR;
+	}
+	if (!t->n_labelled && t->params.base_measure == BASE_MIXTURE)
+		r->model->member[0].weight = DENSITY_WEIGHT;
 	if (!s && ((t->data.class_prior && t->n_labelled) ||
 			  (t->params.class_prior == CLASS_PRIOR_ESTIMATED && m->n_asked)))
 		s = shift_classes(t, m, r, e);

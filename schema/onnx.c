@@ -98,13 +98,13 @@ weighed(struct parts *p, size_t i, size_t value)
 	return p->member_weight[i] ? onnx_op(&p->g, "Mul", value, p->member_weight[i], 0) : value;
 }
 
-/* lse + log((1 - doubt) p + doubt / K), of a network's logits */
+/* lse + log((1 - doubt) p + doubt / K) of a network's logits, without lse of one that is conditional */
 static size_t
 doubted(struct parts *p, size_t i, size_t logits)
 {
 	const double doubt = p->m->member[i].doubt, n_classes = (double)model_n_classes(p->m);
 	struct onnx_graph *g = &p->g;
-	size_t lse = onnx_reduce(g, "ReduceLogSumExp", logits, true), spread, p_k, log_b;
+	size_t spread, p_k, log_b;
 
 	onnx_set_int(g, "axis", 1);
 	p->member_p[i] = onnx_op(g, "Softmax", logits, 0, 0);
@@ -114,7 +114,9 @@ doubted(struct parts *p, size_t i, size_t logits)
 	spread = onnx_op(g, "Add", p_k, spread, 0);
 	p->kept[i] = onnx_op(g, "Div", p_k, spread, 0);
 	log_b = onnx_op(g, "Log", spread, 0, 0);
-	return onnx_op(g, "Add", log_b, lse, 0);
+	if (p->m->member[i].conditional)
+		return log_b;
+	return onnx_op(g, "Add", log_b, onnx_reduce(g, "ReduceLogSumExp", logits, true), 0);
 }
 
 /* sum_m w_m b_m(x) + bias */
@@ -126,7 +128,7 @@ put_logits(struct parts *p, struct err *e)
 	for (size_t i = 0; i < p->m->n_members; i++) {
 		size_t own = put_network(p, i);
 
-		if (p->m->member[i].doubt > 0)
+		if (p->m->member[i].doubt > 0 || p->m->member[i].conditional)
 			own = doubted(p, i, own);
 		if (p->m->member[i].weight != 1)
 			p->member_weight[i] = onnx_float(
@@ -279,17 +281,19 @@ base_gradient(struct parts *p, size_t *out, struct err *e)
 
 /* ---- Scores ------------------------------------------------------------------------------------------------- */
 
-/* From the gradient in a network's logits under doubt to that in its own, as gradient_under_doubt in engine/model. */
+/* From the gradient in a network's logits as they count to that in its own, as gradient_in_own_logits in engine/model.
+ */
 static size_t
 through_doubt(struct parts *p, size_t i, size_t seed)
 {
 	struct onnx_graph *g = &p->g;
-	size_t kept = onnx_op(g, "Mul", seed, p->kept[i], 0), lost = onnx_op(g, "Sub", seed, kept, 0), axis;
+	size_t kept = onnx_op(g, "Mul", seed, p->kept[i], 0), common, axis;
 
+	common = p->m->member[i].conditional ? onnx_op(g, "Neg", kept, 0, 0) : onnx_op(g, "Sub", seed, kept, 0);
 	axis = onnx_ints(g, onnx_namef("network.%zu.classes", i).text, onnx_vector(1), (const int64_t[]){1});
-	lost = onnx_op(g, "ReduceSum", lost, axis, 0);
-	lost = onnx_op(g, "Mul", p->member_p[i], lost, 0);
-	return onnx_op(g, "Add", kept, lost, 0);
+	common = onnx_op(g, "ReduceSum", common, axis, 0);
+	common = onnx_op(g, "Mul", p->member_p[i], common, 0);
+	return onnx_op(g, "Add", kept, common, 0);
 }
 
 /* The reverse chain of one network, from the seed w softmax(f) to the input. */

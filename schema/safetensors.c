@@ -113,15 +113,17 @@ put_model_doubles(struct tensors *t, const struct model *m)
 	static const char *const reference[N_OOD_SCORES] = {
 		"reference.energy", "reference.max_probability", "reference.gradient_norm"};
 	const struct mixture *base = m->base;
-	double weight[BLEND_MAX], doubt[BLEND_MAX];
+	double weight[BLEND_MAX], doubt[BLEND_MAX], conditional[BLEND_MAX];
 
 	for (size_t i = 0; i < m->n_members; i++) {
 		weight[i] = m->member[i].weight;
 		doubt[i] = m->member[i].doubt;
+		conditional[i] = m->member[i].conditional;
 	}
 	if (m->n_members) {
 		put_doubles(t, "network.weight", (struct shape){{m->n_members}}, weight);
 		put_doubles(t, "network.doubt", (struct shape){{m->n_members}}, doubt);
+		put_doubles(t, "network.conditional", (struct shape){{m->n_members}}, conditional);
 	}
 	if (m->bias)
 		put_doubles(t, "bias", (struct shape){{model_n_classes(m)}}, m->bias);

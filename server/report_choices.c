@@ -22,7 +22,9 @@ member_method(const struct report_facts *f, size_t i)
 {
 	if (f->params->method != METHOD_AUTO)
 		return method_name(f->params->method);
-	return method_name(f->result->n_members == 2 && i == 0 ? METHOD_SUPERVISED : METHOD_VERA);
+	if (i == 2)
+		return "linear";
+	return method_name(f->result->n_members > 1 && i == 0 ? METHOD_SUPERVISED : METHOD_VERA);
 }
 
 static double
@@ -43,7 +45,7 @@ report_composition(struct json_build *b, struct cJSON *to, const struct report_f
 		json_put_text(b, item, "method", member_method(f, i));
 		json_put_number(b, item, "weight", r->model->member[i].weight);
 	}
-	if (r->n_members == 2)
+	if (r->n_members > 1)
 		json_put_number(b, to, "agreement", r->agreement);
 	else
 		json_put_null(b, to, "agreement");
@@ -109,15 +111,16 @@ static void
 say_blend(struct json_build *b, cJSON *to, const struct report_facts *f)
 {
 	const struct train_result *r = f->result;
-	char text[400];
+	char linear[80] = "", text[480];
 
 	if (r->n_members < 2)
 		return;
+	if (r->n_members > 2)
+		snprintf(linear, sizeof linear, ", those of a linear network %.3g", r->weight[2]);
 	snprintf(text, sizeof text,
-		"the logits of %s count %.3g and those of %s %.3g: their answers for unlabelled rows agree to %.2f "
-		"(Cohen's "
-		"kappa)%s%s",
-		member_method(f, 1), r->weight[1], member_method(f, 0), r->weight[0], r->agreement,
+		"the logits of %s count %.3g and those of %s %.3g%s: the answers of the first two for unlabelled rows "
+		"agree to %.2f (Cohen's kappa)%s%s",
+		member_method(f, 1), r->weight[1], member_method(f, 0), r->weight[0], linear, r->agreement,
 		r->agreement < 0.2 ? ", so little that the unlabelled rows seem to mislead" : "",
 		r->evaluated ? "; the answers to labels held back settled the rest" : "");
 	json_add_text(b, to, text);

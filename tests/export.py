@@ -112,10 +112,8 @@ def logits_of(t, x):
             h = np.where(h > 0, h, 0.2 * h) if l else h
             h = h @ t[f"network.{m}.layer.{l}.weight"].T.astype(float) + t[f"network.{m}.layer.{l}.bias"]
             l += 1
-        doubt = t["network.doubt"][m]
-        if doubt:
-            lse = log_sum_exp(h)[:, None]
-            h = lse + np.log((1 - doubt) * np.exp(h - lse) + doubt / h.shape[1])
+        doubt, lse = t["network.doubt"][m], log_sum_exp(h)[:, None]
+        h = np.log((1 - doubt) * np.exp(h - lse) + doubt / h.shape[1]) + (not t["network.conditional"][m]) * lse
         logits = logits + weight * h
     return logits + t.get("bias", 0)
 

@@ -50,6 +50,7 @@ make(size_t n_classes, bool base, double scale)
 	assert_int_equal(model_add_member(m, &shape, w[1], 0.6, &err), OK);
 	m->member[0].doubt = 0.05;
 	m->member[1].doubt = 0.2;
+	m->member[1].conditional = true;
 	if (n_classes == K)
 		assert_int_equal(model_set_bias(m, bias, &err), OK);
 	for (size_t i = 0; i < COMPONENTS * D; i++)

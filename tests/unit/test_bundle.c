@@ -286,7 +286,7 @@ models_of_older_formats_answer_as_they_did(void **state)
 		struct buf bytes = {0};
 
 		buf_put(&bytes, now.data, doubt);
-		buf_put(&bytes, now.data + doubt + 8, now.len - doubt - 8 - n_tail);
+		buf_put(&bytes, now.data + doubt + 9, now.len - doubt - 9 - n_tail);
 		bytes.data[8] = version;
 		seal(&bytes);
 		assert_int_equal(bundle_read(bytes.data, bytes.len, &old, &err), OK);

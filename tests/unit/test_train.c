@@ -343,6 +343,39 @@ divergence_is_an_error_with_its_numbers(void **state)
 	rows_release(&c.rows);
 }
 
+/* Three networks, of which the one without hidden layers knows nothing of log p(x); without labels none has a doubt. */
+static void
+a_few_labels_bring_a_linear_network_into_the_blend(void **state)
+{
+	struct clouds c;
+	struct trainer *t;
+	struct train_result r;
+	struct err e;
+
+	(void)state;
+	clouds_init(&c, METHOD_AUTO);
+	for (int labels = 1; labels >= 0; labels--) {
+		if (!labels)
+			clouds_unlabel(&c);
+		t = trainer_of(&c, 1);
+		run(t, SIZE_MAX);
+		assert_int_equal(trainer_finish(t, &r, &e), OK);
+		assert_int_equal(r.n_members, labels ? 3 : 1);
+		for (size_t i = 0; i < r.n_members; i++) {
+			assert_true(r.model->member[i].doubt == (labels ? BLEND_DOUBT : 0));
+			assert_true(r.model->member[i].conditional == (i == 2));
+			assert_true(!labels || r.weight[i] > 0);
+		}
+		if (labels) {
+			assert_int_equal(r.model->member[2].shape.n_layers, 1);
+			assert_true(r.measures.accuracy > 0.6);
+		}
+		train_result_release(&r);
+		trainer_free(t);
+	}
+	rows_release(&c.rows);
+}
+
 static void
 the_supervised_method_has_no_baseline_beside_it(void **state)
 {
@@ -578,6 +611,7 @@ main(void)
 		cmocka_unit_test(another_seed_gives_another_model),
 		cmocka_unit_test(held_out_rows_take_no_part_in_training),
 		cmocka_unit_test(divergence_is_an_error_with_its_numbers),
+		cmocka_unit_test(a_few_labels_bring_a_linear_network_into_the_blend),
 		cmocka_unit_test(the_supervised_method_has_no_baseline_beside_it),
 		cmocka_unit_test(folds_spread_each_class_evenly),
 		cmocka_unit_test(cross_fitting_that_memory_cannot_hold_is_refused),
