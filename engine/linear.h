@@ -18,10 +18,11 @@
 
 struct linear_data { /* borrowed */
 	size_t n, d, n_classes;
-	const real *x;              /* [n][d] */
-	const int32_t *y;           /* [n] */
-	const double *class_weight; /* [n_classes]: c, up to a factor, which is such that the rows' mean is 1; NULL: 1 */
-	bool (*stop)(void *ctx);    /* asked between iterations; NULL: nobody asks */
+	const real *x;    /* [n][d] */
+	const int32_t *y; /* [n] */
+	const double
+		*class_weight;   /* [n_classes]: c, up to a factor, which is such that the rows' mean is 1; NULL: 1 */
+	bool (*stop)(void *ctx); /* asked between iterations; NULL: nobody asks */
 	void *ctx;
 };
 
