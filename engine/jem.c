@@ -96,6 +96,19 @@ argmax(const real *x, size_t n)
 	return top;
 }
 
+/* log sum p / q of n generated rows, by which their weights add up to 1. */
+static double
+log_total(const real *log_p, const double *log_q, size_t n)
+{
+	double top = -(double)INFINITY, sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		top = fmax(top, (double)log_p[i] - log_q[i]);
+	for (size_t i = 0; i < n; i++)
+		sum += exp((double)log_p[i] - log_q[i] - top);
+	return top + log(sum);
+}
+
 void
 jem_step(struct jem *j, const real *w, size_t n_data, size_t n_generated, size_t n_labelled, const int32_t *y,
 	const struct jem_weights *weights, real *gradient, struct jem_terms *terms, int threads)
@@ -108,7 +121,8 @@ jem_step(struct jem *j, const real *w, size_t n_data, size_t n_generated, size_t
 	const real *p = j->p, *log_p = j->log_p;
 	const real per_data = n_data ? 1 / (real)n_data : 0, per_generated = n_generated ? 1 / (real)n_generated : 0;
 	const real per_labelled = n_labelled ? 1 / (real)n_labelled : 0;
-	double sum_data = 0, sum_generated = 0, sum_entropy = 0, sum_cross = 0, sum_penalty = 0;
+	const double *log_q = weights->log_q;
+	double total = 0, sum_data = 0, sum_generated = 0, sum_entropy = 0, sum_cross = 0, sum_penalty = 0;
 	size_t n_right = 0, row = 0;
 
 	net_forward(s, w, j->a, 0, n_rows, threads);
@@ -124,10 +138,16 @@ jem_step(struct jem *j, const real *w, size_t n_data, size_t n_generated, size_t
 			n_classes);
 		sum_data += (double)log_p[row];
 	}
+	if (log_q)
+		total = log_total(log_p + n_data, log_q, n_generated);
 	for (; row < n_data + n_generated; row++) {
+		real weight = per_generated;
+
+		if (log_q)
+			weight = (real)exp((double)log_p[row] - log_q[row - n_data] - total);
 		for (size_t k = 0; k < n_classes; k++)
-			seed[row * n_classes + k] = weights->contrast * per_generated * p[row * n_classes + k];
-		sum_generated += (double)log_p[row];
+			seed[row * n_classes + k] = weights->contrast * weight * p[row * n_classes + k];
+		sum_generated += (double)weight * (double)log_p[row];
 	}
 	for (; row < n_rows; row++) {
 		size_t at = row * n_classes, label = (size_t)y[row - n_data - n_generated];
@@ -142,7 +162,7 @@ jem_step(struct jem *j, const real *w, size_t n_data, size_t n_generated, size_t
 	net_gradient(s, j->a, j->delta, n_rows + (penalised ? n_data : 0), n_rows, gradient, threads);
 
 	*terms = (struct jem_terms){
-		.log_p_difference = sum_data * (double)per_data - sum_generated * (double)per_generated,
+		.log_p_difference = sum_data * (double)per_data - sum_generated,
 		.gradient_penalty = sum_penalty * (double)per_data,
 		.conditional_entropy = sum_entropy * (double)per_data,
 		.cross_entropy = sum_cross * (double)per_labelled,

@@ -17,6 +17,7 @@
 struct jem_weights {   /* of the terms of the loss */
 	real contrast; /* 1 in the method */
 	real gamma, beta, alpha;
+	const double *log_q; /* of the generated rows, which then weigh p / q, together as much; NULL: all alike */
 };
 
 struct jem_terms {                  /* unweighted means; 0 where a term has no rows */

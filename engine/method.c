@@ -227,6 +227,22 @@ fit_input_gradient(struct fit *f, const real *w, size_t n, double *log_p)
  * rows, whose seeds add up to 0, so that its gradient cancels. What is learned is what an energy learns that is
  * log p up to a constant; a family that normalises itself just has no parameter for that constant.
  */
+/* Weights of the generated rows, which add up to 1: what turns their mean into that of the model's own rows. */
+static void
+weigh_generated(struct fit *f, real *weight)
+{
+	const size_t n = f->params->batch_size;
+	const double *log_p = f->density.log_p + n;
+	double top = -(double)INFINITY, sum = 0;
+
+	for (size_t i = 0; i < n && f->log_q; i++)
+		top = fmax(top, log_p[i] - f->log_q[i]);
+	for (size_t i = 0; i < n && f->log_q; i++)
+		sum += exp(log_p[i] - f->log_q[i] - top);
+	for (size_t i = 0; i < n; i++)
+		weight[i] = f->log_q ? (real)(exp(log_p[i] - f->log_q[i] - top) / sum) : 1 / (real)n;
+}
+
 static void
 contrast_density(struct fit *f, const real *generated, struct train_terms *terms)
 {
@@ -237,11 +253,13 @@ contrast_density(struct fit *f, const real *generated, struct train_terms *terms
 
 	fit_draw_data(f, k->x, n);
 	memcpy(k->x + n_cells, generated, n_cells * sizeof *generated);
+	density_log_density(k, f->trained, 2 * n, false, f->threads);
+	for (size_t i = 0; i < n; i++)
+		k->seed[i] = -1 / (real)n;
+	weigh_generated(f, k->seed + n);
 	for (size_t i = 0; i < 2 * n; i++)
-		k->seed[i] = (i < n ? -1 : 1) / (real)n;
-	density_gradient(k, f->trained, 2 * n, k->seed, f->gradient, f->threads);
-	for (size_t i = 0; i < 2 * n; i++)
-		difference += (i < n ? 1 : -1) * k->log_p[i] / (double)n;
+		difference -= (double)k->seed[i] * k->log_p[i];
+	density_jet_gradient(k, f->trained, 2 * n, 0, k->seed, NULL, NULL, f->gradient, f->threads);
 	if (gamma > 0) {
 		penalty = density_penalty(k, f->trained, n, (real)gamma, f->plain, f->threads);
 		kernel_add_scaled(f->gradient, 1, f->plain, fit_size(f));
@@ -256,8 +274,11 @@ fit_contrast(struct fit *f, const real *generated, struct train_terms *terms)
 {
 	const struct params *p = f->params;
 	const size_t n = p->batch_size, n_labelled = f->n_labelled ? p->labelled_batch_size : 0;
-	const struct jem_weights weights = {
-		.contrast = 1, .gamma = (real)p->gamma, .beta = (real)p->beta, .alpha = (real)p->alpha};
+	const struct jem_weights weights = {.contrast = 1,
+		.gamma = (real)p->gamma,
+		.beta = (real)p->beta,
+		.alpha = (real)p->alpha,
+		.log_q = f->log_q};
 	struct jem_terms t;
 
 	if (f->family) {

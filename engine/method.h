@@ -26,7 +26,9 @@ struct fit {
 	const double *labelled_up_to;   /* [n_labelled]: sums of their weights; NULL: each counts as much */
 	size_t n_data, n_labelled;
 	int threads;
-	double rate; /* factor of every learning rate: 1, and less after a recovery (train.c) */
+	const double
+		*log_q; /* [batch] of generated rows, to weigh them by p / q; NULL: they weigh alike. Of the method */
+	double rate;    /* factor of every learning rate: 1, and less after a recovery (train.c) */
 
 	struct net_shape shape;
 	const struct density_shape *family; /* borrowed: the fit is of a density, not of a network; else NULL */

@@ -3,17 +3,19 @@
  * for me", ICLR 2021, algorithm 1; method page, section 2). A step of the energy network, then one of the generator
  * against the energy network just updated, with the sample that both share. The gradient of its entropy is estimated by
  * the paper's importance samples, and then the scales eta of their proposal make a step, too; or without samples, by
- * posterior.h.
+ * posterior.h; or from the batch, by marginal.h, which knows how likely the rows are and can weigh them.
  */
 #include <math.h>
 
 #include "engine/adversarial.h"
 #include "engine/kernel.h"
+#include "engine/marginal.h"
 #include "engine/posterior.h"
 
 struct vera {
 	struct adversary adversary;
-	struct posterior posterior; /* of params.posterior gauss_newton; of importance, the others: */
+	struct posterior posterior; /* of params.posterior gauss_newton */
+	struct marginal marginal;   /* of batch; of importance, the others: */
 	real *log_eta, *eta_moment; /* state: [Z] */
 	real *eta_gradient;         /* scratch */
 };
@@ -24,6 +26,12 @@ sampled(const struct fit *f)
 	return f->params->posterior == POSTERIOR_IMPORTANCE;
 }
 
+static bool
+from_batch(const struct fit *f)
+{
+	return f->params->posterior == POSTERIOR_BATCH;
+}
+
 static void
 vera_layout(struct fit *f, struct arena *state, struct arena *scratch)
 {
@@ -31,6 +39,10 @@ vera_layout(struct fit *f, struct arena *state, struct arena *scratch)
 	const struct params *p = f->params;
 
 	adversary_layout(&v->adversary, f, sampled(f) ? p->importance_samples : 0, state, scratch);
+	if (from_batch(f)) {
+		marginal_layout(&v->marginal, &v->adversary.shape, p->batch_size, scratch);
+		return;
+	}
 	if (!sampled(f)) {
 		posterior_layout(&v->posterior, &v->adversary.shape, p->batch_size, state, scratch);
 		return;
@@ -46,6 +58,8 @@ vera_init(struct fit *f)
 	struct vera *v = f->own;
 
 	adversary_init(&v->adversary, f);
+	if (from_batch(f))
+		return;
 	if (!sampled(f)) {
 		posterior_init(&v->posterior);
 		return;
@@ -64,11 +78,14 @@ vera_step(struct fit *f, struct train_terms *terms)
 	struct generator *g = &a->generator;
 
 	adversary_sample(a, f);
+	if (from_batch(f))
+		marginal_score(&v->marginal, g, a->w);
+	f->log_q = f->params->weigh_generated ? v->marginal.log_q : NULL;
 	fit_contrast(f, g->x, terms);
 
 	if (sampled(f))
 		generator_score(g, a->w, v->log_eta, f->threads);
-	else
+	else if (!from_batch(f))
 		posterior_score(&v->posterior, g, a->w, f->step, f->threads);
 	adversary_gradient(a, f, kernel_dot(g->score, g->x, g->n * a->shape.n_out) / (double)g->n, terms);
 	if (sampled(f)) {

@@ -21,7 +21,7 @@
 
 static const char *const method_names[] = {
 	"auto", "vera", "supervised", "vat", "jem", "vera_hmc", "meg", "density", NULL};
-static const char *const posterior_names[] = {"importance", "gauss_newton", NULL};
+static const char *const posterior_names[] = {"importance", "gauss_newton", "batch", NULL};
 static const char *const precision_names[] = {"float32", "bf16", NULL};
 static const char *const scaling_names[] = {"by_column", "minmax", "standard", "quantile", NULL};
 static const char *const class_prior_names[] = {"estimated", "labelled", NULL};
@@ -62,7 +62,8 @@ const struct param params_table[] = {
 		"Dimensions of the noise that the generator starts from; 0 chooses by the number of features."},
 	{"posterior", PARAM_CHOICE, AT(posterior), POSTERIOR_GAUSS_NEWTON, 0, N_POSTERIORS - 1, posterior_names,
 		"How method vera estimates its generator's entropy gradient: importance draws samples, as the paper does; "
-		"gauss_newton takes one step towards the mean of the posterior, which costs less and varies less."},
+		"gauss_newton takes one step towards the mean of the posterior, which costs less and varies less; batch takes the "
+		"rows of a batch for samples of each other, which is best with few columns."},
 	{"importance_samples", PARAM_COUNT, AT(importance_samples), 4, 1, 64, NULL,
 		"Importance samples of the generator's entropy gradient for each generated row, where posterior is importance."},
 	{"weight_norm", PARAM_BOOL, AT(weight_norm), 0, 0, 1, NULL,
@@ -117,6 +118,9 @@ const struct param params_table[] = {
 		"score matching or persistent Langevin chains."},
 	{"components", PARAM_COUNT, AT(components), 0, 1, 1024, NULL,
 		"Components of a mixture, directions of ppca; 0 chooses by the table."},
+	{"weigh_generated", PARAM_BOOL, AT(weigh_generated), 0, 0, 1, NULL,
+		"Method or objective vera, where posterior is batch: weighs generated rows by the model's density over the "
+		"generator's, so that they stand for the model's own."},
 	{"precision", PARAM_CHOICE, AT(precision), PRECISION_FLOAT32, 0, N_PRECISIONS - 1, precision_names,
 		"Numbers that training multiplies: bf16 halves their length, on processors with units for that and in builds with "
 		"oneDNN; sums, weights and the finished model are float32 all the same."},
@@ -707,7 +711,7 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 	rows = p->batch_size *
 	       (p->method != METHOD_MEG && p->method != METHOD_VERA_HMC && p->posterior == POSTERIOR_IMPORTANCE
 			       ? p->importance_samples
-			       : 2); /* meg: true and broken pairs; gauss_newton: a step's activations */
+			       : 2); /* meg: true and broken pairs; the others: a step's activations */
 	if (rows > max_activations / n_units(p->noise_dim, &p->generator_layers, d))
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"%zu generated rows of %zu features do not fit into the memory of a run: lower batch_size or "
@@ -776,6 +780,12 @@ params_check(const struct params *p, struct err *e)
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"alpha must be above 0 for method %s, which learns the classes from nothing else",
 			method_names[p->method]);
+	if (p->weigh_generated &&
+		(p->posterior != POSTERIOR_BATCH ||
+			!(p->method == METHOD_VERA || (p->method == METHOD_DENSITY && p->objective == OBJECTIVE_VERA))))
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"weigh_generated must be false but for method or objective vera with posterior batch, which "
+			"alone says how likely its rows are");
 	if (p->evaluation_folds == 1)
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"evaluation_folds must be 0, for no evaluation, or at least 2: one fold leaves no labels to "

@@ -26,7 +26,7 @@ enum method {
 	METHOD_DENSITY, /* of a family with an exact log-density, without classes */
 	N_METHODS
 };
-enum posterior_kind { POSTERIOR_IMPORTANCE, POSTERIOR_GAUSS_NEWTON, N_POSTERIORS };
+enum posterior_kind { POSTERIOR_IMPORTANCE, POSTERIOR_GAUSS_NEWTON, POSTERIOR_BATCH, N_POSTERIORS };
 enum precision { PRECISION_FLOAT32, PRECISION_BF16, N_PRECISIONS };
 enum scaling { SCALING_BY_COLUMN, SCALING_MINMAX, SCALING_STANDARD, SCALING_QUANTILE, N_SCALINGS };
 enum class_prior { CLASS_PRIOR_ESTIMATED, CLASS_PRIOR_LABELLED, N_CLASS_PRIORS };
@@ -79,6 +79,7 @@ struct params {
 	size_t family;     /* enum density_family */
 	size_t objective;  /* enum density_objective */
 	size_t components; /* of a mixture, or directions of ppca; 0: by the table */
+	bool weigh_generated;
 
 	size_t precision;      /* enum precision, of the products of training */
 	size_t scaling;        /* enum scaling */

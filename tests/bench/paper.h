@@ -52,7 +52,7 @@ struct paper {
 	struct runs runs;
 	struct cell *cell; /* [n_cells], owned */
 	size_t n_cells, cap;
-	struct claim claim[16];
+	struct claim claim[24];
 	size_t n_claims;
 	/* Pictures, read once for all cells that need them; n 0: not there. */
 	bool has_mnist, has_fashion;

@@ -110,7 +110,7 @@ runs_are_equal_whatever_the_threads_and_after_a_restart(void **state)
 
 /* Four thousand rows of a known density: by likelihood nothing is lost that these rows could have told. */
 static double
-distance_from_truth(size_t family, size_t objective, size_t steps)
+distance_from_truth(size_t family, size_t objective, bool weigh, size_t steps)
 {
 	enum { ROWS = 4000, WIDE = 4 };
 	const struct density_shape s = {.family = family, .d = WIDE, .n_parts = 2};
@@ -157,6 +157,12 @@ distance_from_truth(size_t family, size_t objective, size_t steps)
 	p.learning_rate = p.generator_learning_rate = 0.003;
 	p.generator_layers = (struct layer_sizes){.n = 2, .size = {32, 32}};
 	p.noise_dim = 2;
+	if (weigh) {
+		p.weigh_generated = true;
+		p.posterior = POSTERIOR_BATCH;
+		p.gamma = 0;
+	}
+	assert_int_equal(params_check(&p, &e), OK);
 	assert_int_equal(params_resolve(&p, ROWS / 2, 0, WIDE, 1, &e), OK);
 	assert_int_equal(trainer_new(&p, &data, 1, &t, &e), OK);
 	run(t, SIZE_MAX);
@@ -174,7 +180,7 @@ likelihood_finds_the_density_that_made_the_rows(void **state)
 {
 	(void)state;
 	for (size_t family = FAMILY_PPCA; family <= FAMILY_MIXTURE; family++) {
-		double lost = distance_from_truth(family, OBJECTIVE_MAXIMUM_LIKELIHOOD, 1500);
+		double lost = distance_from_truth(family, OBJECTIVE_MAXIMUM_LIKELIHOOD, false, 1500);
 
 		if (!(fabs(lost) < 0.02))
 			fail_msg("family %zu: %g nats a dimension below the truth", family, lost);
@@ -188,11 +194,21 @@ vera_and_score_matching_find_it_without_the_normaliser(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		double lost = distance_from_truth(FAMILY_PPCA, objectives[i], 1500);
+		double lost = distance_from_truth(FAMILY_PPCA, objectives[i], false, 1500);
 
 		if (!(fabs(lost) < 0.1))
 			fail_msg("objective %zu: %g nats a dimension below the truth", objectives[i], lost);
 	}
+}
+
+static void
+vera_finds_a_mixture_when_its_rows_are_weighed(void **state)
+{
+	double lost = distance_from_truth(FAMILY_MIXTURE, OBJECTIVE_VERA, true, 1500);
+
+	(void)state;
+	if (!(fabs(lost) < 0.05))
+		fail_msg("%g nats a dimension below the truth", lost);
 }
 
 static void
@@ -278,6 +294,15 @@ what_does_not_fit_is_refused(void **state)
 	q.family = FAMILY_NICE;
 	assert_int_equal(params_resolve(&q, 100, 50, 4, 2, &e), OK); /* labels are nothing to it */
 	assert_int_equal(q.hidden_layers.n, 4);
+	q = p;
+	q.objective = OBJECTIVE_VERA;
+	q.weigh_generated = true; /* by a density that only the batch knows */
+	assert_int_equal(params_check(&q, &e), ERR_INVALID);
+	assert_string_equal(e.code, "parameter_combination");
+	q.posterior = POSTERIOR_BATCH;
+	assert_int_equal(params_check(&q, &e), OK);
+	q.method = METHOD_MEG;
+	assert_int_equal(params_check(&q, &e), ERR_INVALID);
 }
 
 int
@@ -288,6 +313,7 @@ main(void)
 		cmocka_unit_test(runs_are_equal_whatever_the_threads_and_after_a_restart),
 		cmocka_unit_test(likelihood_finds_the_density_that_made_the_rows),
 		cmocka_unit_test(vera_and_score_matching_find_it_without_the_normaliser),
+		cmocka_unit_test(vera_finds_a_mixture_when_its_rows_are_weighed),
 		cmocka_unit_test(a_model_comes_back_from_its_bytes_and_says_the_same),
 		cmocka_unit_test(what_does_not_fit_is_refused),
 	};

@@ -1,10 +1,12 @@
 /*
- * posterior: the estimate of the entropy's gradient without samples. On the linear generator, whose score is known; on
- * curved ones, against long Hamiltonian chains; and beside the importance samples in whose place it is. Built twice.
+ * posterior, marginal: the estimates of the entropy's gradient without samples. On the linear generator, whose score is
+ * known; on curved ones, against long Hamiltonian chains; and beside the importance samples in whose place it is. Built
+ * twice.
  */
 #include "engine/hmc.h"
 #include "engine/kernel.h"
 #include "engine/linear_gaussian.h"
+#include "engine/marginal.h"
 #include "engine/posterior.h"
 #include "tests/unit/golden.h"
 
@@ -169,6 +171,44 @@ a_generator_that_ignores_its_noise_has_the_score_of_a_gaussian(void **state)
 	estimate_release(&t);
 }
 
+/* log q and its gradient, each row's sum over the batch written out. */
+static void
+the_batch_says_how_likely_its_rows_are_and_which_way_less_so(void **state)
+{
+	static struct estimate t;
+	const double sigma = 0.4;
+	struct marginal m;
+	struct arena scratch = {0};
+
+	(void)state;
+	estimate_init(&t, 16, sigma);
+	marginal_layout(&m, &t.shape, N, &scratch);
+	scratch = (struct arena){.block = aligned_alloc(64, scratch.used * sizeof(real))};
+	marginal_layout(&m, &t.shape, N, &scratch);
+	generator_draw(&t.g, &t.rng);
+	generator_sample(&t.g, t.w, THREADS);
+	marginal_score(&m, &t.g, t.w);
+	for (size_t i = 0; i < N; i++) {
+		double sum = 0, c[D] = {0};
+
+		for (size_t j = 0; j < N; j++) {
+			double square = 0, share;
+
+			for (size_t k = 0; k < D; k++)
+				square += pow((double)(t.g.x[i * D + k] - t.g.sample.g[j * D + k]) / sigma, 2);
+			share = exp(-square / 2) / pow(sigma, D);
+			sum += share;
+			for (size_t k = 0; k < D; k++)
+				c[k] += share * (double)(t.g.x[i * D + k] - t.g.sample.g[j * D + k]) / (sigma * sigma);
+		}
+		assert_true(fabs(m.log_q[i] - log(sum)) < 1e-4);
+		for (size_t k = 0; k < D; k++)
+			assert_true(fabs((double)t.g.score[i * D + k] - c[k] / sum) < 1e-3);
+	}
+	free(scratch.block);
+	estimate_release(&t);
+}
+
 int
 main(void)
 {
@@ -176,6 +216,7 @@ main(void)
 		cmocka_unit_test(on_a_linear_generator_it_is_exact_but_for_its_average),
 		cmocka_unit_test(on_curved_generators_it_errs_less_than_twenty_samples),
 		cmocka_unit_test(a_generator_that_ignores_its_noise_has_the_score_of_a_gaussian),
+		cmocka_unit_test(the_batch_says_how_likely_its_rows_are_and_which_way_less_so),
 	};
 	struct err e;
 
