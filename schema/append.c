@@ -254,7 +254,7 @@ sum_columns(const struct append *a, const struct dataset_summary *before, const 
 		if (!more)
 			continue;
 		c->n_na += more->n_na;
-		c->n_infinite += more->n_infinite;
+		c->n_infinite += more->n_infinite; /* its form is the table's, as append_options says */
 		if (!c->infinite_line)
 			c->infinite_line = more->infinite_line;
 		c->n_numbers += more->n_numbers;

@@ -103,6 +103,13 @@ keep_raw(struct ingest *g, const struct csv_cell *cell, size_t n, struct err *e)
 	return buf_status(&g->raw, e);
 }
 
+/* Does this text stand for none among numbers, or for an infinite one? */
+static bool
+is_no_number(const struct ingest *g, const char *text, size_t len)
+{
+	return ingest_options_missing(&g->options, CELL_NUMBER, text, len) || number_is_infinite(text, len, g->decimal);
+}
+
 static enum status
 put_text(struct ingest *g, size_t i, size_t row, const char *text, size_t len, struct err *e)
 {
@@ -115,6 +122,8 @@ put_text(struct ingest *g, size_t i, size_t row, const char *text, size_t len, s
 	g->chunk_text += len;
 	if (g->options.na_given || !usual_na(text, len))
 		kinds_note(&g->kinds[i], text, len);
+	if (!g->kinds[i].fixed && !g->forms[i].none && !is_no_number(g, text, len))
+		number_forms_note(&g->forms[i], text, len, g->decimal);
 	return distinct_add(&g->distinct[i], text, len, INGEST_MAX_DISTINCT, &g->n_distinct_slots, DISTINCT_SLOTS, e);
 }
 
@@ -155,6 +164,7 @@ become_text(struct ingest *g, size_t i, struct err *e)
 	struct column *c = &g->t.column[i];
 
 	g->types[i] = COLUMN_TEXT;
+	g->form[i] = (struct number_form){0};
 	if (!g->raw_kept || g->again) {
 		g->again = true;
 		return OK;
@@ -263,6 +273,14 @@ is_missing(const struct ingest *g, enum cell_kind kind, const struct csv_cell *c
 	return !cell->len || ingest_options_missing(&g->options, kind, cell->text, cell->len);
 }
 
+/* Of a cell that is no plain number: is it one in the form of column i? */
+static bool
+fits_form(const struct ingest *g, size_t i, const struct csv_cell *cell, double *v)
+{
+	return !number_form_is_plain(&g->form[i]) &&
+	       number_form_parse(&g->form[i], cell->text, cell->len, g->decimal, v);
+}
+
 static bool
 is_na_number(const struct ingest *g, double v)
 {
@@ -281,8 +299,7 @@ scout(struct ingest *g, const struct csv_cell *cell, size_t n, uint64_t line)
 	for (size_t i = 0; i < n; i++) {
 		if (g->types[i] != COLUMN_NUMBER || g->declared[i] ||
 			number_parse_marked(cell[i].text, cell[i].len, g->decimal, &v) ||
-			is_missing(g, CELL_NUMBER, &cell[i]) ||
-			number_is_infinite(cell[i].text, cell[i].len, g->decimal))
+			is_no_number(g, cell[i].text, cell[i].len) || fits_form(g, i, &cell[i], &v))
 			continue;
 		g->types[i] = COLUMN_TEXT;
 		note_text(g, i, &cell[i], line);
@@ -327,7 +344,8 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 		if (type == COLUMN_NUMBER ? !number_parse_amid(cell[i].text, cell[i].len, g->decimal, &v)
 					  : !kinds_fits(type, cell[i].text, cell[i].len)) {
 			if (!is_missing(g, CELL_NUMBER, &cell[i]) &&
-				(type != COLUMN_NUMBER || !number_is_infinite(cell[i].text, cell[i].len, g->decimal))) {
+				(type != COLUMN_NUMBER || (!is_no_number(g, cell[i].text, cell[i].len) &&
+								  !fits_form(g, i, &cell[i], &v)))) {
 				err_set(why, ERR_DATA, kinds_refusal(type),
 					"line %llu: column \"%.*s\" is declared to be of %ss, and \"%.*s\" is none",
 					(unsigned long long)line, text_shown(name), name, column_type_name(type),
@@ -355,6 +373,7 @@ put_cell(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line,
 	struct column *c = &g->t.column[i];
 	size_t row = g->t.n_rows;
 	enum cell_kind kind = i == g->summary.label_column ? CELL_LABEL : g->declared[i] ? CELL_NUMBER : CELL_TEXT;
+	double v;
 
 	if (c->type == COLUMN_NUMBER) {
 		bool missing = is_missing(g, CELL_NUMBER, cell);
@@ -366,6 +385,13 @@ put_cell(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line,
 				count_na(g, i, CELL_NUMBER, cell, line);
 			else
 				count_infinite(g, i, line);
+			return OK;
+		}
+		if (fits_form(g, i, cell, &v)) {
+			bool none = is_na_number(g, v);
+
+			g->tile[i * TILE + row % TILE] = none ? NAN : v;
+			c->n_missing += none;
 			return OK;
 		}
 		note_text(g, i, cell, line);
@@ -454,6 +480,7 @@ start(struct ingest *g, struct err *e)
 	for (size_t i = 0; i < s->n_columns; i++) {
 		distinct_release(&g->distinct[i]);
 		g->kinds[i] = (struct kinds){.fixed = g->kinds[i].fixed};
+		g->forms[i] = (struct number_forms){0};
 		s->column[i].n_missing = s->column[i].n_na = s->column[i].n_distinct = s->column[i].n_numbers = 0;
 		s->column[i].n_infinite = 0;
 		s->column[i].infinite_line = 0;
@@ -551,6 +578,8 @@ sum_up(struct ingest *g, struct err *e)
 		s->column[i].type = g->kinds[i].fixed || g->types[i] == COLUMN_NUMBER ? g->types[i]
 										      : kinds_type(&g->kinds[i]);
 		s->column[i].n_distinct = g->distinct[i].n;
+		if (s->column[i].type == COLUMN_NUMBER)
+			s->column[i].form = g->form[i];
 	}
 	assert(!s->classes);
 	s->classes = calloc(g->labels.n ? g->labels.n : 1, sizeof *s->classes);
@@ -581,6 +610,8 @@ ingest_finish(struct ingest *g, bool *again, struct err *e)
 		*again = true;
 		return OK;
 	}
+	if (g->summary.n_rows && (ingest_plan(g, again, e) || *again))
+		return *again ? OK : e->status;
 	if (!g->summary.n_rows)
 		return err_set(e, ERR_DATA, "no_rows", "the table has a header but no %srows",
 			g->summary.n_bad_rows ? "usable " : "");
@@ -623,6 +654,8 @@ ingest_free(struct ingest *g)
 	free(g->declared);
 	free(g->declared_column);
 	free(g->kinds);
+	free(g->form);
+	free(g->forms);
 	free(g->bad_row);
 	csv_reader_free(g->csv);
 	table_release(&g->t);

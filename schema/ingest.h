@@ -7,8 +7,10 @@
  * value are allowed among them, and are texts all the same, which the encoder takes as missing. Where
  * a column turns out to be text after chunks with it have left as numbers, the stream must be fed once more from its
  * start (its types known then): ingest_finish says so with *again = true, and the caller, who owns the bytes, calls
- * ingest_restart and feeds them again. The sink is told by `restart` to drop what it had. A change of type within the
- * first chunk needs no second pass; either way every cell of a text column comes out with its exact text ("007").
+ * ingest_restart and feeds them again. So it must where a whole column turned out to be of numbers of one form
+ * (number_form.h): three passes are the most. The sink is told by `restart` to drop what it had. A change of type
+ * within the first chunk needs no second pass; either way every cell of a text column comes out with its exact text
+ * ("007").
  *
  * Memory is bounded whatever the file's size: one chunk, the classes, and 8 bytes a counted distinct text.
  * Thread rule: one thread at a time per ingest.
@@ -31,11 +33,12 @@ struct column_summary {
 	size_t n_missing;  /* cells, n_na and n_infinite included */
 	size_t n_na;       /* cells taken as missing by a usual spelling, "NA", that nobody had listed */
 	size_t n_infinite; /* of a number column: cells taken as missing because they are infinite, "inf" or "1e999" */
-	uint64_t infinite_line; /* where the first of these is; 0: there is none */
-	double min, max;        /* of a number column with values; else NaN */
-	size_t n_distinct;      /* of a text column; counting stops at INGEST_MAX_DISTINCT, and sooner where the counts
-				   of a very wide table would need more than 64 MiB together */
-	size_t n_numbers;       /* of a column that turned out to be of text: cells that are numbers all the same */
+	uint64_t infinite_line;  /* where the first of these is; 0: there is none */
+	struct number_form form; /* of a number column */
+	double min, max;         /* of a number column with values; else NaN */
+	size_t n_distinct;       /* of a text column; counting stops at INGEST_MAX_DISTINCT, and sooner where the counts
+				    of a very wide table would need more than 64 MiB together */
+	size_t n_numbers;        /* of a column that turned out to be of text: cells that are numbers all the same */
 	/* Of a text column that was not declared one, its first cell that is no number; of others the first of n_na. */
 	uint64_t text_line;                   /* where it is; 0: there is no such cell */
 	char text_cell[INGEST_TEXT_CELL + 1]; /* and what it is, cut */
@@ -67,11 +70,13 @@ enum status dataset_table(const struct dataset_summary *s, struct table *out, st
 /* What there is about column i that its owner should know, the nth of it; false: nothing more.
  * "unnamed_column": it has no name of its own; the first columns of a table without one name or count the rows, and
  * have the role id unless the options say something of them; "numbers_among_text": it is text although at least half of
- * its cells are numbers, because of a "none", say; "other_decimal": it is text, but the first cell that made it one is
- * a number with the other decimal mark; "infinite_number": cells were taken as missing because they are infinite;
- * "na_among_numbers", "na_among_labels": cells such as "NA" were taken as missing
- * that nobody had listed; "suspect_label": most labels are one that may mean that there is none, "-1";
- * "similar_labels": two differ in spaces around them, in case or in how a number is written alone. */
+ * its cells are numbers, because of a "none", say; "number_with_unit": it is read as numbers without their unit, or
+ * with digits in groups; "mixed_numbers": it is text, but the first cell that made it one is such a number, and others
+ * are of another form; "other_decimal": it is text, but the first cell that made it one is a number with the other
+ * decimal mark; "infinite_number": cells were taken as missing because they are infinite; "na_among_numbers",
+ * "na_among_labels": cells such as "NA" were taken as missing that nobody had listed; "suspect_label": most labels are
+ * one that may mean that there is none, "-1"; "similar_labels": two differ in spaces around them, in case or in how a
+ * number is written alone. */
 enum { DATASET_WARNING_SIZE = 256 };
 struct dataset_warning {
 	const char *code;                   /* static */

@@ -48,6 +48,7 @@ plan_column(struct ingest *g, size_t i, bool index)
 		return;
 	}
 	g->types[i] = o->typed ? o->type : COLUMN_NUMBER;
+	g->form[i] = o->form;
 	g->kinds[i].fixed = o->typed;
 	g->declared[i] = (o->typed && o->type != COLUMN_TEXT) || o->role == ROLE_WEIGHT;
 	if (g->declared[i])
@@ -106,9 +107,12 @@ first_header(struct ingest *g, const char *const *names, size_t n, struct err *e
 	g->declared = calloc(n, sizeof *g->declared);
 	g->declared_column = calloc(n, sizeof *g->declared_column);
 	g->kinds = calloc(n, sizeof *g->kinds);
+	g->form = calloc(n, sizeof *g->form);
+	g->forms = calloc(n, sizeof *g->forms);
 	g->distinct = calloc(n, sizeof *g->distinct);
 	s->column = calloc(n, sizeof *s->column);
-	if (!g->types || !g->tile || !g->declared || !g->declared_column || !g->kinds || !g->distinct || !s->column)
+	if (!g->types || !g->tile || !g->declared || !g->declared_column || !g->kinds || !g->form || !g->forms ||
+		!g->distinct || !s->column)
 		return err_nomem(e);
 	s->n_columns = n;
 	for (size_t i = 0; i < n; i++) {

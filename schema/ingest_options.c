@@ -200,6 +200,25 @@ ingest_options_type(struct ingest_options *o, const char *column, enum column_ty
 }
 
 enum status
+ingest_options_form(struct ingest_options *o, const char *column, const struct number_form *form, struct err *e)
+{
+	struct column_option *c = column_entry(o, column, e);
+
+	if (!c)
+		return e->status;
+	c->form = *form;
+	return OK;
+}
+
+const struct number_form *
+ingest_options_form_of(const struct ingest_options *o, const char *column)
+{
+	uint32_t code = dictionary_find(&o->names, column, strlen(column));
+
+	return code == TABLE_MISSING || number_form_is_plain(&o->column[code].form) ? NULL : &o->column[code].form;
+}
+
+enum status
 ingest_options_copy(struct ingest_options *to, const struct ingest_options *from, struct err *e)
 {
 	struct ingest_options o = *from;
@@ -275,6 +294,10 @@ ingest_options_check(const struct ingest_options *o, struct err *e)
 		const char *name = o->names.text[i];
 		bool label = c->role == ROLE_LABEL || (o->label_column && !strcmp(name, o->label_column));
 
+		if (c->form.group == ingest_options_decimal(o))
+			return err_set(e, ERR_INVALID, "invalid_schema",
+				"column \"%.*s\": \"grouping\" is the decimal mark, '%c'", text_shown(name), name,
+				c->form.group);
 		if (label && c->role != ROLE_LABEL && c->role != ROLE_FEATURE)
 			return err_set(e, ERR_INVALID, "invalid_schema",
 				"column \"%.*s\" is the label column and cannot have the role %s", text_shown(name),
@@ -547,10 +570,30 @@ out:
 	return s;
 }
 
+/* "unit" or "grouping" of the column. */
+static enum status
+form_from_json(struct ingest_options *o, const char *name, const cJSON *v, struct err *e)
+{
+	const struct number_form *known = ingest_options_form_of(o, name);
+	struct number_form form = known ? *known : (struct number_form){0};
+	const char *text = v->valuestring;
+	bool is_unit = !strcmp(v->string, "unit");
+
+	if (is_unit ? *text && !number_form_unit_known(text) : *text && (text[1] || !number_form_group_known(*text)))
+		return err_set(e, ERR_INVALID, "invalid_schema",
+			"column \"%.*s\": the %s \"%.20s\" is none that is read", text_shown(name), name, v->string,
+			text);
+	if (is_unit)
+		snprintf(form.unit, sizeof form.unit, "%s", text);
+	else
+		form.group = *text;
+	return ingest_options_form(o, name, &form, e);
+}
+
 static enum status
 column_from_json(struct ingest_options *o, const cJSON *v, struct err *e)
 {
-	static const char *const known[] = {"name", "role", "type"};
+	static const char *const known[] = {"name", "role", "type", "unit", "grouping"};
 	const cJSON *name = cJSON_IsObject(v) ? cJSON_GetObjectItemCaseSensitive(v, "name") : NULL, *w;
 	enum status s;
 
@@ -561,16 +604,20 @@ column_from_json(struct ingest_options *o, const cJSON *v, struct err *e)
 		return e->status;
 	cJSON_ArrayForEach(w, v)
 	{
-		bool is_role = !strcmp(w->string, "role");
+		bool is_role = !strcmp(w->string, "role"), is_form = false;
 
 		if (w == name)
 			continue;
-		if (!is_role && strcmp(w->string, "type") != 0)
-			return unknown_name("a column of the schema", w->string, known, 3, e);
+		is_form = !strcmp(w->string, "unit") || !strcmp(w->string, "grouping");
+		if (!is_role && !is_form && strcmp(w->string, "type") != 0)
+			return unknown_name(
+				"a column of the schema", w->string, known, sizeof known / sizeof *known, e);
 		if (!cJSON_IsString(w))
 			return err_set(e, ERR_INVALID, "invalid_schema", "column \"%.*s\": \"%s\" must be a text",
 				text_shown(name->valuestring), name->valuestring, w->string);
-		if ((s = set_role_or_type(o, name->valuestring, is_role, w->valuestring, e)))
+		s = is_form ? form_from_json(o, name->valuestring, w, e)
+			    : set_role_or_type(o, name->valuestring, is_role, w->valuestring, e);
+		if (s)
 			return s;
 	}
 	return OK;
@@ -688,7 +735,9 @@ put_columns(cJSON *to, const struct ingest_options *o)
 
 		if (!put(columns, NULL, column) || !put(column, "name", cJSON_CreateString(o->names.text[i])) ||
 			!put(column, "role", cJSON_CreateString(column_role_name(c->role))) ||
-			(c->typed && !put(column, "type", cJSON_CreateString(column_type_name(c->type)))))
+			(c->typed && !put(column, "type", cJSON_CreateString(column_type_name(c->type)))) ||
+			(c->form.unit[0] && !put(column, "unit", cJSON_CreateString(c->form.unit))) ||
+			(c->form.group && !put_character(column, "grouping", c->form.group)))
 			return false;
 	}
 	return true;

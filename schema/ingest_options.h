@@ -15,11 +15,12 @@
  *                      of dates or of yes and no are as columns of numbers in this, but for other spellings of numbers.
  *                      Spaces around a cell of numbers do not count, and nothing but spaces is an empty cell there.
  *   unlabelled_values  further texts that, as a label, mean that there is none. "-1" is a class unless it is listed.
- *   columns            for single columns, by name: a role, a type, or both
- *   max_bad_rows       0; rows that cannot be used are refused with the whole file (0), or left out and counted, up to
- *                      this many: rows of another width than the header, cells that are no number, date or yes-or-no in
- * a column declared as one, weights that are missing or negative. What leaves the ends of the rows in doubt (a stray or
- * unterminated quote, bytes that are no text) is always refused.
+ *   columns            for single columns, by name: a role, a type, and of numbers that are not plain their unit and
+ * what separates groups of their digits (number_form.h), which are guessed too max_bad_rows       0; rows that cannot
+ * be used are refused with the whole file (0), or left out and counted, up to this many: rows of another width than the
+ * header, cells that are no number, date or yes-or-no in a column declared as one, weights that are missing or
+ * negative. What leaves the ends of the rows in doubt (a stray or unterminated quote, bytes that are no text) is always
+ * refused.
  *
  * Roles: a feature is learned from, the label is what is learned; id, weight, split and ignore are stored and never
  * learned from. At most one column each is the label, the weight (numbers of 0 and above), the split. The columns
@@ -32,6 +33,7 @@
 #ifndef VERAD_SCHEMA_INGEST_OPTIONS_H
 #define VERAD_SCHEMA_INGEST_OPTIONS_H
 
+#include "schema/number_form.h"
 #include "schema/table.h"
 
 enum column_role { ROLE_FEATURE, ROLE_LABEL, ROLE_ID, ROLE_WEIGHT, ROLE_SPLIT, ROLE_IGNORE, N_COLUMN_ROLES };
@@ -48,6 +50,7 @@ struct column_option {
 	enum column_role role;
 	bool typed; /* else the type is guessed */
 	enum column_type type;
+	struct number_form form; /* of numbers that are not plain */
 };
 
 struct ingest_options {
@@ -74,10 +77,15 @@ enum { INGEST_MAX_LISTED = 100, INGEST_MAX_LISTED_BYTES = 100 }; /* values of a 
 enum status ingest_options_set(struct ingest_options *o, const char *name, const char *text, struct err *e);
 enum status ingest_options_role(struct ingest_options *o, const char *column, enum column_role role, struct err *e);
 enum status ingest_options_type(struct ingest_options *o, const char *column, enum column_type type, struct err *e);
+enum status ingest_options_form(
+	struct ingest_options *o, const char *column, const struct number_form *form, struct err *e);
+/* That of a column of numbers; NULL: they are plain. Borrowed. */
+const struct number_form *ingest_options_form_of(const struct ingest_options *o, const char *column);
 
 /* An object with the names above, all optional: {"delimiter": ";", "na_values": ["NA", "-"], "columns": [{"name":
- * "age", "type": "number"}, {"name": "customer", "role": "id"}], "max_bad_rows": 10}. Sets what it names over what is
- * set already. ERR_INVALID "unknown_field" for other members, with the nearest name. */
+ * "age", "type": "number"}, {"name": "price", "unit": "$", "grouping": ","}, {"name": "customer", "role": "id"}],
+ * "max_bad_rows": 10}. Sets what it names over what is set already. ERR_INVALID "unknown_field" for other members, with
+ * the nearest name. */
 struct cJSON;
 enum status ingest_options_from_json(struct ingest_options *o, const struct cJSON *object, struct err *e);
 /* As from_json reads it, defaults filled in but for na_values, which is there only when it was given. Owned; NULL when

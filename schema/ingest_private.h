@@ -3,6 +3,7 @@
  *
  *   ingest.c          rows to chunks, in one pass or two
  *   ingest_header.c   which columns there are, and what the options make of them
+ *   ingest_plan.c     which columns of texts are to be read anew as something better
  */
 #ifndef VERAD_SCHEMA_INGEST_PRIVATE_H
 #define VERAD_SCHEMA_INGEST_PRIVATE_H
@@ -27,11 +28,13 @@ struct ingest {
 
 	/* Known from the header, or from the pass before. */
 	bool typed;
-	enum column_type *types; /* [n_columns] */
-	double *tile;            /* [n_columns][TILE], the latest numbers of each column */
-	bool *declared;          /* [n_columns], by the options not of text: what does not fit makes a bad row */
-	struct kinds *kinds;     /* [n_columns], what those of text have in common */
-	size_t *declared_column; /* [n_declared], which they are */
+	enum column_type *types;    /* [n_columns] */
+	double *tile;               /* [n_columns][TILE], the latest numbers of each column */
+	bool *declared;             /* [n_columns], by the options not of text: what does not fit makes a bad row */
+	struct kinds *kinds;        /* [n_columns], what those of text have in common */
+	struct number_form *form;   /* [n_columns], of those of numbers */
+	struct number_forms *forms; /* [n_columns], what those of text have in common as numbers */
+	size_t *declared_column;    /* [n_declared], which they are */
 	size_t n_declared;
 	struct table t; /* the chunk being filled */
 	size_t chunk_cap, n_chunks, chunk_text;
@@ -41,6 +44,7 @@ struct ingest {
 	size_t raw_cap;
 	bool raw_kept;
 
+	bool planned;              /* the pass under way is the last: what was found out in the one before holds */
 	bool again;                /* this pass only scouts for types: another must follow */
 	struct distinct *distinct; /* [n_columns] */
 	size_t n_distinct_slots;   /* in all of them */
@@ -55,5 +59,8 @@ struct ingest {
 /* For the reader of CSV, with struct ingest as ctx. ERR_DATA "unknown_label_column", "unknown_column"; ERR_CONFLICT
  * "stream_changed"; ERR_NOMEM. */
 enum status ingest_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e);
+/* After a pass that has seen every cell: is another to follow, since columns of texts turned out to be of one form of
+ * numbers? Their types are known for that one. ERR_NOMEM. */
+enum status ingest_plan(struct ingest *g, bool *again, struct err *e);
 
 #endif

@@ -239,6 +239,7 @@ number_is_infinite(const char *text, size_t len, char mark)
 {
 	static const char *const word[] = {"inf", "infinity", "1.#inf", "\xe2\x88\x9e"};
 	const char *p = text, *end = text + len;
+	double v;
 
 	while (p < end && (*p == ' ' || *p == '\t'))
 		p++;
@@ -249,5 +250,5 @@ number_is_infinite(const char *text, size_t len, char mark)
 	for (size_t i = 0; i < sizeof word / sizeof *word; i++)
 		if (strlen(word[i]) == (size_t)(end - p) && !strncasecmp(p, word[i], (size_t)(end - p)))
 			return true;
-	return is_decimal(p, end, mark);
+	return is_decimal(p, end, mark) && !number_parse_marked(text, len, mark, &v);
 }

@@ -34,6 +34,8 @@ struct predictor {
 	struct encode_warnings counts;
 	struct model_workspace *workspace;
 
+	const struct number_form *
+		*form;           /* [encoder_n_columns], of columns of numbers that are not plain; NULL: none is */
 	struct dictionary known; /* the encoder's columns; the label column behind them */
 	bool declared, matched;  /* columns, for the rows to come; what is below is theirs, or the last request's */
 	struct dictionary given; /* the declared names, in their order */
@@ -74,6 +76,7 @@ predictor_destroy(struct predictor *p)
 	encode_warnings_release(&p->counts);
 	model_workspace_free(p->workspace);
 	free(p->map);
+	free(p->form);
 	dictionary_release(&p->known);
 	dictionary_release(&p->given);
 	free(p->target);
@@ -148,6 +151,22 @@ out:
 	return s;
 }
 
+/* How the cells of each column are read, where that is not in the same way for all. */
+static enum status
+init_forms(struct predictor *p, struct err *e)
+{
+	const struct bundle *b = p->bundle;
+	size_t n = encoder_n_columns(b->encoder);
+
+	if (!b->reading.options.names.n)
+		return OK;
+	if (!(p->form = calloc(n, sizeof *p->form)))
+		return err_nomem(e);
+	for (size_t j = 0; j < n; j++)
+		p->form[j] = reading_form(&b->reading, encoder_column_name(b->encoder, j));
+	return OK;
+}
+
 static enum status
 init_known(struct predictor *p, struct err *e)
 {
@@ -201,7 +220,8 @@ predictor_new(const struct bundle *b, struct predictor **out, struct err *e)
 	p->later_batch = p->later_batch > PREDICTOR_BATCH ? PREDICTOR_BATCH
 			 : p->later_batch < MIN_BATCH     ? MIN_BATCH
 							  : p->later_batch;
-	if ((s = init_table(p, e)) || (s = init_known(p, e)) || (s = table_reserve(&p->table, p->batch, e)) ||
+	if ((s = init_table(p, e)) || (s = init_forms(p, e)) || (s = init_known(p, e)) ||
+		(s = table_reserve(&p->table, p->batch, e)) ||
 		(s = encoder_rows_init(b->encoder, &p->rows, p->batch, e)) ||
 		(s = encode_warnings_init(&p->counts, b->encoder, e)) ||
 		(s = model_workspace_for(b->model, p->batch, &p->workspace, e)) || (s = init_answers(p, e))) {
@@ -406,7 +426,7 @@ predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t
 		p->n_bytes += len;
 		return table_set_text(&p->table, j, row, text, len, e);
 	}
-	if (!reading_number(as, text, len, &v))
+	if (!reading_number_as(as, p->form ? p->form[j] : NULL, text, len, &v))
 		return not_a_number(p, j, text, len, e);
 	if (!isnan(v))
 		table_set_number(&p->table, j, row, v);

@@ -2,8 +2,8 @@
  * reading: how the cells of the table that a model was trained on were read, which the model remembers, so that rows to
  * predict are read the same way: a cell that was missing there is missing here, and "1,5" is the number it was.
  *
- * It is ingest_options without what is of single columns and of bad rows. Thread rule: const once made; any number of
- * threads may use it.
+ * It is ingest_options without the roles and types of columns and what is of bad rows. Thread rule: const once made;
+ * any number of threads may use it.
  */
 #ifndef VERAD_SCHEMA_READING_H
 #define VERAD_SCHEMA_READING_H
@@ -25,6 +25,10 @@ bool reading_is_default(const struct reading *r);
 
 /* Text of a cell in a column of numbers: *v, NaN where the cell is missing or infinite; false: it is no number. */
 bool reading_number(const struct reading *r, const char *text, size_t len, double *v);
+/* The same of a column that has a form (reading_form): plain or of that form. NULL: it has none. */
+bool reading_number_as(
+	const struct reading *r, const struct number_form *form, const char *text, size_t len, double *v);
+const struct number_form *reading_form(const struct reading *r, const char *column); /* borrowed */
 /* Is this text, of which reading_number made NaN, an infinite number rather than a missing one? */
 bool reading_is_infinite(const struct reading *r, const char *text, size_t len);
 /* Do this number in a column of numbers, this text in a column of texts, this label stand for a missing one? */

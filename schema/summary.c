@@ -195,6 +195,32 @@ of_infinite(const struct dataset_summary *s, size_t i, struct dataset_warning *o
 	return say(out, "infinite_number", c->infinite_line);
 }
 
+static const char *
+shown_group(char group, char text[4])
+{
+	snprintf(text, 4, "\"%c\"", group);
+	return group == ' ' ? "a space" : text;
+}
+
+static bool
+of_form(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
+{
+	const struct column_summary *c = &s->column[i];
+	const struct number_form *f = &c->form;
+	char unit[40] = "", group[48] = "", mark[4];
+
+	if (c->type != COLUMN_NUMBER || number_form_is_plain(f))
+		return false;
+	if (f->unit[0])
+		snprintf(unit, sizeof unit, " \"%s\" is left out", f->unit);
+	if (f->group)
+		snprintf(group, sizeof group, " %s separates thousands", shown_group(f->group, mark));
+	snprintf(out->message, sizeof out->message,
+		"column \"%.*s\" is read as numbers:%s%s%s; if it is not, give it the type text", text_shown(c->name),
+		c->name, unit, *unit && *group ? " and" : "", group);
+	return say(out, "number_with_unit", 0);
+}
+
 /* Of a column that is text because of a cell. */
 static bool
 of_text(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
@@ -202,16 +228,31 @@ of_text(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
 	const struct column_summary *c = &s->column[i];
 	unsigned long long line = (unsigned long long)c->text_line;
 	size_t n = s->n_rows - c->n_missing;
-	char mark;
+	struct number_form form;
+	char mark, shown[4];
 
 	if (!c->text_line || c->type != COLUMN_TEXT || i == s->label_column)
 		return false;
 	if ((mark = other_mark(c->text_cell))) {
 		snprintf(out->message, sizeof out->message,
 			"column \"%.*s\" is text because of \"%s\" in line %llu, which is a number if its decimal mark "
-			"is \"%c\"; if so, set decimal to that",
-			text_shown(c->name), c->name, c->text_cell, line, mark);
+			"is \"%c\"; if so, set decimal to that%s",
+			text_shown(c->name), c->name, c->text_cell, line, mark,
+			number_form_of(c->text_cell, strlen(c->text_cell), mark == ',' ? '.' : ',', &form)
+				? ", else to the other"
+				: "");
 		return say(out, "other_decimal", c->text_line);
+	}
+	if (number_form_of(c->text_cell, strlen(c->text_cell), '.', &form) ||
+		number_form_of(c->text_cell, strlen(c->text_cell), ',', &form)) {
+		snprintf(out->message, sizeof out->message,
+			"column \"%.*s\" is text because of \"%s\" in line %llu, a number with %s%s%s, and not all of "
+			"its cells "
+			"are such numbers",
+			text_shown(c->name), c->name, c->text_cell, line, form.unit[0] ? "the unit " : "",
+			form.unit[0] ? form.unit : shown_group(form.group, shown),
+			form.unit[0] ? "" : " between its thousands");
+		return say(out, "mixed_numbers", c->text_line);
 	}
 	if (c->n_numbers < n - c->n_numbers)
 		return false;
@@ -227,7 +268,7 @@ bool
 dataset_warning(const struct dataset_summary *s, size_t i, size_t nth, struct dataset_warning *out)
 {
 	static bool (*const about[])(const struct dataset_summary *, size_t, struct dataset_warning *) = {
-		of_name, of_missing, of_infinite, of_text, of_labels, of_like_labels};
+		of_name, of_missing, of_infinite, of_form, of_text, of_labels, of_like_labels};
 
 	for (size_t k = 0; k < sizeof about / sizeof *about; k++)
 		if (about[k](s, i, out) && !nth--)

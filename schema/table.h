@@ -62,8 +62,8 @@ size_t table_find(const struct table *t, const char *name); /* SIZE_MAX: no such
  * locale: false for anything else, for hexadecimal, "nan", "inf", and for what overflows a double. */
 bool number_parse(const char *text, size_t len, double *out);
 bool number_parse_marked(const char *text, size_t len, char mark, double *out); /* another decimal mark: ',' */
-/* Of a text that number_parse_marked refuses: is it an infinite number, or one beyond all doubles? "inf", "-Infinity"
- * in any case, "1.#INF", "1e999"; the sign of infinity. */
+/* Is it an infinite number, or one beyond all doubles? "inf", "-Infinity" in any case, "1.#INF", "1e999"; the sign of
+ * infinity. */
 bool number_is_infinite(const char *text, size_t len, char mark);
 enum { NUMBER_MARGIN = 16 }; /* of number_amid.h */
 /* The shortest text that reads back as the same value, e.g. "0.1", "3", "1e+20". v finite. buf of >= 32. For floats,

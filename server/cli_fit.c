@@ -337,15 +337,14 @@ read_table(struct fit *f, const char *path, struct ingest *g, struct err *e)
 		goto out;
 	in.start = lseek(in.fd, 0, SEEK_CUR);
 	in.seekable = in.start >= 0;
-	if ((s = feed_all(f, &in, false, g, e)) || (s = ingest_finish(g, &again, e)))
+	if ((s = feed_all(f, &in, false, g, e)))
 		goto out;
-	if (again) {
+	while (!(s = ingest_finish(g, &again, e)) && again) {
 		if (in.seekable && lseek(in.fd, in.start, SEEK_SET) < 0) {
 			s = err_set(e, ERR_IO, "io_error", "cannot be read again from its start");
 			goto out;
 		}
-		if ((s = ingest_restart(g, e)) || (s = feed_all(f, &in, true, g, e)) ||
-			(s = ingest_finish(g, &again, e)))
+		if ((s = ingest_restart(g, e)) || (s = feed_all(f, &in, true, g, e)))
 			goto out;
 	}
 out:

@@ -40,6 +40,20 @@ evaluation_check(const struct dataset_summary *s, const struct bundle *b, struct
 	return status ? status : evaluation_check_labels(s, b->n_classes, e);
 }
 
+/* Numbers of another unit than the model's are other numbers, plain ones are its own. */
+static enum status
+check_unit(const struct column_summary *column, const struct number_form *model, struct err *e)
+{
+	const char *own = column->form.unit, *of_model = model ? model->unit : "";
+
+	if (!*own || !strcmp(own, of_model))
+		return OK;
+	err_set(e, ERR_DATA, "other_unit",
+		"the numbers of column \"%.60s\" have the unit \"%s\" in the data set, and for the model %s%s",
+		column->name, own, *of_model ? "the unit " : "none", of_model);
+	return err_at(e, 0, column->name);
+}
+
 /* A text in a column of numbers is known from the upload: better said now than by the job. */
 static enum status
 check_numbers(const struct dataset_summary *s, const struct encoder *c, const struct reading *reading, struct err *e)
@@ -54,7 +68,11 @@ check_numbers(const struct dataset_summary *s, const struct encoder *c, const st
 		for (size_t i = 0; i < s->n_columns; i++) {
 			const struct column_summary *column = &s->column[i];
 
-			if (strcmp(column->name, name) || column->type == COLUMN_NUMBER || !column->text_line ||
+			if (strcmp(column->name, name))
+				continue;
+			if (column->type == COLUMN_NUMBER && check_unit(column, reading_form(reading, name), e))
+				return e->status;
+			if (column->type == COLUMN_NUMBER || !column->text_line ||
 				reading_number(reading, column->text_cell, strlen(column->text_cell), &v))
 				continue;
 			err_set(e, ERR_DATA, "not_a_number",

@@ -6,7 +6,6 @@
  */
 #include "server/service.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -360,13 +359,11 @@ service_upload_finish(struct upload *u, char id[STORE_ID_SIZE], struct err *e)
 	bool again;
 	enum status s;
 
-	if ((s = ingest_finish(u->ingest, &again, e)))
-		return s;
-	if (again) {
-		if ((s = feed_again(u, e)) || (s = ingest_finish(u->ingest, &again, e)))
+	while (!(s = ingest_finish(u->ingest, &again, e)) && again)
+		if ((s = feed_again(u, e)))
 			return s;
-		assert(!again); /* all types are known after a whole pass */
-	}
+	if (s)
+		return s;
 	if ((s = pipeline_wait(u->pipeline, e)))
 		return s;
 	if (!u->append)

@@ -64,16 +64,16 @@ damaged(struct conn *c, const char *id, const char *what, struct err *e)
 static enum status
 read_columns(struct conn *c, int64_t part, struct dataset_summary *s, struct err *e)
 {
-	struct query q = query_new(c,
-		"SELECT name, type, n_missing, min, max, n_distinct, n_numbers, text_line, "
-		"text_cell, role, n_na, n_infinite, infinite_line FROM dataset_column WHERE part = ?1 ORDER BY idx");
+	struct query q = query_new(c, "SELECT name, type, n_missing, min, max, n_distinct, n_numbers, text_line, "
+				      "text_cell, role, n_na, n_infinite, infinite_line, unit, grouping FROM "
+				      "dataset_column WHERE part = ?1 ORDER BY idx");
 	size_t cap = 0;
 
 	query_int(&q, part);
 	s->n_columns = 0;
 	while (query_row(&q)) {
 		struct column_summary *grown = list_room(s->column, s->n_columns, &cap, sizeof *grown);
-		char *type, *role;
+		char *type, *role, group[4];
 
 		if (!grown) {
 			query_nomem(&q);
@@ -101,6 +101,9 @@ read_columns(struct conn *c, int64_t part, struct dataset_summary *s, struct err
 		grown->n_na = row_size(&q, 10);
 		grown->n_infinite = row_size(&q, 11);
 		grown->infinite_line = row_size(&q, 12);
+		row_short(&q, 13, grown->form.unit, sizeof grown->form.unit);
+		row_short(&q, 14, group, sizeof group);
+		grown->form.group = group[0];
 	}
 	return query_end(&q, e);
 }

@@ -242,8 +242,8 @@ insert_summary(struct conn *c, int64_t seq, const struct dataset_summary *s, str
 
 		q = query_new(c, "INSERT INTO dataset_column (part, idx, name, type, n_missing, min, max, "
 				 "n_distinct, n_numbers, text_line, text_cell, role, n_na, n_infinite, "
-				 "infinite_line) "
-				 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)");
+				 "infinite_line, unit, grouping) "
+				 "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)");
 		query_int(&q, seq);
 		query_size(&q, i);
 		query_text(&q, column->name);
@@ -259,6 +259,8 @@ insert_summary(struct conn *c, int64_t seq, const struct dataset_summary *s, str
 		query_size(&q, column->n_na);
 		query_size(&q, column->n_infinite);
 		query_size(&q, (size_t)column->infinite_line);
+		query_text(&q, column->form.unit);
+		query_text(&q, (const char[]){column->form.group, '\0'});
 		status = query_run(&q, e);
 	}
 	for (size_t i = 0; i < s->n_classes && !status; i++) {

@@ -31,22 +31,27 @@ named(const cJSON *list, const char *field, const char *value)
 	return NULL;
 }
 
+static cJSON *
+post_set(const char *target, const char *csv, size_t n, int status)
+{
+	struct http_answer a = http_call(d.port, "POST", target, "text/csv", csv, n);
+	cJSON *json = cJSON_Parse(a.body);
+
+	if (a.status != status)
+		fail_msg("%d: %s", a.status, a.body);
+	http_answer_release(&a);
+	assert_non_null(json);
+	return json;
+}
+
 /* The resource of the data set that these bytes make, with these further parameters of the request. */
 static cJSON *
 upload(const char *parameters, const char *csv, size_t n)
 {
 	char target[256];
-	struct http_answer a;
-	cJSON *json;
 
 	snprintf(target, sizeof target, "/v1/datasets?label_column=label%s", parameters);
-	a = http_call(d.port, "POST", target, "text/csv", csv, n);
-	if (a.status != 201)
-		fail_msg("%d: %s", a.status, a.body);
-	json = cJSON_Parse(a.body);
-	http_answer_release(&a);
-	assert_non_null(json);
-	return json;
+	return post_set(target, csv, n, 201);
 }
 
 static void
@@ -197,6 +202,74 @@ infinite_numbers_are_missing_when_learned_from_and_when_predicted(void **state)
 	buf_release(&csv);
 }
 
+/* The reply to a request with this body, which is refused. */
+static void
+refused(const char *target, const char *type, const char *body, int status, const char *code)
+{
+	struct http_answer a = http_call(d.port, "POST", target, type, body, strlen(body));
+	cJSON *json = cJSON_Parse(a.body);
+
+	if (a.status != status || strcmp(api_text(json, "code"), code) != 0)
+		fail_msg("%s: %d: %s", body, a.status, a.body);
+	cJSON_Delete(json);
+	http_answer_release(&a);
+}
+
+static void
+numbers_with_a_unit_are_read_the_same_way_wherever_they_come(void **state)
+{
+	struct buf csv = {0};
+	char model[API_ID_SIZE], target[128], body[256];
+	cJSON *set, *more, *other;
+	const cJSON *column;
+
+	(void)state;
+	buf_puts(&csv, "price,share,label\n");
+	for (size_t i = 0; i < 60; i++)
+		buf_printf(&csv, "\"$1,%03zu.5\",%zu%%,%s\n", i * 7 % 10, i % 3 * 5 + i % 4,
+			(const char *[]){"a", "b", "c"}[i % 3]);
+	set = upload("", (const char *)csv.data, csv.len);
+	assert_string_equal(api_text(named(get(set, "columns"), "name", "price"), "type"), "number");
+	assert_int_equal(api_number(named(get(set, "columns"), "name", "price"), "min"), 1000);
+	assert_string_equal(api_text(named(get(set, "warnings"), "column", "share"), "message"),
+		"column \"share\" is read as numbers: \"%\" is left out; if it is not, give it the type text");
+	column = named(get(get(set, "schema"), "columns"), "name", "price");
+	assert_string_equal(api_text(column, "unit"), "$");
+	assert_string_equal(api_text(column, "grouping"), ",");
+	train(set, model);
+	same_scores(model, "price,share\n\"$1,005.5\",1%\n1005.5,11\n",
+		"{\"rows\":[{\"price\":1005.5,\"share\":1},{\"price\":\"$1,005.5\",\"share\":\"11 %\"}]}",
+		"{\"columns\":[\"price\",\"share\"],\"data\":[[\"1005.5 $\",\"1\"],[1005.5,\"11%\"]]}",
+		"{\"inputs\":[{\"name\":\"price\",\"shape\":[2],\"datatype\":\"FP64\",\"data\":[1005.5,1005.5]},"
+		"{\"name\":\"share\",\"shape\":[2],\"datatype\":\"BYTES\",\"data\":[\"1%\",\"11\"]}]}");
+	snprintf(target, sizeof target, "/v1/models/%s/predict", model);
+	refused(target, "text/csv", "price,share\n5%,1\n", 422, "not_a_number");
+
+	snprintf(target, sizeof target, "/v1/datasets/%s/rows", api_text(set, "id"));
+	refused(target, "text/csv", "price,share,label\n5%,1%,a\n", 422, "not_a_number");
+	buf_clear(&csv);
+	buf_puts(&csv, "price,share,label\n\"$2,000\",50%,a\n3,4,b\n");
+	more = post_set(target, (const char *)csv.data, csv.len, 200);
+	assert_int_equal(api_number(named(get(more, "columns"), "name", "price"), "max"), 2000);
+	assert_string_equal(api_text(named(get(more, "warnings"), "column", "share"), "code"), "number_with_unit");
+
+	/* of another unit they are other numbers */
+	other = upload("", "price,share,label\n5,6,a\n7,$8,b\n", sizeof "price,share,label\n5,6,a\n7,$8,b\n" - 1);
+	assert_string_equal(api_text(named(get(other, "warnings"), "column", "share"), "code"), "mixed_numbers");
+	cJSON_Delete(other);
+	other = upload("", "price,share,label\n5,$6,a\n7,$8,b\n", sizeof "price,share,label\n5,$6,a\n7,$8,b\n" - 1);
+	snprintf(body, sizeof body, "{\"type\":\"evaluate\",\"dataset\":\"%s\",\"model\":\"%s\"}",
+		api_text(other, "id"), model);
+	refused("/v1/jobs", "application/json", body, 422, "other_unit");
+	snprintf(body, sizeof body, "{\"type\":\"train\",\"dataset\":\"%s\",\"test_dataset\":\"%s\"}",
+		api_text(set, "id"), api_text(other, "id"));
+	refused("/v1/jobs", "application/json", body, 422, "other_unit");
+	cJSON_Delete(other);
+	cJSON_Delete(more);
+	cJSON_Delete(set);
+	buf_release(&csv);
+}
+
 /* ----------------------------------------------------------------------------------------------------------------- */
 
 static int
@@ -212,6 +285,7 @@ main(void)
 		cmocka_unit_test(an_index_without_a_name_is_kept_and_not_learned_from),
 		cmocka_unit_test(columns_without_names_are_learned_from_and_found_again_in_every_form),
 		cmocka_unit_test(infinite_numbers_are_missing_when_learned_from_and_when_predicted),
+		cmocka_unit_test(numbers_with_a_unit_are_read_the_same_way_wherever_they_come),
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 

@@ -208,7 +208,162 @@ rows_to_predict_have_infinite_numbers_as_missing_ones(void **state)
 	assert_true(reading_is_infinite(&r, "-inf", 4));
 	assert_true(reading_number(&r, "NaN", 3, &v));
 	assert_false(reading_is_infinite(&r, "NaN", 3));
+	assert_false(reading_is_infinite(&r, "6.0", 3));
 	assert_false(reading_number(&r, "info", 4, &v));
+}
+
+static void
+numbers_are_taken_out_of_their_form(void **state)
+{
+	static const struct {
+		const char *text, *unit;
+		char mark, group;
+		double v;
+	} good[] = {
+		{"13%", "%", '.', 0, 13},
+		{" -0.5 % ", "%", '.', 0, -0.5},
+		{"%5", "%", '.', 0, 5},
+		{"$5", "$", '.', 0, 5},
+		{"-$5.25", "$", '.', 0, -5.25},
+		{"$-5", "$", '.', 0, -5},
+		{"($1,234.50)", "$", '.', ',', -1234.5},
+		{"(1,234)", "", '.', ',', -1234},
+		{"\xe2\x82\xac 1.234,5", "\xe2\x82\xac", ',', '.', 1234.5},
+		{"1\xe2\x80\xaf"
+		 "234,50\xc2\xa0\xe2\x82\xac",
+			"\xe2\x82\xac", ',', ' ', 1234.5},
+		{"USD 12", "USD", '.', 0, 12},
+		{"1'234'567.8", "", '.', '\'', 1234567.8},
+		{"+1 234", "", '.', ' ', 1234},
+		{"12", "", '.', 0, 12},
+		{"$.5", "$", '.', 0, 0.5},
+	};
+	static const char *const bad[] = {"", "%", "$", "-", "()", "(5)", "5%%", "$5%", "--5", "-$-5", "(-$5)", "1,23",
+		"1,2345", "0,123", "1234,567", "1,234 567", ",123", "1,234,56", "5 kg", "Q1", "1-2", "$five", "12 5",
+		"1.2.3",
+		"$\xe2\x82\xac"
+		"5",
+		"US$5", "5-", "$ -", "inf%"};
+	struct number_form f;
+	double v = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		const char *t = good[i].text;
+
+		f = (struct number_form){.group = good[i].group};
+		snprintf(f.unit, sizeof f.unit, "%s", good[i].unit);
+		if (!number_form_parse(&f, t, strlen(t), good[i].mark, &v) || v < good[i].v || v > good[i].v)
+			fail_msg("\"%s\": %g", t, v);
+		assert_int_equal(number_form_of(t, strlen(t), good[i].mark, &f), !number_form_is_plain(&f));
+		assert_string_equal(f.unit, good[i].unit);
+		assert_int_equal(f.group, good[i].group);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (number_form_of(bad[i], strlen(bad[i]), '.', &f))
+			fail_msg("\"%s\": unit \"%s\", group '%c'", bad[i], f.unit, f.group);
+	f = (struct number_form){.unit = "$", .group = ','};
+	assert_true(number_form_parse(&f, "7", 1, '.', &v)); /* plain ones are of every form */
+	assert_false(number_form_parse(&f, "7%", 2, '.', &v));
+	assert_false(number_form_parse(&f, "$1 234", 6, '.', &v));
+}
+
+static void
+columns_of_numbers_of_one_form_are_numbers(void **state)
+{
+	(void)state;
+	column_is("x\n13%\n 7.5 %\n\n-\n", NULL, "number", " 13 7.5 - -", " na_among_numbers number_with_unit");
+	column_is("x\n$5\n-$1.50\n($2)\n", NULL, "number", " 5 -1.5 -2", " number_with_unit");
+	column_is("x\n12\n\"1,234\"\n\"1,234,567.5\"\n", NULL, "number", " 12 1234 1234567.5", " number_with_unit");
+	column_is("x;y\n1.234,5 EUR;\n7 EUR;\ninf;\n", WORDS("delimiter=;", "decimal=,"), "number", " 1234.5 7 -",
+		" infinite_number number_with_unit");
+	column_is("x\n1 234\n999\n", NULL, "number", " 1234 999", " number_with_unit");
+	column_is("x\n$5\n$6\n", WORDS("na_values=6"), "number", " 5 -", " number_with_unit");
+	column_is("x\n13%\n7%\n", WORDS("type=x=text"), "text", " '13%' '7%'", "");
+	column_is("x,y\n13%,1\n7%,2\n", WORDS("label_column=x"), "text", " '13%' '7%'", "");
+	column_is("x\n13%\n", WORDS("type=x=number"), "not_a_number", "", "");
+}
+
+static void
+columns_of_mixed_or_doubtful_numbers_are_texts_and_warned_of(void **state)
+{
+	(void)state;
+	column_is("x\n13%\n0.07\n", NULL, "text", " '13%' '0.07'", " mixed_numbers");
+	column_is("x\n$5\n\xe2\x82\xac"
+		  "6\n",
+		NULL, "text",
+		" '$5' '\xe2\x82\xac"
+		"6'",
+		" mixed_numbers");
+	column_is("x\n13%\nlow\n", NULL, "text", " '13%' 'low'", " mixed_numbers");
+	column_is("x\n1 234\n\"1,234\"\n", NULL, "text", " '1 234' '1,234'", " mixed_numbers");
+	/* 1,234 may be a little more than 1 where commas do not separate cells, unless something says what it is */
+	column_is("x;y\n1,234;\n5,678;\n", WORDS("delimiter=;"), "text", " '1,234' '5,678'", " other_decimal");
+	column_is("x;y\n1,234;\n5,678;\n", WORDS("delimiter=;", "decimal=."), "number", " 1234 5678",
+		" number_with_unit");
+	column_is("x;y\n1,234;\n5,678;\n", WORDS("delimiter=;", "decimal=,"), "number", " 1.234 5.678", "");
+	column_is("x;y\n1,234;\n5,678.5;\n", WORDS("delimiter=;"), "number", " 1234 5678.5", " number_with_unit");
+	column_is("x;y\n1,234;\n5,678,900;\n", WORDS("delimiter=;"), "number", " 1234 5678900", " number_with_unit");
+	column_is("x;y\n$1,234;\n", WORDS("delimiter=;"), "number", " 1234", " number_with_unit");
+	column_is("x\nred\n5%\n", NULL, "text", " 'red' '5%'", "");
+}
+
+static void
+what_a_form_is_said_of_and_remembered(void **state)
+{
+	static const char csv[] = "x,p,d\n1,$5,\"1,234%\"\n2,$6,7%\n";
+	struct buf out[MAX_COLUMNS] = {0};
+	struct ingest *g = NULL;
+	struct dataset_warning w;
+	struct reading r = {0}, again = {0};
+	struct err e = {0};
+	double v = 0;
+	char *json;
+
+	(void)state;
+	assert_int_equal(ingested(csv, sizeof csv - 1, WORDS("role=x=id"), out, &g, &e), OK);
+	assert_false(dataset_warning(ingest_summary(g), 0, 0, &w));
+	assert_true(dataset_warning(ingest_summary(g), 2, 0, &w));
+	assert_string_equal(w.message, "column \"d\" is read as numbers: \"%\" is left out and \",\" separates "
+				       "thousands; if it is not, give it the type text");
+	assert_int_equal(reading_from_json(ingest_summary(g)->options, &r, &e), OK);
+	json = reading_to_json(&r);
+	assert_non_null(strstr(json, "\"columns\":[{\"name\":\"p\",\"unit\":\"$\"},{\"name\":\"d\",\"unit\":\"%\","
+				     "\"grouping\":\",\"}]"));
+	assert_int_equal(reading_from_json(json, &again, &e), OK);
+	assert_false(reading_is_default(&again));
+	assert_null(reading_form(&again, "x"));
+	assert_true(reading_number_as(&again, reading_form(&again, "d"), "1,000%", 6, &v) && v > 999);
+	assert_true(reading_number_as(&again, reading_form(&again, "p"), "7", 1, &v) && v > 6);
+	assert_false(reading_number_as(&again, reading_form(&again, "p"), "7%", 2, &v));
+	assert_false(reading_number_as(&again, reading_form(&again, "x"), "$7", 2, &v));
+	free(json);
+	reading_release(&r);
+	reading_release(&again);
+	ingest_free(g);
+	for (size_t i = 0; i < MAX_COLUMNS; i++)
+		buf_release(&out[i]);
+}
+
+static void
+a_form_is_found_however_late_its_first_cell_comes(void **state)
+{
+	struct buf in = {0}, out[MAX_COLUMNS] = {0};
+	struct ingest *g = NULL;
+	struct err e = {0};
+
+	(void)state;
+	buf_puts(&in, "a,b\n"); /* three passes: numbers, texts, numbers of a form */
+	for (int i = 0; i < INGEST_CHUNK_ROWS + 1000; i++)
+		buf_printf(&in, "%s,%d\n", i == INGEST_CHUNK_ROWS + 10 ? "\"1,007\"" : "7", i);
+	assert_int_equal(ingested((char *)in.data, in.len, NULL, out, &g, &e), OK);
+	assert_int_equal(ingest_summary(g)->column[0].type, COLUMN_NUMBER);
+	assert_true(ingest_summary(g)->column[0].max > 1006 && ingest_summary(g)->column[0].min > 6);
+	assert_int_equal(ingest_summary(g)->n_rows, INGEST_CHUNK_ROWS + 1000);
+	ingest_free(g);
+	for (size_t i = 0; i < MAX_COLUMNS; i++)
+		buf_release(&out[i]);
+	buf_release(&in);
 }
 
 int
@@ -219,6 +374,11 @@ main(void)
 		cmocka_unit_test(a_text_after_an_infinite_number_makes_a_text_however_late_it_comes),
 		cmocka_unit_test(missing_values_as_other_programs_spell_them_are_missing),
 		cmocka_unit_test(rows_to_predict_have_infinite_numbers_as_missing_ones),
+		cmocka_unit_test(numbers_are_taken_out_of_their_form),
+		cmocka_unit_test(columns_of_numbers_of_one_form_are_numbers),
+		cmocka_unit_test(columns_of_mixed_or_doubtful_numbers_are_texts_and_warned_of),
+		cmocka_unit_test(what_a_form_is_said_of_and_remembered),
+		cmocka_unit_test(a_form_is_found_however_late_its_first_cell_comes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
