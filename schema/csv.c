@@ -1,13 +1,13 @@
 /*
  * csv: see csv.h.
  *
- * Bytes pass through five steps, each a function: begin (what kind of file is this), text (whole UTF-8 characters
- * only), lines (rows are held until they are whole), csv_plain_rows, and for what those leave line and parse (libcsv, a
- * physical line at a time, so that the line number is always that of the byte being parsed; its callbacks gather cells
- * into a record). libcsv takes any width of row, trims spaces and would let an unterminated quote fill the memory:
- * hence the checks after each piece and in the callbacks. The callbacks return void, so an error is kept in the reader;
- * whoever sets it is the first in the order of the bytes, which is what makes the outcome independent of how they were
- * cut.
+ * Bytes pass through five steps, each a function: begin (what kind of file is this, and does it name its delimiter),
+ * text (whole UTF-8 characters only), lines (rows are held until they are whole), csv_plain_rows, and for what those
+ * leave line and parse (libcsv, a physical line at a time, so that the line number is always that of the byte being
+ * parsed; its callbacks gather cells into a record). libcsv takes any width of row, trims spaces and would let an
+ * unterminated quote fill the memory: hence the checks after each piece and in the callbacks. The callbacks return
+ * void, so an error is kept in the reader; whoever sets it is the first in the order of the bytes, which is what makes
+ * the outcome independent of how they were cut.
  *
  * Nearly all rows need no state machine: csv_plain.c takes those. The first that it leaves, and so every error, is
  * libcsv's to judge, and the next row is tried again.
@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "engine/buf.h"
 #include "schema/csv_private.h"
@@ -503,12 +504,40 @@ text(struct csv *c, const unsigned char *p, size_t n)
 	return OK;
 }
 
-/* The first four bytes, or all there are, lie in head. */
+static void
+set_delimiter(struct csv *c, char delimiter)
+{
+	c->delimiter = delimiter;
+	csv_set_delim(&c->parser, (unsigned char)delimiter);
+}
+
+/* Bytes of a first line like "sep=;", with which workbooks are told what stands between the cells, in p[n]: it is what
+ * is said there. 0: there is no such line. */
+static size_t
+separator_line(struct csv *c, const unsigned char *p, size_t n)
+{
+	static const char word[] = "sep=";
+	size_t end = sizeof word; /* behind the character */
+
+	if (n <= end || strncasecmp((const char *)p, word, end - 1) != 0 || !strchr(",;\t| ", p[end - 1]) ||
+		!p[end - 1] || p[end - 1] == (unsigned char)c->quote)
+		return 0;
+	if (p[end] == '\r')
+		end++;
+	if (end < n && p[end] == '\n')
+		end++;
+	if (end == sizeof word) /* the line goes on */
+		return 0;
+	set_delimiter(c, (char)p[sizeof word - 1]);
+	return end;
+}
+
+/* The first bytes, or all there are, lie in head. */
 static enum status
 begin(struct csv *c)
 {
 	const char *what = magic_encoding(c->head, c->n_head);
-	size_t skip = 0;
+	size_t skip = 0, line;
 
 	c->begun = true;
 	if (what) {
@@ -522,6 +551,11 @@ begin(struct csv *c)
 		return err_set(&c->err, ERR_UNSUPPORTED, "unsupported_format", "the file is not CSV text but %s", what);
 	if (c->n_head >= 3 && !memcmp(c->head, "\xef\xbb\xbf", 3))
 		c->offset = skip = 3;
+	if ((line = separator_line(c, c->head + skip, c->n_head - skip))) {
+		c->line++;
+		c->offset += line;
+		skip += line;
+	}
 	return text(c, c->head + skip, c->n_head - skip);
 }
 
@@ -564,10 +598,15 @@ void
 csv_set_dialect(struct csv *c, char delimiter, char quote)
 {
 	assert(!c->begun && delimiter && delimiter != quote);
-	c->delimiter = delimiter;
+	set_delimiter(c, delimiter);
 	c->quote = quote;
-	csv_set_delim(&c->parser, (unsigned char)delimiter);
 	csv_set_quote(&c->parser, (unsigned char)quote); /* NUL, which no text has: nothing quotes */
+}
+
+char
+csv_delimiter(const struct csv *c)
+{
+	return c->delimiter;
 }
 
 void
@@ -585,6 +624,16 @@ outcome(const struct csv *c, struct err *e)
 	return c->err.status;
 }
 
+/* Four bytes tell the encoding; more are waited for where they begin as a line that names the delimiter does. */
+static bool
+head_is_whole(const struct csv *c)
+{
+	size_t skip = c->n_head >= 3 && !memcmp(c->head, "\xef\xbb\xbf", 3) ? 3 : 0, n = c->n_head - skip;
+
+	return c->n_head == sizeof c->head ||
+	       (c->n_head >= 4 && strncasecmp((const char *)c->head + skip, "sep=", n < 4 ? n : 4) != 0);
+}
+
 enum status
 csv_feed(struct csv *c, const void *bytes, size_t n, struct err *e)
 {
@@ -593,7 +642,7 @@ csv_feed(struct csv *c, const void *bytes, size_t n, struct err *e)
 	while (!c->begun && n) {
 		c->head[c->n_head++] = *p++;
 		n--;
-		if (c->n_head == sizeof c->head)
+		if (head_is_whole(c))
 			begin(c);
 	}
 	if (n && !c->err.status)

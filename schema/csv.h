@@ -54,6 +54,8 @@ enum status csv_new(
 	const struct csv_handler *handler, const struct csv_limits *limits, struct csv **out, struct err *e);
 /* Other characters than ',' and '"', before the first byte is fed: ASCII, not CR, LF or each other; quote 0: none. */
 void csv_set_dialect(struct csv *c, char delimiter, char quote);
+/* That one, or what a first line "sep=;" of the file says, which is no part of the table. From the header on. */
+char csv_delimiter(const struct csv *c);
 /* Before the first byte is fed: leaves every row to libcsv, as the oracle of tests. */
 void csv_use_libcsv_alone(struct csv *c);
 enum status csv_feed(struct csv *c, const void *bytes, size_t n, struct err *e);

@@ -18,7 +18,7 @@ struct csv {
 	char delimiter, quote;
 	struct err err; /* the first error; status OK: none yet */
 
-	unsigned char head[4]; /* the first bytes, until they tell the encoding */
+	unsigned char head[12]; /* the first bytes, until they tell the encoding, and maybe the delimiter */
 	size_t n_head;
 	bool begun, finished;
 	unsigned char part[4]; /* a character whose last bytes are still to come */

@@ -342,14 +342,17 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 		double v = NAN;
 
 		if (type == COLUMN_NUMBER ? !number_parse_amid(cell[i].text, cell[i].len, g->decimal, &v)
-					  : !kinds_fits(type, cell[i].text, cell[i].len)) {
+					  : !kinds_fits(type, g->options.date_order, cell[i].text, cell[i].len)) {
 			if (!is_missing(g, CELL_NUMBER, &cell[i]) &&
 				(type != COLUMN_NUMBER || (!is_no_number(g, cell[i].text, cell[i].len) &&
 								  !fits_form(g, i, &cell[i], &v)))) {
 				err_set(why, ERR_DATA, kinds_refusal(type),
-					"line %llu: column \"%.*s\" is declared to be of %ss, and \"%.*s\" is none",
+					"line %llu: column \"%.*s\" is declared to be of %ss, and \"%.*s\" is none%s",
 					(unsigned long long)line, text_shown(name), name, column_type_name(type),
-					(int)text_cut(cell[i].text, cell[i].len, 60), cell[i].text);
+					(int)text_cut(cell[i].text, cell[i].len, 60), cell[i].text,
+					type == COLUMN_DATE && date_orders(cell[i].text, cell[i].len)
+						? " before date_order is set"
+						: "");
 				return text_err_at(why, line, name);
 			}
 		}
@@ -373,6 +376,8 @@ put_cell(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line,
 	struct column *c = &g->t.column[i];
 	size_t row = g->t.n_rows;
 	enum cell_kind kind = i == g->summary.label_column ? CELL_LABEL : g->declared[i] ? CELL_NUMBER : CELL_TEXT;
+	char day[DATE_TEXT_SIZE];
+	struct csv_cell in_order = {.text = day};
 	double v;
 
 	if (c->type == COLUMN_NUMBER) {
@@ -398,6 +403,9 @@ put_cell(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line,
 		if (become_text(g, i, e) || g->again)
 			return e->status;
 	}
+	if (c->type == COLUMN_DATE &&
+		(in_order.len = date_put_in_order(cell->text, cell->len, g->options.date_order, day)))
+		cell = &in_order;
 	if (repeats(c, row, cell)) {
 		if (kind == CELL_LABEL)
 			count_label_again(g);

@@ -8,8 +8,9 @@
  * a column turns out to be text after chunks with it have left as numbers, the stream must be fed once more from its
  * start (its types known then): ingest_finish says so with *again = true, and the caller, who owns the bytes, calls
  * ingest_restart and feeds them again. So it must where a whole column turned out to be of numbers of one form
- * (number_form.h): three passes are the most. The sink is told by `restart` to drop what it had. A change of type
- * within the first chunk needs no second pass; either way every cell of a text column comes out with its exact text
+ * (number_form.h) or of dates that are to be put in order (date.h): three passes are the most. The sink is told by
+ * `restart` to drop what it had. A change of type within the first chunk needs no second pass; either way every cell of
+ * a text column comes out with its exact text
  * ("007").
  *
  * Memory is bounded whatever the file's size: one chunk, the classes, and 8 bytes a counted distinct text.
@@ -71,9 +72,11 @@ enum status dataset_table(const struct dataset_summary *s, struct table *out, st
  * "unnamed_column": it has no name of its own; the first columns of a table without one name or count the rows, and
  * have the role id unless the options say something of them; "numbers_among_text": it is text although at least half of
  * its cells are numbers, because of a "none", say; "number_with_unit": it is read as numbers without their unit, or
- * with digits in groups; "mixed_numbers": it is text, but the first cell that made it one is such a number, and others
- * are of another form; "other_decimal": it is text, but the first cell that made it one is a number with the other
- * decimal mark; "infinite_number": cells were taken as missing because they are infinite; "na_among_numbers",
+ * with digits in groups; "date_order": it is read as dates written in the order that the table's columns show, or the
+ * options say; "ambiguous_date": it is text, but the first cell that made it one is a date if it is known in which
+ * order it is; "mixed_numbers": it is text, but the first cell that made it one is such a number, and others are of
+ * another form; "other_decimal": it is text, but the first cell that made it one is a number with the other decimal
+ * mark; "infinite_number": cells were taken as missing because they are infinite; "na_among_numbers",
  * "na_among_labels": cells such as "NA" were taken as missing that nobody had listed; "suspect_label": most labels are
  * one that may mean that there is none, "-1"; "similar_labels": two differ in spaces around them, in case or in how a
  * number is written alone. */

@@ -141,6 +141,8 @@ ingest_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e)
 
 	if (!names)
 		return err_nomem(e);
+	if (csv_delimiter(g->csv) != ingest_options_delimiter(&g->options))
+		g->options.delimiter = csv_delimiter(g->csv); /* the file says so itself */
 	for (size_t i = 0; i < n; i++)
 		names[i] = cell[i].text;
 	if (!g->typed) {

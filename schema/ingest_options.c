@@ -21,8 +21,8 @@ static const char *const role_names[N_COLUMN_ROLES] = {
 };
 
 /* In the order in which they are documented, and written as JSON. */
-static const char *const option_names[] = {
-	"label_column", "delimiter", "quote", "decimal", "na_values", "unlabelled_values", "columns", "max_bad_rows"};
+static const char *const option_names[] = {"label_column", "delimiter", "quote", "decimal", "date_order", "na_values",
+	"unlabelled_values", "columns", "max_bad_rows"};
 enum { N_OPTIONS = sizeof option_names / sizeof option_names[0] };
 
 static const struct {
@@ -519,13 +519,19 @@ set_label(struct ingest_options *o, const char *text, struct err *e)
 enum status
 ingest_options_set(struct ingest_options *o, const char *name, const char *text, struct err *e)
 {
-	static const char *const known[] = {"label_column", "delimiter", "quote", "decimal", "na_values",
+	static const char *const known[] = {"label_column", "delimiter", "quote", "decimal", "date_order", "na_values",
 		"unlabelled_values", "role", "type", "max_bad_rows"};
 
 	if (!strcmp(name, "label_column"))
 		return set_label(o, text, e);
 	if (!strcmp(name, "delimiter") || !strcmp(name, "quote") || !strcmp(name, "decimal"))
 		return set_character(o, name, text, e);
+	if (!strcmp(name, "date_order"))
+		return date_order_find(text, &o->date_order)
+			       ? OK
+			       : err_set(e, ERR_INVALID, "invalid_schema",
+					 "\"date_order\" is \"%.*s\"; it can be \"mdy\" or \"dmy\"", text_shown(text),
+					 text);
 	if (!strcmp(name, "unlabelled_values"))
 		return set_list(&o->unlabelled_values, name, text, e);
 	if (!strcmp(name, "role") || !strcmp(name, "type"))
@@ -754,6 +760,7 @@ ingest_options_to_json(const struct ingest_options *o)
 		put_character(root, "delimiter", ingest_options_delimiter(o)) &&
 		put_character(root, "quote", ingest_options_quote(o)) &&
 		put_character(root, "decimal", ingest_options_decimal(o)) &&
+		(!o->date_order || put(root, "date_order", cJSON_CreateString(date_order_name(o->date_order)))) &&
 		(!o->na_given || put_list(root, "na_values", &o->na_values)) &&
 		put_list(root, "unlabelled_values", &o->unlabelled_values) && put_columns(root, o) &&
 		put(root, "max_bad_rows", cJSON_CreateNumber((double)o->max_bad_rows)))

@@ -7,6 +7,8 @@
  *   delimiter          ','    one ASCII character that no number or word is made of
  *   quote              '"'    or '\'', or none at all: quotes are then characters like any other
  *   decimal            '.'    or ','; the delimiter must differ
+ *   date_order         "mdy" or "dmy": what 3/1/2024 is. Left out, the first of the table's columns of such dates that
+ *                      leaves no doubt, 25/12/2024, decides for all; where none does, or two differ, they are texts
  *   na_values          the texts that stand for a missing cell, beside the empty one, which always does. Left to the
  *                      defaults, the usual spellings (usual_na) are missing in columns of numbers and in the
  *                      label column, and texts like any other in columns of text, where "NA" may be Namibia. A list
@@ -33,6 +35,7 @@
 #ifndef VERAD_SCHEMA_INGEST_OPTIONS_H
 #define VERAD_SCHEMA_INGEST_OPTIONS_H
 
+#include "schema/date.h"
 #include "schema/number_form.h"
 #include "schema/table.h"
 
@@ -58,6 +61,7 @@ struct ingest_options {
 	char delimiter, quote, decimal; /* 0: the default */
 	bool unquoted;                  /* no character quotes */
 	bool na_given;                  /* na_values is a list of the user's, maybe an empty one */
+	enum date_order date_order;
 	struct text_list na_values, unlabelled_values;
 	struct dictionary names;      /* of the columns there is something to say of */
 	struct column_option *column; /* [names.n], owned */

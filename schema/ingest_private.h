@@ -60,7 +60,7 @@ struct ingest {
  * "stream_changed"; ERR_NOMEM. */
 enum status ingest_header(void *ctx, const struct csv_cell *cell, size_t n, struct err *e);
 /* After a pass that has seen every cell: is another to follow, since columns of texts turned out to be of one form of
- * numbers? Their types are known for that one. ERR_NOMEM. */
+ * numbers, or of dates in one order? Their types are known for that one. ERR_NOMEM. */
 enum status ingest_plan(struct ingest *g, bool *again, struct err *e);
 
 #endif

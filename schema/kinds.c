@@ -2,7 +2,6 @@
 #include "schema/kinds.h"
 
 #include "schema/boolean.h"
-#include "schema/date.h"
 
 void
 kinds_note(struct kinds *k, const char *text, size_t len)
@@ -13,8 +12,12 @@ kinds_note(struct kinds *k, const char *text, size_t len)
 	if (k->fixed || (k->no_date && k->no_boolean))
 		return;
 	k->any = true;
-	if (!k->no_date)
-		k->no_date = !date_parse(text, len, &days);
+	if (!k->no_date && !date_parse(text, len, &days)) {
+		unsigned orders = date_orders(text, len);
+
+		k->orders = k->orders ? k->orders & orders : orders;
+		k->no_date = !k->orders;
+	}
 	if (k->no_boolean)
 		return;
 	k->no_boolean = !boolean_parse(text, len, &yes);
@@ -22,16 +25,22 @@ kinds_note(struct kinds *k, const char *text, size_t len)
 		*(yes ? &k->yes : &k->no) = true;
 }
 
+unsigned
+kinds_date_orders(const struct kinds *k)
+{
+	return k->any && !k->no_date ? k->orders : 0;
+}
+
 enum column_type
 kinds_type(const struct kinds *k)
 {
-	if (k->any && !k->no_date)
+	if (k->any && !k->no_date && !k->orders)
 		return COLUMN_DATE;
 	return k->yes && k->no && !k->no_boolean ? COLUMN_BOOLEAN : COLUMN_TEXT;
 }
 
 bool
-kinds_fits(enum column_type type, const char *text, size_t len)
+kinds_fits(enum column_type type, enum date_order order, const char *text, size_t len)
 {
 	double v;
 	bool yes;
@@ -40,7 +49,7 @@ kinds_fits(enum column_type type, const char *text, size_t len)
 	case COLUMN_NUMBER:
 		return number_parse(text, len, &v);
 	case COLUMN_DATE:
-		return date_parse(text, len, &v);
+		return date_parse(text, len, &v) || (order && date_orders(text, len) & 1u << order);
 	case COLUMN_BOOLEAN:
 		return boolean_parse(text, len, &yes);
 	default:

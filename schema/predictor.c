@@ -413,7 +413,8 @@ enum status
 predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t len, struct err *e)
 {
 	const struct reading *as = &p->bundle->reading;
-	size_t j, row = p->table.n_rows - 1;
+	size_t j, row = p->table.n_rows - 1, in_order;
+	char day[DATE_TEXT_SIZE];
 	double v;
 
 	assert(column < p->n_declared && p->table.n_rows);
@@ -423,6 +424,11 @@ predictor_cell_text(struct predictor *p, size_t column, const char *text, size_t
 	if (p->table.column[j].type != COLUMN_NUMBER) {
 		if (reading_misses_text(as, text, len))
 			return OK;
+		if (as->options.date_order && p->table.column[j].type == COLUMN_DATE &&
+			(in_order = date_put_in_order(text, len, as->options.date_order, day))) {
+			text = day;
+			len = in_order;
+		}
 		p->n_bytes += len;
 		return table_set_text(&p->table, j, row, text, len, e);
 	}

@@ -72,7 +72,8 @@ reading_is_default(const struct reading *r)
 	const struct ingest_options *o = &r->options;
 
 	return ingest_options_delimiter(o) == ',' && ingest_options_quote(o) == '"' &&
-	       ingest_options_decimal(o) == '.' && !o->na_given && !o->unlabelled_values.n && !o->names.n;
+	       ingest_options_decimal(o) == '.' && !o->na_given && !o->unlabelled_values.n && !o->names.n &&
+	       !o->date_order;
 }
 
 bool

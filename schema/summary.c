@@ -221,6 +221,22 @@ of_form(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
 	return say(out, "number_with_unit", 0);
 }
 
+static bool
+of_date(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
+{
+	const struct column_summary *c = &s->column[i];
+	const bool month_first = s->options && strstr(s->options, "\"date_order\":\"mdy\"");
+
+	if (c->type != COLUMN_DATE || !c->text_line || !date_orders(c->text_cell, strlen(c->text_cell)))
+		return false;
+	snprintf(out->message, sizeof out->message,
+		"column \"%.*s\": dates such as \"%s\" in line %llu are read with the %s first; if that is wrong, set "
+		"date_order to \"%s\"",
+		text_shown(c->name), c->name, c->text_cell, (unsigned long long)c->text_line,
+		month_first ? "month" : "day", date_order_name(month_first ? DATE_DMY : DATE_MDY));
+	return say(out, "date_order", c->text_line);
+}
+
 /* Of a column that is text because of a cell. */
 static bool
 of_text(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
@@ -242,6 +258,14 @@ of_text(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
 				? ", else to the other"
 				: "");
 		return say(out, "other_decimal", c->text_line);
+	}
+	if (date_orders(c->text_cell, strlen(c->text_cell))) {
+		snprintf(out->message, sizeof out->message,
+			"column \"%.*s\" is text because of \"%s\" in line %llu; if its texts are dates, set "
+			"date_order to "
+			"\"mdy\" or \"dmy\"",
+			text_shown(c->name), c->name, c->text_cell, line);
+		return say(out, "ambiguous_date", c->text_line);
 	}
 	if (number_form_of(c->text_cell, strlen(c->text_cell), '.', &form) ||
 		number_form_of(c->text_cell, strlen(c->text_cell), ',', &form)) {
@@ -268,7 +292,7 @@ bool
 dataset_warning(const struct dataset_summary *s, size_t i, size_t nth, struct dataset_warning *out)
 {
 	static bool (*const about[])(const struct dataset_summary *, size_t, struct dataset_warning *) = {
-		of_name, of_missing, of_infinite, of_form, of_text, of_labels, of_like_labels};
+		of_name, of_missing, of_infinite, of_form, of_date, of_text, of_labels, of_like_labels};
 
 	for (size_t k = 0; k < sizeof about / sizeof *about; k++)
 		if (about[k](s, i, out) && !nth--)

@@ -196,12 +196,12 @@ reception_new(struct api *api, void **state, struct reception **out, struct err 
 	return OK;
 }
 
-const char *const api_upload_query[] = {"name", "label_column", "delimiter", "quote", "decimal", "na_values",
+const char *const api_upload_query[] = {"name", "label_column", "delimiter", "quote", "decimal", "date_order",
+	"na_values", "unlabelled_values", "max_bad_rows", "schema", NULL};
+const char *const api_inspect_query[] = {"label_column", "delimiter", "quote", "decimal", "date_order", "na_values",
 	"unlabelled_values", "max_bad_rows", "schema", NULL};
-const char *const api_inspect_query[] = {"label_column", "delimiter", "quote", "decimal", "na_values",
-	"unlabelled_values", "max_bad_rows", "schema", NULL};
-const char *const api_append_query[] = {
-	"delimiter", "quote", "decimal", "na_values", "unlabelled_values", "max_bad_rows", "schema", NULL};
+const char *const api_append_query[] = {"delimiter", "quote", "decimal", "date_order", "na_values", "unlabelled_values",
+	"max_bad_rows", "schema", NULL};
 
 enum status
 api_upload_begin(void *app, const struct http_request *r, void **state, struct err *e)

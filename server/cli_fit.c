@@ -98,6 +98,7 @@ READING_OPTION(type)
 READING_OPTION(delimiter)
 READING_OPTION(quote)
 READING_OPTION(decimal)
+READING_OPTION(date_order)
 READING_OPTION(na_values)
 READING_OPTION(unlabelled_values)
 READING_OPTION(max_bad_rows)
@@ -177,6 +178,11 @@ static const struct option options[] = {
 		.type = OPTION_CALL,
 		.call = set_decimal,
 		.doc = "before the decimals of a number (.), or a comma"},
+	{.name = "date-order",
+		.value = "ORDER",
+		.type = OPTION_CALL,
+		.call = set_date_order,
+		.doc = "what 3/1/2024 is: mdy, month first, or dmy; else as dates such as 25/12/2024 show"},
 	{.name = "na-values",
 		.value = "LIST",
 		.type = OPTION_CALL,

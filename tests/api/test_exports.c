@@ -270,6 +270,42 @@ numbers_with_a_unit_are_read_the_same_way_wherever_they_come(void **state)
 	buf_release(&csv);
 }
 
+static void
+dates_are_read_in_the_order_of_the_table_wherever_they_come(void **state)
+{
+	static const char more[] = "sep=|\nwhen|x|label\n12/25/2024|1|a\n";
+	static const char told[] = "when,label\n3/1/2024,a\n4/1/2024,b\n";
+	struct buf csv = {0};
+	char model[API_ID_SIZE], target[128];
+	cJSON *set;
+
+	(void)state;
+	buf_puts(&csv, "sep=;\nwhen;x;label\n");
+	for (size_t i = 0; i < 60; i++)
+		buf_printf(&csv, "%zu/%zu/2024;%zu;%s\n", i % 12 + 1, i % 28 + 1, i * 7 % 10,
+			(const char *[]){"a", "b", "c"}[i % 12 / 4]);
+	set = upload("", (const char *)csv.data, csv.len);
+	assert_string_equal(api_text(named(get(set, "columns"), "name", "when"), "type"), "date");
+	assert_string_equal(api_text(named(get(set, "warnings"), "column", "when"), "code"), "date_order");
+	assert_string_equal(api_text(get(set, "schema"), "date_order"), "mdy");
+	assert_string_equal(api_text(get(set, "schema"), "delimiter"), ";");
+	train(set, model);
+	same_scores(model, "when,x\n3/1/2024,1\n2024-11-03 1:00 PM,1\n",
+		"{\"rows\":[{\"when\":\"2024-03-01\",\"x\":1},{\"when\":\"11/3/2024 13:00\",\"x\":1}]}",
+		"{\"columns\":[\"when\",\"x\"],\"data\":[[\"03-01-2024\",1],[\"2024-11-03T13:00Z\",1]]}",
+		"{\"inputs\":[{\"name\":\"when\",\"shape\":[2],\"datatype\":\"BYTES\",\"data\":[\"3/1/2024\","
+		"\"11/3/2024 1:00 PM\"]},{\"name\":\"x\",\"shape\":[2],\"datatype\":\"INT64\",\"data\":[1,1]}]}");
+	snprintf(target, sizeof target, "/v1/datasets/%s/rows", api_text(set, "id"));
+	refused(target, "text/csv", "sep=|\nwhen|x|label\n25/12/2024|1|a\n", 422, "not_a_date");
+	cJSON_Delete(post_set(target, more, sizeof more - 1, 200));
+	cJSON_Delete(set);
+	set = post_set("/v1/datasets?label_column=label&date_order=dmy", told, sizeof told - 1, 201);
+	assert_string_equal(api_text(named(get(set, "columns"), "name", "when"), "type"), "date");
+	cJSON_Delete(set);
+	refused("/v1/datasets?date_order=ymd", "text/csv", "a\n1\n", 422, "invalid_schema");
+	buf_release(&csv);
+}
+
 /* ----------------------------------------------------------------------------------------------------------------- */
 
 static int
@@ -286,6 +322,7 @@ main(void)
 		cmocka_unit_test(columns_without_names_are_learned_from_and_found_again_in_every_form),
 		cmocka_unit_test(infinite_numbers_are_missing_when_learned_from_and_when_predicted),
 		cmocka_unit_test(numbers_with_a_unit_are_read_the_same_way_wherever_they_come),
+		cmocka_unit_test(dates_are_read_in_the_order_of_the_table_wherever_they_come),
 		cmocka_unit_test(the_daemon_stops_in_good_order),
 	};
 

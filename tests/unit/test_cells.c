@@ -346,6 +346,118 @@ what_a_form_is_said_of_and_remembered(void **state)
 }
 
 static void
+dates_whose_order_another_one_shows_are_dates(void **state)
+{
+	(void)state;
+	column_is("d\n3/1/2024\n3/25/2024 14:05\n12-31-2023 2:05 PM\n\n2024-01-02\n", NULL, "date",
+		" '2024-03-01' '2024-03-25 14:05' '2023-12-31 2:05 PM' - '2024-01-02'", " date_order");
+	column_is("d\n03/01/2024\n25/12/2024\n", NULL, "date", " '2024-01-03' '2024-12-25'", " date_order");
+	column_is("d\n3/1/2024\n25/12/2024\n12/25/2024\n", NULL, "text", " '3/1/2024' '25/12/2024' '12/25/2024'",
+		" ambiguous_date");
+	column_is("d\n3/1/2024\n4/2/2024\n", NULL, "text", " '3/1/2024' '4/2/2024'", " ambiguous_date");
+	column_is("d\n3/1/2024\nsoon\n", NULL, "text", " '3/1/2024' 'soon'", " ambiguous_date");
+	column_is("d\n3/1/24\n3/25/24\n", NULL, "text", " '3/1/24' '3/25/24'", "");
+	/* one column of a table speaks for all, unless another contradicts */
+	column_is("d,e\n3/1/2024,3/25/2024\n4/2/2024,\n", NULL, "date", " '2024-03-01' '2024-04-02'", " date_order");
+	column_is("d,e,f\n3/1/2024,3/25/2024,25/3/2024\n", NULL, "text", " '3/1/2024'", " ambiguous_date");
+	/* or the options do */
+	column_is("d\n3/1/2024\n4/2/2024\n", WORDS("date_order=dmy"), "date", " '2024-01-03' '2024-02-04'",
+		" date_order");
+	column_is("d\n3/25/2024\n", WORDS("date_order=dmy"), "text", " '3/25/2024'", " ambiguous_date");
+	column_is("d\n3/1/2024\n", WORDS("date_order=mdy", "type=d=date"), "date", " '2024-03-01'", "");
+	column_is("d\n3/1/2024\n", WORDS("type=d=date"), "not_a_date", "", "");
+	column_is("d,e\n3/1/2024,3/25/2024\n", WORDS("type=d=text"), "text", " '3/1/2024'", "");
+}
+
+static void
+a_date_in_doubt_says_in_which_orders_it_is_one(void **state)
+{
+	static const struct {
+		const char *text, *mdy, *dmy;
+	} cases[] = {
+		{"3/1/2024", "2024-03-01", "2024-01-03"},
+		{" 03-01-2024 ", "2024-03-01", "2024-01-03"},
+		{"2/30/2024", "", ""},
+		{"2/29/2024", "2024-02-29", ""},
+		{"29/2/2023", "", ""},
+		{"31/12/1999T23:59:59Z", "", "1999-12-31T23:59:59Z"},
+		{"3/1-2024", "", ""},
+		{"3/1/24", "", ""},
+		{"3/1/2024 25:00", "", ""},
+		{"3/1/2024 12:00 pm", "2024-03-01 12:00 pm", "2024-01-03 12:00 pm"},
+		{"3/1/2024 13:00 PM", "", ""},
+		{"2024-03-01", "", ""},
+		{"3.1.2024", "", ""},
+		{"", "", ""},
+		{"3/1/0000", "", ""},
+	};
+	char out[DATE_TEXT_SIZE];
+	double noon = 0, day = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *t = cases[i].text;
+
+		for (int o = DATE_MDY; o < N_DATE_ORDERS; o++) {
+			const char *want = o == DATE_MDY ? cases[i].mdy : cases[i].dmy;
+			size_t n = date_put_in_order(t, strlen(t), (enum date_order)o, out);
+
+			if (n != strlen(want) || memcmp(out, want, n) != 0)
+				fail_msg("\"%s\": \"%.*s\"", t, (int)n, out);
+			assert_int_equal((date_orders(t, strlen(t)) >> o) & 1, n > 0);
+		}
+		assert_int_equal(date_put_in_order(t, strlen(t), DATE_ORDER_UNKNOWN, out), 0);
+	}
+	assert_true(date_parse("2024-03-01", 10, &day) && date_parse("2024-03-01 12:00 PM", 19, &noon));
+	assert_true(noon - day > 0.49 && noon - day < 0.51);
+	assert_true(date_parse("2024-03-01 12:00am", 18, &noon) && noon - day < 0.01);
+	assert_true(date_parse("2024-03-01 1:30:15 pm", 21, &noon) && noon - day > 0.56);
+	assert_false(date_parse("2024-03-01 0:30 AM", 18, &noon));
+}
+
+static void
+the_order_of_dates_is_remembered(void **state)
+{
+	static const char csv[] = "d\n25/12/2024\n3/1/2024\n";
+	struct buf out[MAX_COLUMNS] = {0};
+	struct ingest *g = NULL;
+	struct dataset_warning w;
+	struct reading r = {0};
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(ingested(csv, sizeof csv - 1, NULL, out, &g, &e), OK);
+	assert_true(dataset_warning(ingest_summary(g), 0, 0, &w));
+	assert_string_equal(w.message,
+		"column \"d\": dates such as \"25/12/2024\" in line 2 are read with the day first; "
+		"if that is wrong, set date_order to \"mdy\"");
+	assert_int_equal(reading_from_json(ingest_summary(g)->options, &r, &e), OK);
+	assert_int_equal(r.options.date_order, DATE_DMY);
+	assert_false(reading_is_default(&r));
+	reading_release(&r);
+	ingest_free(g);
+	for (size_t i = 0; i < MAX_COLUMNS; i++)
+		buf_release(&out[i]);
+}
+
+static void
+the_delimiter_that_a_file_names_is_remembered(void **state)
+{
+	static const char csv[] = "sep=;\nx;y\n1,5;2\n";
+	struct buf out[MAX_COLUMNS] = {0};
+	struct ingest *g = NULL;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(ingested(csv, sizeof csv - 1, WORDS("decimal=,", "delimiter=tab"), out, &g, &e), OK);
+	assert_non_null(strstr(ingest_summary(g)->options, "\"delimiter\":\";\""));
+	assert_int_equal(ingest_summary(g)->column[0].type, COLUMN_NUMBER);
+	ingest_free(g);
+	for (size_t i = 0; i < MAX_COLUMNS; i++)
+		buf_release(&out[i]);
+}
+
+static void
 a_form_is_found_however_late_its_first_cell_comes(void **state)
 {
 	struct buf in = {0}, out[MAX_COLUMNS] = {0};
@@ -379,6 +491,10 @@ main(void)
 		cmocka_unit_test(columns_of_mixed_or_doubtful_numbers_are_texts_and_warned_of),
 		cmocka_unit_test(what_a_form_is_said_of_and_remembered),
 		cmocka_unit_test(a_form_is_found_however_late_its_first_cell_comes),
+		cmocka_unit_test(dates_whose_order_another_one_shows_are_dates),
+		cmocka_unit_test(a_date_in_doubt_says_in_which_orders_it_is_one),
+		cmocka_unit_test(the_order_of_dates_is_remembered),
+		cmocka_unit_test(the_delimiter_that_a_file_names_is_remembered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -286,6 +286,20 @@ columns_without_a_name_are_given_one(void **state)
 }
 
 static void
+a_first_line_may_name_the_delimiter(void **state)
+{
+	(void)state;
+	check("sep=;\na;b\n1,5;2\n", "header [a][b]\n3 [1,5][2]\n");
+	check("\xef\xbb\xbfSEP=\t\r\na\tb\r\n1\t2\r\n", "header [a][b]\n3 [1][2]\n");
+	check("sep=,\n\na,b\n1\n", "header [a][b]\nragged_row line 4 column 'b'");
+	check("sep=;", "header [sep=;]\n");
+	check("sep=;;\n1;2\n", "header [sep=;;]\n");
+	check("sep=x\n1\n", "header [sep=x]\n2 [1]\n");
+	check("sep=\n1\n", "header [sep=]\n2 [1]\n");
+	check("a\nsep=;\n", "header [a]\n2 [sep=;]\n");
+}
+
+static void
 misplaced_quotes_are_refused(void **state)
 {
 	(void)state;
@@ -642,6 +656,7 @@ main(void)
 		cmocka_unit_test(another_delimiter_is_named),
 		cmocka_unit_test(duplicate_names_and_none_at_all_are_refused),
 		cmocka_unit_test(columns_without_a_name_are_given_one),
+		cmocka_unit_test(a_first_line_may_name_the_delimiter),
 		cmocka_unit_test(misplaced_quotes_are_refused),
 		cmocka_unit_test(other_encodings_are_refused_by_name),
 		cmocka_unit_test(a_file_that_is_no_text_is_named),
