@@ -369,43 +369,58 @@ check_declared(struct ingest *g, const struct csv_cell *cell, uint64_t line, str
 	return OK;
 }
 
-/* A cell of column i that is no number. What is done is undone by nothing: the row is a good one by now. */
+/* A cell of column i, one of numbers, that is no plain one. *text: the column has become one of texts, and the cell is
+ * still to be put. */
+static enum status
+put_among_numbers(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line, bool *text, struct err *e)
+{
+	struct column *c = &g->t.column[i];
+	double *slot = &g->tile[i * TILE + g->t.n_rows % TILE];
+	bool missing = is_missing(g, CELL_NUMBER, cell);
+
+	if (missing || number_is_infinite(cell->text, cell->len, g->decimal)) {
+		*slot = NAN;
+		c->n_missing++;
+		if (missing)
+			count_na(g, i, CELL_NUMBER, cell, line);
+		else
+			count_infinite(g, i, line);
+		return OK;
+	}
+	if (fits_form(g, i, cell, slot)) {
+		if (is_na_number(g, *slot)) {
+			*slot = NAN;
+			c->n_missing++;
+		}
+		return OK;
+	}
+	note_text(g, i, cell, line);
+	*text = !become_text(g, i, e) && !g->again;
+	return *text ? OK : e->status;
+}
+
+/* The date as it is stored. */
+static const struct csv_cell *
+in_order(struct ingest *g, const struct csv_cell *cell)
+{
+	g->date.text = g->date_text;
+	g->date.len = date_put_in_order(cell->text, cell->len, g->options.date_order, g->date_text);
+	return g->date.len ? &g->date : cell;
+}
+
+/* A cell of column i that is no plain number. What is done is undone by nothing: the row is a good one by now. */
 static enum status
 put_cell(struct ingest *g, size_t i, const struct csv_cell *cell, uint64_t line, struct err *e)
 {
 	struct column *c = &g->t.column[i];
 	size_t row = g->t.n_rows;
 	enum cell_kind kind = i == g->summary.label_column ? CELL_LABEL : g->declared[i] ? CELL_NUMBER : CELL_TEXT;
-	char day[DATE_TEXT_SIZE];
-	struct csv_cell in_order = {.text = day};
-	double v;
+	bool text = false;
 
-	if (c->type == COLUMN_NUMBER) {
-		bool missing = is_missing(g, CELL_NUMBER, cell);
-
-		if (missing || number_is_infinite(cell->text, cell->len, g->decimal)) {
-			g->tile[i * TILE + row % TILE] = NAN;
-			c->n_missing++;
-			if (missing)
-				count_na(g, i, CELL_NUMBER, cell, line);
-			else
-				count_infinite(g, i, line);
-			return OK;
-		}
-		if (fits_form(g, i, cell, &v)) {
-			bool none = is_na_number(g, v);
-
-			g->tile[i * TILE + row % TILE] = none ? NAN : v;
-			c->n_missing += none;
-			return OK;
-		}
-		note_text(g, i, cell, line);
-		if (become_text(g, i, e) || g->again)
-			return e->status;
-	}
-	if (c->type == COLUMN_DATE &&
-		(in_order.len = date_put_in_order(cell->text, cell->len, g->options.date_order, day)))
-		cell = &in_order;
+	if (c->type == COLUMN_NUMBER && (put_among_numbers(g, i, cell, line, &text, e) || !text))
+		return e->status;
+	if (c->type == COLUMN_DATE)
+		cell = in_order(g, cell);
 	if (repeats(c, row, cell)) {
 		if (kind == CELL_LABEL)
 			count_label_again(g);
@@ -618,8 +633,8 @@ ingest_finish(struct ingest *g, bool *again, struct err *e)
 		*again = true;
 		return OK;
 	}
-	if (g->summary.n_rows && (ingest_plan(g, again, e) || *again))
-		return *again ? OK : e->status;
+	if (g->summary.n_rows && ((status = ingest_plan(g, again, e)) || *again))
+		return status;
 	if (!g->summary.n_rows)
 		return err_set(e, ERR_DATA, "no_rows", "the table has a header but no %srows",
 			g->summary.n_bad_rows ? "usable " : "");

@@ -44,7 +44,9 @@ struct ingest {
 	size_t raw_cap;
 	bool raw_kept;
 
-	bool planned;              /* the pass under way is the last: what was found out in the one before holds */
+	bool planned;         /* the pass under way is the last: what was found out in the one before holds */
+	struct csv_cell date; /* the latest put in order */
+	char date_text[DATE_TEXT_SIZE];
 	bool again;                /* this pass only scouts for types: another must follow */
 	struct distinct *distinct; /* [n_columns] */
 	size_t n_distinct_slots;   /* in all of them */
