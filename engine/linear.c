@@ -7,7 +7,7 @@
 
 #include "engine/kernel.h"
 
-enum { MEMORY = 10, MAX_ITERATIONS = 200, MAX_HALVINGS = 30, THREADS = 1 };
+enum { MEMORY = 10, MAX_ITERATIONS = 200, MAX_HALVINGS = 30 };
 #define SETTLED 1e-6    /* the decrease, as a share of the value, that ends it */
 #define SUFFICIENT 1e-4 /* of what the slope promises (Armijo) */
 
@@ -66,7 +66,7 @@ evaluate(struct search *s, struct point *at)
 	const size_t n = data->n, n_classes = data->n_classes, n_penalised = data->d * n_classes;
 	real *const a[] = {(real *)data->x, s->logits}, *const delta[] = {NULL, s->p};
 
-	net_forward(&s->shape, at->w, a, 0, n, THREADS);
+	net_forward(&s->shape, at->w, a, 0, n, s->data->threads);
 	kernel_softmax(s->p, s->lse, s->logits, 1, n, n_classes);
 	at->value = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -78,7 +78,7 @@ evaluate(struct search *s, struct point *at)
 		for (size_t k = 0; k < n_classes; k++)
 			s->p[i * n_classes + k] *= (real)weight;
 	}
-	net_gradient(&s->shape, a, delta, n, n, s->gradient, THREADS);
+	net_gradient(&s->shape, a, delta, n, n, s->gradient, s->data->threads);
 	for (size_t j = 0; j < s->size; j++) {
 		const double penalty = j < n_penalised ? LINEAR_PENALTY : 0, w = (double)at->w[j];
 
@@ -131,7 +131,8 @@ remember_pair(struct search *s)
 		p->change[j] = s->there.gradient[j] - s->here.gradient[j];
 	}
 	p->curvature = dot(p->step, p->change, s->size);
-	s->n_pairs += p->curvature > 1e-12; /* it is positive but for rounding */
+	/* Positive but for rounding, where nothing that is remembered is worth much. */
+	s->n_pairs = p->curvature > 1e-10 * dot(p->change, p->change, s->size) ? s->n_pairs + 1 : 0;
 }
 
 /* From here along the direction to there, where the value is lower; false: it is nowhere. */

@@ -1,10 +1,10 @@
 /*
- * linear: multinomial logistic regression with a penalty on the squared weights, to its optimum.
+ * linear: multinomial logistic regression with a penalty on the squared weights, until it settles.
  *
  *     minimise over W, b:  sum_i c_{y_i} log(1 / softmax(W x_i + b)_{y_i}) + LINEAR_PENALTY / 2 |W|^2
  *
- * Convex, so that there are neither draws nor steps to choose; of all planes between a few rows it takes the one with
- * the widest margin, which networks trained by gradients miss in many columns. L-BFGS (Liu & Nocedal, "On the limited
+ * Convex, so that there are neither draws nor steps to choose; of the planes between a few rows the penalty prefers
+ * one with a wide margin, which networks trained by Adam miss in many columns. L-BFGS (Liu & Nocedal, "On the limited
  * memory BFGS method for large scale optimization", 1989).
  */
 #ifndef VERAD_ENGINE_LINEAR_H
@@ -18,11 +18,11 @@
 
 struct linear_data { /* borrowed */
 	size_t n, d, n_classes;
-	const real *x;    /* [n][d] */
-	const int32_t *y; /* [n] */
-	const double
-		*class_weight;   /* [n_classes]: c, up to a factor, which is such that the rows' mean is 1; NULL: 1 */
-	bool (*stop)(void *ctx); /* asked between iterations; NULL: nobody asks */
+	const real *x;              /* [n][d] */
+	const int32_t *y;           /* [n] */
+	const double *class_weight; /* [n_classes], scaled to a mean of 1 over the rows: c; NULL: 1 */
+	int threads;                /* the result is the same for any number */
+	bool (*stop)(void *ctx);    /* asked between iterations; NULL: nobody asks */
 	void *ctx;
 };
 

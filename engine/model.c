@@ -224,7 +224,8 @@ struct model_workspace {
 	real *block;
 	real *x; /* the inputs, a[0] of every member */
 	real *a[BLEND_MAX][NET_MAX_LAYERS + 1], *delta[BLEND_MAX][NET_MAX_LAYERS + 1];
-	real *logits; /* blended */
+	real *logits; /* blended, but for */
+	real *shift;  /* what all classes of a row have in common: added here, it would cost their differences digits */
 	real *p, *log_p;
 	double *typical, *score; /* of attributions: the row that a path starts from, scores of where it leads */
 	double *log_base;
@@ -256,6 +257,7 @@ layout_workspace(struct model_workspace *w, const struct model *m, struct arena 
 		}
 	}
 	w->logits = arena_take(arena, tile * n_classes);
+	w->shift = arena_take(arena, tile);
 	w->p = arena_take(arena, tile * n_classes);
 	w->log_p = arena_take(arena, tile);
 	w->typical = arena_take_doubles(arena, model_n_features(m));
@@ -352,8 +354,8 @@ is_plain(const struct model_member *member)
 }
 
 /*
- * Adds weight * (lse + log((1 - doubt) p + doubt / K)) to the blended logits, without lse of one that is conditional; p
- * takes the place of the network's own logits, for the way back.
+ * Adds weight * log((1 - doubt) p + doubt / K) to the blended logits and, unless the network is conditional, weight *
+ * lse to the shift; p takes the place of the network's own logits, for the way back.
  */
 static void
 add_member(const struct model_member *member, struct model_workspace *w, real *own, size_t n)
@@ -362,22 +364,22 @@ add_member(const struct model_member *member, struct model_workspace *w, real *o
 	const real weight = (real)member->weight, sure = (real)(1 - member->doubt);
 	const real spread = (real)(member->doubt / (double)n_classes);
 
-	for (size_t j = 0; j < n * n_classes && is_plain(member); j++)
-		w->logits[j] += weight * own[j];
-	if (is_plain(member))
+	if (is_plain(member)) {
+		for (size_t j = 0; j < n * n_classes; j++)
+			w->logits[j] += weight * own[j];
 		return;
-	kernel_softmax(own, w->log_p, own, 1, n, n_classes);
-	for (size_t i = 0; i < n; i++) {
-		const real lse = member->conditional ? 0 : w->log_p[i];
-
-		for (size_t j = i * n_classes; j < (i + 1) * n_classes; j++)
-			w->logits[j] += weight * (lse + real_log(sure * own[j] + spread));
 	}
+	kernel_softmax(own, w->log_p, own, 1, n, n_classes);
+	for (size_t j = 0; j < n * n_classes; j++)
+		w->logits[j] += weight * real_log(sure * own[j] + spread);
+	for (size_t i = 0; i < n && !member->conditional; i++)
+		w->shift[i] += weight * w->log_p[i];
 }
 
 /*
- * Turns the gradient in what add_member added, in `seed`, into that in the network's own logits. With b_k the part of
- * class k's probability that is not doubt, d/df_j = seed_j b_j - p_j sum_k seed_k b_k, and p_j sum_k seed_k for lse.
+ * Turns the gradient in what add_member added to log p(x), or to the largest probability, in `seed`, into that in the
+ * network's own logits. With b_k the part of class k's probability that is not doubt, d/df_j = seed_j b_j - p_j sum_k
+ * seed_k b_k, and p_j sum_k seed_k for lse.
  */
 static void
 gradient_in_own_logits(const struct model_member *member, const real *p, real *seed, size_t n)
@@ -405,9 +407,11 @@ blend_logits(const struct model *m, struct model_workspace *w, size_t n)
 {
 	const size_t n_classes = model_n_classes(m);
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		w->shift[i] = 0;
 		for (size_t k = 0; k < n_classes; k++)
 			w->logits[i * n_classes + k] = m->bias ? (real)m->bias[k] : 0;
+	}
 	for (size_t i = 0; i < m->n_members; i++) {
 		const struct model_member *member = &m->member[i];
 
@@ -499,11 +503,15 @@ predict_tile(const struct model *m, size_t n, enum ood_score kind, struct model_
 {
 	const size_t n_classes = model_n_classes(m);
 
-	if (m->density_weights)
+	if (m->density_weights) {
 		memset(w->logits, 0, n * n_classes * sizeof *w->logits);
-	else
+		memset(w->shift, 0, n * sizeof *w->shift);
+	} else {
 		blend_logits(m, w, n);
+	}
 	kernel_softmax(w->p, w->log_p, w->logits, 1, n, n_classes);
+	for (size_t i = 0; i < n; i++)
+		w->log_p[i] += w->shift[i];
 	if (p)
 		copy_probabilities(p, w->p, n, n_classes);
 	if (!score)

@@ -1,11 +1,12 @@
 /*
  * model: an immutable joint energy model, and what it answers (method page, sections 1 and 6).
  *
- *     log p(x, y) = f_y(x) + log q0(x) - log Z,    f(x) = sum_m w_m b_m(x) + bias
+ *     log p(x, y) = f_y(x) + log q0(x) - log Z
+ *     f(x)[y] = sum_m w_m (lse_m(x) + log((1 - doubt_m) p_m(y|x) + doubt_m / K)) + bias[y]
  *
- * f is a blend of one or more energy networks over the same inputs (blend.h), which is an energy network again: b_m are
- * a network's logits with a doubt about its classes, which leaves their logsumexp as it is, or makes it 0 where the
- * network knows no more than p(y|x); the
+ * f is a blend of one or more energy networks over the same inputs (blend.h), which is an energy network again: p_m is
+ * the softmax of a network's logits, lse_m their logsumexp, which is left out where the network is conditional. Without
+ * a doubt the sum is that of the logits, weighed. The
  * bias moves the shares of the classes (label_shift.h); q0 is the base measure, a Gaussian mixture (mixture.h), or 1.
  * So p(y|x) = softmax f(x) whatever q0 is, and the energy is -logsumexp f(x) - log q0(x). A network of one output knows
  * no classes: that output is its part of log p(x).
@@ -39,9 +40,8 @@ struct model_member {
 	struct net_shape shape; /* inputs and outputs as all other members' */
 	real *weights;          /* [net_size(&shape)], owned */
 	double weight;          /* of its logits in the blend, above 0 */
-	/* As it is added, all that it knows counts; its maker may set: */
-	double doubt;     /* about its classes, 0 .. 1 (blend.h) */
-	bool conditional; /* it knows p(y|x) alone: its logsumexp is no part of log p(x) */
+	double doubt;           /* about its answers, 0 .. 1 (blend.h); 0 until its maker sets it */
+	bool conditional;       /* it has learned p(y|x) alone, so that its lse is left out; false until set */
 };
 
 struct model {

@@ -146,7 +146,7 @@ enum status params_check_unlabelled(const struct params *p, struct err *e);
  * best when it is small and stops early; of more it is the method's network, and has a quarter of the steps.
  */
 struct layer_sizes params_baseline_layers(const struct params *p, size_t n_labelled); /* resolved parameters */
-bool params_few_labels(size_t n_labelled); /* so few that methods for them are in order */
+bool params_few_labels(size_t n_labelled); /* below 1,000: networks know them by heart, others do not take long */
 size_t params_baseline_steps(const struct params *p, size_t n_labelled);
 
 /*

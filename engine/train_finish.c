@@ -28,14 +28,14 @@
 /* Unlabelled rows whose answers are asked for, and how many probabilities that may make. */
 enum { ASKED_ROWS = 8192, ASKED_NUMBERS = 1 << 25 };
 
-/* How strongly the labelled rows' own shares of the classes hold: ever more as the answers are less sure, for what such
- * say of the shares is their own errors, and in few rows. */
+/* How strongly the labelled rows' own shares of the classes hold against those estimated among the unlabelled rows: the
+ * more, the less sure the answers are, whose errors would be taken for shares, and the fewer the rows. */
 #define SHIFT_PULL 0.1
 #define LEAST_SURENESS 0.01
 #define SHIFT_ROWS 100.0
 
 /* A linear network beside the two, where labels are few; not where it would take long. */
-enum { LINEAR_WEIGHTS = 1 << 20, LINEAR_INPUTS = 1 << 24 };
+enum { LINEAR_WEIGHTS = 1 << 18, LINEAR_INPUTS = 1 << 22 };
 
 /* Of a network that has learned a density without labels, beside the base measure, which knows it too: four anomaly
  * sets have mean AUROCs of 0.899 with weight 1, 0.910 with 0.25 and with 0.05. */
@@ -67,6 +67,7 @@ spread_rows(const struct trainer *t, bool with_labels, size_t most, uint32_t *in
 
 /* The networks of the model: the method's alone, or baseline, method and, last, the linear one. */
 enum { BASELINE, METHOD, LINEAR, MAX_MEMBERS };
+_Static_assert((int)MAX_MEMBERS <= (int)BLEND_MAX, "a blend has room for all");
 
 struct member {
 	struct net_shape shape;
@@ -110,6 +111,7 @@ fit_linear(const struct trainer *t, const int32_t *y, size_t fold, real *w, stru
 	struct linear_data data = {.d = t->data.rows->d,
 		.n_classes = t->data.n_classes,
 		.class_weight = t->data.class_weight,
+		.threads = t->fit.threads,
 		.stop = t->stop,
 		.ctx = t->stop_ctx};
 	uint32_t *index = malloc(t->n_labelled * sizeof *index);
@@ -241,13 +243,13 @@ cross_fitted(const struct trainer *t, const struct members *m)
 static double
 share_of_method(double kappa)
 {
-	double share = fmax(0.8 * kappa, 2.5 * kappa - 1); /* the latter from 0.6 on, and all of it at 0.8 */
+	double share = fmax(0.8 * kappa, 2.5 * kappa - 1); /* the latter from 0.6 on, and the most at 0.76 */
 
 	return fmin(fmax(share, LEAST_SHARE), MOST_SHARE);
 }
 
-/* The weights, and where they are drawn to. Without answers for labels unseen the one is the other, and a single
- * network is taken at its word. */
+/* The weights, and where they are drawn to. Without answers for labels unseen the one is the other, and that of a
+ * single network is 1. */
 static enum status
 weigh(const struct trainer *t, const struct members *m, double *prior, struct train_result *r, struct err *e)
 {
@@ -306,7 +308,8 @@ measure(const struct trainer *t, const struct members *m, const double *prior, s
 	return s;
 }
 
-/* Takes class weights out of probabilities, which the networks learned under them: as far as their logits count. */
+/* Takes class weights out of probabilities, which the networks learned under them: as far as their logits count, and
+ * nearly, since their doubt knows nothing of weights. */
 static void
 unweigh(const struct trainer *t, const struct train_result *r, float *p)
 {
@@ -333,8 +336,8 @@ shift_pull(const float *p, size_t n, size_t n_classes)
 
 	for (size_t j = 0; j < n * n_classes; j++)
 		entropy -= p[j] > 0 ? (double)p[j] * log((double)p[j]) : 0;
-	sureness = n ? fmax(1 - entropy / (double)n / log((double)n_classes), LEAST_SURENESS) : 1;
-	return SHIFT_PULL / (sureness * sureness) + SHIFT_ROWS / (double)(n + 1);
+	sureness = fmax(1 - entropy / (double)n / log((double)n_classes), LEAST_SURENESS);
+	return SHIFT_PULL / (sureness * sureness) + SHIFT_ROWS / (double)n;
 }
 
 /*

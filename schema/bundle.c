@@ -14,9 +14,10 @@
 #include "schema/predictor_pool.h"
 #include "schema/utf8.h"
 
-enum { MAGIC_SIZE = 8, VERSION = 5 };
-/* Older ones that are read: that had neither doubt nor reading, that had no doubt. */
-enum { OLDEST_VERSION = 3, READING_VERSION = 4 };
+enum { MAGIC_SIZE = 8 };
+/* The first that is read, the first that says how cells are read, the first whose networks have a doubt: it is written.
+ */
+enum { OLDEST_VERSION = 3, READING_VERSION = 4, DOUBT_VERSION = 5, VERSION = DOUBT_VERSION };
 static const char magic[MAGIC_SIZE + 1] = "VERADMDL";
 
 void
@@ -189,7 +190,7 @@ read_payload(struct reader *in, uint32_t version, struct bundle *b, struct err *
 	struct err ignored;
 	enum status s;
 
-	if ((s = encoder_read(in, &b->encoder, e)) || (s = model_read(in, version > READING_VERSION, &b->model, e)))
+	if ((s = encoder_read(in, &b->encoder, e)) || (s = model_read(in, version >= DOUBT_VERSION, &b->model, e)))
 		return s;
 	if (encoder_n_features(b->encoder) != model_n_features(b->model))
 		return corrupt(e, "the features are not those of the network");

@@ -1,5 +1,5 @@
 /*
- * onnx: see onnx.h. The formulas are those of engine/model and engine/mixture, in the same order and precision. One
+ * onnx: see onnx.h. The formulas are those of engine/model and engine/mixture, in the same precision. One
  * value at the most is made in the arguments of a call, as in onnx_encode.c.
  */
 #include "schema/onnx.h"
@@ -28,9 +28,10 @@ struct parts {
 	size_t x; /* [N, d] */
 	struct layers network[BLEND_MAX];
 	size_t member_weight[BLEND_MAX]; /* 0: it is 1 */
-	size_t member_p[BLEND_MAX],
-		kept[BLEND_MAX]; /* [N, outputs]: its own classes, and what of them is no doubt; 0 */
-	size_t logits, softmax;  /* [N, outputs] */
+	/* [N, outputs]: its own probabilities, the same less the doubt's share, and with it; 0: it has no doubt */
+	size_t member_p[BLEND_MAX], member_sure[BLEND_MAX], member_b[BLEND_MAX];
+	size_t shift;           /* [N]: what all logits of a row have in common and none has; 0: nothing */
+	size_t logits, softmax; /* [N, outputs] */
 
 	/* of the base measure, where there is one */
 	size_t centred, projection; /* [N, d]; [N, components * rank] */
@@ -98,28 +99,28 @@ weighed(struct parts *p, size_t i, size_t value)
 	return p->member_weight[i] ? onnx_op(&p->g, "Mul", value, p->member_weight[i], 0) : value;
 }
 
-/* lse + log((1 - doubt) p + doubt / K) of a network's logits, without lse of one that is conditional */
+/* log((1 - doubt) p + doubt / K) of a network's logits; lse goes to the shift, unless the network is conditional. */
 static size_t
 doubted(struct parts *p, size_t i, size_t logits)
 {
 	const double doubt = p->m->member[i].doubt, n_classes = (double)model_n_classes(p->m);
 	struct onnx_graph *g = &p->g;
-	size_t spread, p_k, log_b;
+	size_t v;
 
+	if (!p->m->member[i].conditional) {
+		v = weighed(p, i, onnx_reduce(g, "ReduceLogSumExp", logits, false));
+		p->shift = p->shift ? onnx_op(g, "Add", p->shift, v, 0) : v;
+	}
 	onnx_set_int(g, "axis", 1);
 	p->member_p[i] = onnx_op(g, "Softmax", logits, 0, 0);
-	p_k = onnx_float(g, onnx_namef("network.%zu.sure", i).text, 1 - doubt);
-	p_k = onnx_op(g, "Mul", p->member_p[i], p_k, 0);
-	spread = onnx_float(g, onnx_namef("network.%zu.spread", i).text, doubt / n_classes);
-	spread = onnx_op(g, "Add", p_k, spread, 0);
-	p->kept[i] = onnx_op(g, "Div", p_k, spread, 0);
-	log_b = onnx_op(g, "Log", spread, 0, 0);
-	if (p->m->member[i].conditional)
-		return log_b;
-	return onnx_op(g, "Add", log_b, onnx_reduce(g, "ReduceLogSumExp", logits, true), 0);
+	v = onnx_float(g, onnx_namef("network.%zu.sure", i).text, 1 - doubt);
+	p->member_sure[i] = onnx_op(g, "Mul", p->member_p[i], v, 0);
+	v = onnx_float(g, onnx_namef("network.%zu.spread", i).text, doubt / n_classes);
+	p->member_b[i] = onnx_op(g, "Add", p->member_sure[i], v, 0);
+	return onnx_op(g, "Log", p->member_b[i], 0, 0);
 }
 
-/* sum_m w_m b_m(x) + bias */
+/* The blended logits, but for the shift. */
 static enum status
 put_logits(struct parts *p, struct err *e)
 {
@@ -128,11 +129,11 @@ put_logits(struct parts *p, struct err *e)
 	for (size_t i = 0; i < p->m->n_members; i++) {
 		size_t own = put_network(p, i);
 
-		if (p->m->member[i].doubt > 0 || p->m->member[i].conditional)
-			own = doubted(p, i, own);
 		if (p->m->member[i].weight != 1)
 			p->member_weight[i] = onnx_float(
 				&p->g, onnx_namef("network.%zu.weight", i).text, p->m->member[i].weight);
+		if (p->m->member[i].doubt > 0 || p->m->member[i].conditional)
+			own = doubted(p, i, own);
 		own = weighed(p, i, own);
 		p->logits = i ? onnx_op(&p->g, "Add", p->logits, own, 0) : own;
 	}
@@ -287,8 +288,9 @@ static size_t
 through_doubt(struct parts *p, size_t i, size_t seed)
 {
 	struct onnx_graph *g = &p->g;
-	size_t kept = onnx_op(g, "Mul", seed, p->kept[i], 0), common, axis;
+	size_t kept = onnx_op(g, "Div", p->member_sure[i], p->member_b[i], 0), common, axis;
 
+	kept = onnx_op(g, "Mul", seed, kept, 0);
 	common = p->m->member[i].conditional ? onnx_op(g, "Neg", kept, 0, 0) : onnx_op(g, "Sub", seed, kept, 0);
 	axis = onnx_ints(g, onnx_namef("network.%zu.classes", i).text, onnx_vector(1), (const int64_t[]){1});
 	common = onnx_op(g, "ReduceSum", common, axis, 0);
@@ -348,8 +350,11 @@ static size_t
 energy(struct parts *p)
 {
 	struct onnx_graph *g = &p->g;
-	size_t log_p = onnx_cast(g, onnx_reduce(g, "ReduceLogSumExp", p->logits, false), ONNX_DOUBLE);
+	size_t log_p = onnx_reduce(g, "ReduceLogSumExp", p->logits, false);
 
+	if (p->shift)
+		log_p = onnx_op(g, "Add", log_p, p->shift, 0);
+	log_p = onnx_cast(g, log_p, ONNX_DOUBLE);
 	if (p->m->base)
 		log_p = onnx_op(g, "Add", log_p, onnx_reduce(g, "ReduceLogSumExp", p->joint, false), 0);
 	return onnx_op(g, "Neg", log_p, 0, 0);

@@ -3,9 +3,8 @@
  * length, the header, which is JSON, then the numbers, little-endian.
  *
  *     network.M.layer.L.weight F32 [out, in], .bias F32 [out]    member M of the blend; LeakyReLU(0.2) between layers
- *     network.weight F64 [members]                               of its logits in the blend
- *     network.doubt F64 [members]                                about its classes: blend.h
- *     network.conditional F64 [members]                          1: its logsumexp does not count, but p(y|x) alone
+ *     network.weight F64 [members], network.doubt, network.conditional, the same (0 or 1)    how the members are
+ *                                                                blended: the formula in engine/model.h
  *     bias F64 [outputs]                                         added to the blended logits, where there is one
  *     base.weight F64 [C], base.noise F64 [C], base.variance F64 [C, rank], base.centre F32 [d], base.mean F32 [C, d],
  *     base.direction F32 [C, rank, d]                            of the Gaussian mixture, where there is one:

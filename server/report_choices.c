@@ -22,7 +22,7 @@ member_method(const struct report_facts *f, size_t i)
 {
 	if (f->params->method != METHOD_AUTO)
 		return method_name(f->params->method);
-	if (i == 2)
+	if (f->result->model->member[i].conditional)
 		return "linear";
 	return method_name(f->result->n_members > 1 && i == 0 ? METHOD_SUPERVISED : METHOD_VERA);
 }

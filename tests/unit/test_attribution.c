@@ -289,6 +289,41 @@ nothing_that_is_no_number_comes_out_of_absurd_weights(void **state)
 	rows_release(&rows);
 }
 
+/* What one has learned of classes alone says nothing of log p(x), and what is sure far out keeps its digits. */
+static void
+a_conditional_network_has_no_energy_and_a_large_one_no_say_in_classes(void **state)
+{
+	const struct net_shape shape = {.n_layers = 1, .size = {D, K}};
+	real w[(D + 1) * K] = {0};
+	struct model_workspace *workspace = NULL;
+	struct rows rows = make_rows(1);
+	struct model *m = NULL;
+	float near[K], far[K];
+	double score;
+
+	(void)state;
+	for (size_t k = 0; k < K; k++)
+		w[D * K + k] = (real)(2 * k); /* the biases: the same answer for any row */
+	assert_int_equal(model_new(&shape, w, &m, &err), OK);
+	m->member[0].conditional = true;
+	assert_int_equal(model_workspace_new(m, &workspace, &err), OK);
+	model_predict(m, &rows, 0, 1, OOD_ENERGY, workspace, near, &score);
+	assert_true(fabs(score) < 1e-6);
+	m->member[0].conditional = false;
+	m->member[0].doubt = BLEND_DOUBT;
+	model_predict(m, &rows, 0, 1, OOD_ENERGY, workspace, near, &score);
+	assert_true(fabs(score + 4 + log(1 + exp(-2) + exp(-4))) < 1e-5);
+	for (size_t k = 0; k < K; k++)
+		m->member[0].weights[D * K + k] += (real)65536;
+	model_predict(m, &rows, 0, 1, OOD_ENERGY, workspace, far, &score);
+	for (size_t k = 0; k < K; k++)
+		assert_true(near[k] == far[k]);
+	assert_true(fabs(score + 65536 + 4) < 1);
+	rows_release(&rows);
+	model_workspace_free(workspace);
+	model_free(m);
+}
+
 /* Its answers are the blend's of what its networks answer alone, and a doubt leaves log p(x) as it is. */
 static void
 a_model_answers_as_the_blend_of_its_networks(void **state)
@@ -337,6 +372,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_model_answers_as_the_blend_of_its_networks),
+		cmocka_unit_test(a_conditional_network_has_no_energy_and_a_large_one_no_say_in_classes),
 		cmocka_unit_test(attributions_are_the_integral_of_the_gradient),
 		cmocka_unit_test(attributions_and_the_reference_make_the_score),
 		cmocka_unit_test(a_row_is_attributed_alike_alone_and_in_any_company),

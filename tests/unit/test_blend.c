@@ -106,6 +106,23 @@ a_member_that_knows_nothing_loses_its_weight(void **state)
 	assert_true(w[0] > 0.85 && w[1] < 0.1);
 }
 
+/* Two know the truth, one nothing: the weights of the two make up one, the third is near nothing. */
+static void
+of_three_members_two_are_believed(void **state)
+{
+	static float noise[N * K];
+	const struct blend_data d = {.n = N, .n_classes = K, .n_members = 3, .p = {truth, noise, truth}, .y = label};
+	const double prior[BLEND_MAX] = {0.2, 0.4, 0.2};
+	double w[BLEND_MAX];
+
+	(void)state;
+	draw(equal, 4);
+	for (size_t i = 0; i < N * K; i++)
+		noise[i] = truth[(i + K) % (N * K)];
+	assert_int_equal(blend_fit(&d, NULL, 0, prior, w, &err), OK);
+	assert_true(fabs(w[0] - w[2]) < 1e-6 && fabs(w[0] + w[2] - 1) < 0.1 && w[1] < 0.1);
+}
+
 static void
 without_labels_the_prior_stands(void **state)
 {
@@ -200,6 +217,7 @@ main(void)
 		cmocka_unit_test(a_classifier_too_sure_of_itself_is_cooled),
 		cmocka_unit_test(a_certain_answer_does_not_outvote_a_trusted_one),
 		cmocka_unit_test(a_member_that_knows_nothing_loses_its_weight),
+		cmocka_unit_test(of_three_members_two_are_believed),
 		cmocka_unit_test(without_labels_the_prior_stands),
 		cmocka_unit_test(weights_for_a_fold_do_not_see_it),
 		cmocka_unit_test(probabilities_of_zero_are_survived),

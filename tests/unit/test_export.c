@@ -49,6 +49,7 @@ rich_bundle(size_t n_classes, size_t rank)
 		factor[i] = (double)(i * 7 % 11) / 10 - 0.5;
 	assert_int_equal(
 		model_add_member(b->model, &b->model->member[0].shape, b->model->member[0].weights, 0.75, &err), OK);
+	b->model->member[0].doubt = 0.05;
 	b->model->member[1].doubt = 0.01;
 	b->model->member[1].conditional = true;
 	assert_int_equal(model_set_bias(b->model, bias, &err), OK);
@@ -640,7 +641,8 @@ tensors_hold_every_number_of_the_model(void **state)
 	assert_memory_equal(
 		tensor(&t, "network.0.layer.1.bias", "F32", 12), m->member[0].weights + net_biases_at(s, 1), 12);
 	assert_memory_equal(tensor(&t, "network.weight", "F64", 16), ((const double[]){1, 0.75}), 16);
-	assert_memory_equal(tensor(&t, "network.doubt", "F64", 16), ((const double[]){0, 0.01}), 16);
+	assert_memory_equal(tensor(&t, "network.conditional", "F64", 16), ((const double[]){0, 1}), 16);
+	assert_memory_equal(tensor(&t, "network.doubt", "F64", 16), ((const double[]){0.05, 0.01}), 16);
 	assert_memory_equal(tensor(&t, "bias", "F64", 24), m->bias, 24);
 	assert_memory_equal(tensor(&t, "base.weight", "F64", 16), ((const double[]){0.25, 0.75}), 16);
 	assert_memory_equal(tensor(&t, "reference.energy", "F64", 40), m->reference[OOD_ENERGY].score, 40);

@@ -139,7 +139,7 @@ the_number_of_threads_does_not_change_the_model(void **state)
 		struct clouds c;
 		struct trainer *one, *two;
 
-		clouds_init(&c, METHOD_VERA);
+		clouds_init(&c, METHOD_AUTO);
 		/* Wide enough that every kernel is cut into tiles. */
 		c.params.hidden_layers = (struct layer_sizes){.n = 2, .size = {256, 256}};
 		c.params.generator_layers = (struct layer_sizes){.n = 2, .size = {128, 128}};
@@ -168,7 +168,7 @@ a_restored_run_ends_in_the_same_model(void **state)
 	struct clouds c;
 
 	(void)state;
-	clouds_init(&c, METHOD_VERA);
+	clouds_init(&c, METHOD_AUTO);
 	c.params.steps = 60;
 	for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
 		struct trainer *whole, *first, *second;
@@ -206,7 +206,7 @@ a_run_stopped_within_its_scoring_ends_in_the_same_model(void **state)
 	bool stopped_in_step = false, stopped_in_finish = false;
 
 	(void)state;
-	clouds_init(&c, METHOD_VERA);
+	clouds_init(&c, METHOD_AUTO);
 	c.params.steps = 30;
 	for (int nth = 1; !stopped_in_finish; nth++) {
 		struct trainer *whole = trainer_of(&c, 1), *first = trainer_of(&c, 1), *second = trainer_of(&c, 1);
