@@ -31,7 +31,7 @@ page_begin(FILE *out, const char *title)
 	      "small,figcaption,.source{color:#767676;font-size:.9rem}summary{cursor:pointer}\n"
 	      "figure{margin:1rem 0}.pair,.many{display:grid;gap:1rem}"
 	      ".pair{grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr))}"
-	      ".many{grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr))}\n",
+	      ".many{grid-template-columns:repeat(auto-fill,minmax(7.8rem,1fr))}\n",
 		out);
 	plot_style(out);
 	fputs("</style></head><body>\n<h1>", out);
