@@ -307,12 +307,45 @@ scout(struct ingest *g, const struct csv_cell *cell, size_t n, uint64_t line)
 	return OK;
 }
 
+static enum status
+leave_out(struct ingest *g, const struct err *why, struct err *e)
+{
+	size_t n = g->summary.n_bad_rows;
+
+	if (!g->bad_row && !(g->bad_row = calloc(INGEST_BAD_ROWS, sizeof *g->bad_row)))
+		return err_nomem(e);
+	if (n < INGEST_BAD_ROWS)
+		g->bad_row[n] = *why;
+	g->summary.n_bad_rows++;
+	return OK;
+}
+
+/* Has a row of several columns nothing in it? Its texts lie one behind the other. */
+static bool
+is_empty(const struct csv_cell *cell, size_t n)
+{
+	return n > 1 && cell[n - 1].text + cell[n - 1].len == cell[0].text + (n - 1);
+}
+
+/* Workbooks write such rows, often many, behind the last one that was ever touched. There is nothing wrong with them.
+ */
+static enum status
+leave_out_empty(struct ingest *g, uint64_t line, struct err *e)
+{
+	struct err why = {0};
+
+	err_set(&why, ERR_DATA, "empty_row", "line %llu: every cell of the row is empty", (unsigned long long)line);
+	text_err_at(&why, line, NULL);
+	g->n_empty_rows++;
+	return leave_out(g, &why, e);
+}
+
 /* A row that cannot be used: left out, as long as the options put up with it. */
 static enum status
 on_bad_row(void *ctx, const struct err *why, struct err *e)
 {
 	struct ingest *g = ctx;
-	size_t n = g->summary.n_bad_rows, max = g->options.max_bad_rows;
+	size_t n = g->summary.n_bad_rows - g->n_empty_rows, max = g->options.max_bad_rows;
 
 	if (!max) {
 		*e = *why;
@@ -323,12 +356,7 @@ on_bad_row(void *ctx, const struct err *why, struct err *e)
 		e->code = "too_many_bad_rows";
 		return err_prefix(e, "more than %zu bad row%s; the last", max, max == 1 ? "" : "s");
 	}
-	if (!g->bad_row && !(g->bad_row = calloc(INGEST_BAD_ROWS, sizeof *g->bad_row)))
-		return err_nomem(e);
-	if (n < INGEST_BAD_ROWS)
-		g->bad_row[n] = *why;
-	g->summary.n_bad_rows++;
-	return OK;
+	return leave_out(g, why, e);
 }
 
 /* Are the cells good that were declared to be of numbers? What is wrong with one goes into *why. */
@@ -451,6 +479,8 @@ on_row(void *ctx, const struct csv_cell *cell, size_t n, uint64_t line, struct e
 	const char decimal = g->decimal;
 	double *slot = g->tile + row % TILE;
 
+	if (is_empty(cell, n))
+		return leave_out_empty(g, line, e);
 	if (row == t->cap && !g->again) {
 		size_t want = row ? row * 2 : 64;
 
@@ -510,7 +540,7 @@ start(struct ingest *g, struct err *e)
 		s->column[i].min = s->column[i].max = NAN;
 	}
 	g->n_distinct_slots = 0;
-	g->n_chunks = g->chunk_text = 0;
+	g->n_chunks = g->chunk_text = g->n_empty_rows = 0;
 	g->again = false;
 	g->raw_kept = true;
 	s->n_rows = s->n_labelled = s->n_unlabelled = s->n_bytes = s->n_bad_rows = 0;

@@ -10,8 +10,7 @@
  * ingest_restart and feeds them again. So it must where a whole column turned out to be of numbers of one form
  * (number_form.h) or of dates that are to be put in order (date.h): three passes are the most. The sink is told by
  * `restart` to drop what it had. A change of type within the first chunk needs no second pass; either way every cell of
- * a text column comes out with its exact text
- * ("007").
+ * a text column comes out with its exact text ("007").
  *
  * Memory is bounded whatever the file's size: one chunk, the classes, and 8 bytes a counted distinct text.
  * Thread rule: one thread at a time per ingest.

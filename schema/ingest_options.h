@@ -7,22 +7,24 @@
  *   delimiter          ','    one ASCII character that no number or word is made of
  *   quote              '"'    or '\'', or none at all: quotes are then characters like any other
  *   decimal            '.'    or ','; the delimiter must differ
- *   date_order         "mdy" or "dmy": what 3/1/2024 is. Left out, the first of the table's columns of such dates that
- *                      leaves no doubt, 25/12/2024, decides for all; where none does, or two differ, they are texts
+ *   date_order         "mdy" or "dmy": what 3/1/2024 is. Left out, the columns of such dates that leave no doubt,
+ *                      25/12/2024, decide for all; where none does, or two differ, they are texts
  *   na_values          the texts that stand for a missing cell, beside the empty one, which always does. Left to the
- *                      defaults, the usual spellings (usual_na) are missing in columns of numbers and in the
- *                      label column, and texts like any other in columns of text, where "NA" may be Namibia. A list
- *                      holds for every column, exactly as it is written, and in columns of numbers a number in it for
- *                      each spelling of that number; an empty list leaves the empty cell alone. Columns declared to be
- *                      of dates or of yes and no are as columns of numbers in this, but for other spellings of numbers.
+ *                      defaults, the usual spellings (usual_na) are missing in columns of numbers and in the label
+ *                      column, and texts like any other in columns of text, where "NA" may be Namibia. A list holds
+ *                      for every column, exactly as it is written, and in columns of numbers a number in it for each
+ *                      spelling of that number; an empty list leaves the empty cell alone. Columns declared to be of
+ *                      dates or of yes and no are as columns of numbers in this, but for other spellings of numbers.
  *                      Spaces around a cell of numbers do not count, and nothing but spaces is an empty cell there.
  *   unlabelled_values  further texts that, as a label, mean that there is none. "-1" is a class unless it is listed.
  *   columns            for single columns, by name: a role, a type, and of numbers that are not plain their unit and
- * what separates groups of their digits (number_form.h), which are guessed too max_bad_rows       0; rows that cannot
- * be used are refused with the whole file (0), or left out and counted, up to this many: rows of another width than the
- * header, cells that are no number, date or yes-or-no in a column declared as one, weights that are missing or
- * negative. What leaves the ends of the rows in doubt (a stray or unterminated quote, bytes that are no text) is always
- * refused.
+ *                      what separates groups of their digits (number_form.h), which are guessed too
+ *   max_bad_rows       0; rows that cannot be used are refused with the whole file (0), or left out and counted, up to
+ *                      this many: rows of another width than the header, cells that are no number, date or yes-or-no
+ *                      in a column declared as one, weights that are missing or negative. What leaves the ends of the
+ *                      rows in doubt (a stray or unterminated quote, bytes that are no text) is always refused. Rows
+ *                      of several columns without a single cell are always left out, and counted with them, but not
+ *                      against this.
  *
  * Roles: a feature is learned from, the label is what is learned; id, weight, split and ignore are stored and never
  * learned from. At most one column each is the label, the weight (numbers of 0 and above), the split. The columns

@@ -54,6 +54,7 @@ struct ingest {
 	size_t *label_count; /* [label_cap] */
 	uint32_t last_label; /* counted */
 	size_t label_cap;
+	size_t n_empty_rows; /* among the bad ones */
 	struct err *bad_row; /* [INGEST_BAD_ROWS] once there is one */
 	struct dataset_summary summary;
 };

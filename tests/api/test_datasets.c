@@ -559,7 +559,7 @@ rows_come_page_by_page_over_all_uploads(void **state)
 
 	(void)state;
 	upload_few(target, etag);
-	cJSON_Delete(check_dataset(append(target, "", "", "x,colour\n5.25,\"say \"\"hi\"\"\"\n,\n"), 200));
+	cJSON_Delete(check_dataset(append(target, "", "", "x,colour\n5.25,\"say \"\"hi\"\"\"\n6,\n"), 200));
 	for (int after = 0; after >= 0;) {
 		const cJSON *next;
 

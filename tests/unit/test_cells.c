@@ -458,6 +458,30 @@ the_delimiter_that_a_file_names_is_remembered(void **state)
 }
 
 static void
+rows_without_a_cell_are_left_out_and_told(void **state)
+{
+	static const char csv[] = "x,y\n1,a\n,\n\"\",\n2,\n3\n,\n";
+	struct buf out[MAX_COLUMNS] = {0};
+	struct ingest *g = NULL;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(ingested(csv, sizeof csv - 1, WORDS("max_bad_rows=1"), out, &g, &e), OK);
+	buf_put_u8(&out[0], 0);
+	assert_string_equal((char *)out[0].data, " 1 2");
+	assert_int_equal(ingest_summary(g)->n_bad_rows, 4);
+	assert_string_equal(ingest_bad_row(g, 1)->code, "empty_row");
+	assert_string_equal(ingest_bad_row(g, 1)->msg, "line 4: every cell of the row is empty");
+	assert_string_equal(ingest_bad_row(g, 2)->code, "ragged_row"); /* which alone counts against the limit */
+	ingest_free(g);
+	for (size_t i = 0; i < MAX_COLUMNS; i++)
+		buf_release(&out[i]);
+	column_is("x\n1\n\n2\n", NULL, "number", " 1 - 2", ""); /* of one column it is an empty cell */
+	column_is("x,y\n,\n,\n", NULL, "no_rows", "", "");
+	column_is("x,y\n , \n1,2\n", NULL, "number", " - 1", "");
+}
+
+static void
 a_form_is_found_however_late_its_first_cell_comes(void **state)
 {
 	struct buf in = {0}, out[MAX_COLUMNS] = {0};
@@ -495,6 +519,7 @@ main(void)
 		cmocka_unit_test(a_date_in_doubt_says_in_which_orders_it_is_one),
 		cmocka_unit_test(the_order_of_dates_is_remembered),
 		cmocka_unit_test(the_delimiter_that_a_file_names_is_remembered),
+		cmocka_unit_test(rows_without_a_cell_are_left_out_and_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
