@@ -273,7 +273,8 @@ gather_cells(struct onnx_graph *g, struct numbers *q, const struct reading *read
 {
 	size_t cells = onnx_concat(g, q->input, q->n), listed;
 
-	q->absent = onnx_op(g, "IsNaN", cells, 0, 0);
+	listed = onnx_op(g, "Sub", cells, cells, 0); /* an infinite cell is a missing one, and so it is NaN */
+	q->absent = onnx_op(g, "IsNaN", listed, 0, 0);
 	for (size_t k = 0; k < reading->n_na_numbers; k++) {
 		for (size_t i = 0; i < q->n; i++) /* a date has no such number: NaN equals nothing */
 			q->v[i] = q->is_date[i] ? NAN : reading->na_number[k];
