@@ -114,9 +114,9 @@ fit_linear(const struct trainer *t, const int32_t *y, size_t fold, real *w, stru
 		.threads = t->fit.threads,
 		.stop = t->stop,
 		.ctx = t->stop_ctx};
-	uint32_t *index = malloc(t->n_labelled * sizeof *index);
-	int32_t *of_rows = malloc(t->n_labelled * sizeof *of_rows);
-	real *x = malloc(t->n_labelled * data.d * sizeof *x);
+	uint32_t *index = malloc((t->n_labelled + 1) * sizeof *index);
+	int32_t *of_rows = malloc((t->n_labelled + 1) * sizeof *of_rows);
+	real *x = malloc((t->n_labelled * data.d + 1) * sizeof *x);
 	enum status s;
 
 	if (!index || !of_rows || !x) {

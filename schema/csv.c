@@ -249,7 +249,8 @@ fail_duplicate(struct csv *c, size_t i, const char *name, uint32_t code)
 static void
 take_header(struct csv *c)
 {
-	const char **name = calloc(c->n, sizeof *name);
+	const size_t n = c->n;
+	const char **name = calloc(n, sizeof *name);
 	struct dictionary given = {0};
 	size_t n_named = 0;
 	uint32_t code;
@@ -258,18 +259,18 @@ take_header(struct csv *c)
 		fail_nomem(c);
 		return;
 	}
-	for (size_t i = 0; i < c->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		name[i] = c->cell[i].text;
 		n_named += !unnamed_is(name[i]);
 	}
 	if (!n_named)
 		fail_no_names(c);
-	else if (n_named < c->n)
-		unnamed_fill(name, c->n, &given, &c->err);
-	for (size_t i = 0; i < c->n && !c->err.status; i++)
+	else if (n_named < n)
+		unnamed_fill(name, n, &given, &c->err);
+	for (size_t i = 0; i < n && !c->err.status; i++)
 		if (!dictionary_add(&c->names, name[i], strlen(name[i]), &code, &c->err) && code < i)
 			fail_duplicate(c, i, name[i], code);
-	for (size_t i = 0; i < c->n && !c->err.status; i++) {
+	for (size_t i = 0; i < n && !c->err.status; i++) {
 		c->cell[i].text = c->names.text[i];
 		c->cell[i].len = c->names.len[i];
 	}
@@ -277,8 +278,8 @@ take_header(struct csv *c)
 	dictionary_release(&given);
 	if (c->err.status)
 		return;
-	c->n_columns = c->n;
-	c->handler.header(c->handler.ctx, c->cell, c->n, &c->err);
+	c->n_columns = n;
+	c->handler.header(c->handler.ctx, c->cell, n, &c->err);
 }
 
 static void

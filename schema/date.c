@@ -246,7 +246,8 @@ date_put_in_order(const char *text, size_t len, enum date_order order, char out[
 	if (order == DATE_ORDER_UNKNOWN || !(date_orders(text, len) & 1u << order))
 		return 0;
 	trim(&c);
-	take_numbers(&c, &first, &second, &year);
+	if (!take_numbers(&c, &first, &second, &year))
+		return 0;
 	n = snprintf(out, DATE_TEXT_SIZE, "%04d-%02d-%02d%.*s", year, order == DATE_MDY ? first : second,
 		order == DATE_MDY ? second : first, (int)(c.end - c.at), c.at);
 	return n < DATE_TEXT_SIZE ? (size_t)n : 0;

@@ -160,7 +160,7 @@ init_forms(struct predictor *p, struct err *e)
 
 	if (!b->reading.options.names.n)
 		return OK;
-	if (!(p->form = calloc(n, sizeof *p->form)))
+	if (!(p->form = calloc(n, sizeof(void *))))
 		return err_nomem(e);
 	for (size_t j = 0; j < n; j++)
 		p->form[j] = reading_form(&b->reading, encoder_column_name(b->encoder, j));
