@@ -3,11 +3,13 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "engine/kernel.h"
 #include "engine/model.h"
 
 /* Wide steps meet the network's kinks, which the single build's tolerance makes room for. */
@@ -381,5 +383,9 @@ main(void)
 		cmocka_unit_test(nothing_that_is_no_number_comes_out_of_absurd_weights),
 	};
 
+	if (kernel_init(&err)) {
+		fprintf(stderr, "%s\n", err.msg);
+		return 1;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

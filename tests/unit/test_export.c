@@ -13,6 +13,7 @@
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
+#include "engine/kernel.h"
 #include "schema/export.h"
 #include "schema/scale.h"
 #include "tests/unit/tiny_bundle.h"
@@ -697,5 +698,9 @@ main(void)
 		cmocka_unit_test(tensors_of_awkward_columns_are_told_apart),
 	};
 
+	if (kernel_init(&err)) {
+		fprintf(stderr, "%s\n", err.msg);
+		return 1;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

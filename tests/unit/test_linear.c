@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -160,5 +161,9 @@ main(void)
 		cmocka_unit_test(it_stops_when_asked),
 	};
 
+	if (kernel_init(&err)) {
+		fprintf(stderr, "%s\n", err.msg);
+		return 1;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
