@@ -222,11 +222,6 @@ fit_input_gradient(struct fit *f, const real *w, size_t n, double *log_p)
 	return gradient;
 }
 
-/*
- * The contrast of a density. Its normaliser is known and yet of no use: it is the same number for data and generated
- * rows, whose seeds add up to 0, so that its gradient cancels. What is learned is what an energy learns that is
- * log p up to a constant; a family that normalises itself just has no parameter for that constant.
- */
 /* Weights of the generated rows, which add up to 1: what turns their mean into that of the model's own rows. */
 static void
 weigh_generated(struct fit *f, real *weight)
@@ -243,6 +238,11 @@ weigh_generated(struct fit *f, real *weight)
 		weight[i] = f->log_q ? (real)(exp(log_p[i] - f->log_q[i] - top) / sum) : 1 / (real)n;
 }
 
+/*
+ * The contrast of a density. Its normaliser is known and yet of no use: it is the same number for data and generated
+ * rows, whose seeds add up to 0, so that its gradient cancels. What is learned is what an energy learns that is
+ * log p up to a constant; a family that normalises itself just has no parameter for that constant.
+ */
 static void
 contrast_density(struct fit *f, const real *generated, struct train_terms *terms)
 {

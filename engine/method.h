@@ -26,9 +26,8 @@ struct fit {
 	const double *labelled_up_to;   /* [n_labelled]: sums of their weights; NULL: each counts as much */
 	size_t n_data, n_labelled;
 	int threads;
-	const double
-		*log_q; /* [batch] of generated rows, to weigh them by p / q; NULL: they weigh alike. Of the method */
-	double rate;    /* factor of every learning rate: 1, and less after a recovery (train.c) */
+	double rate;         /* factor of every learning rate: 1, and less after a recovery (train.c) */
+	const double *log_q; /* [batch] of generated rows, the method's: they weigh p / q; NULL: all alike */
 
 	struct net_shape shape;
 	const struct density_shape *family; /* borrowed: the fit is of a density, not of a network; else NULL */

@@ -6,8 +6,8 @@
  *
  * f is a blend of one or more energy networks over the same inputs (blend.h), which is an energy network again: p_m is
  * the softmax of a network's logits, lse_m their logsumexp, which is left out where the network is conditional. Without
- * a doubt the sum is that of the logits, weighed. The
- * bias moves the shares of the classes (label_shift.h); q0 is the base measure, a Gaussian mixture (mixture.h), or 1.
+ * a doubt the sum is that of the logits, weighed. The bias moves the shares of the classes (label_shift.h); q0 is the
+ * base measure, a Gaussian mixture (mixture.h), or 1.
  * So p(y|x) = softmax f(x) whatever q0 is, and the energy is -logsumexp f(x) - log q0(x). A network of one output knows
  * no classes: that output is its part of log p(x).
  *

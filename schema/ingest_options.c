@@ -346,10 +346,7 @@ trim(enum cell_kind kind, const char **text, size_t *len)
 
 	if (kind == CELL_TEXT)
 		return;
-	while (first < end && (*first == ' ' || *first == '\t'))
-		first++;
-	while (first < end && (end[-1] == ' ' || end[-1] == '\t'))
-		end--;
+	text_trim(&first, &end);
 	if (kind == CELL_LABEL && first < end)
 		return;
 	*text = first;

@@ -142,10 +142,7 @@ parse(const char *text, size_t len, char mark, double *out)
 
 	if (len - 1 < 8 && parse_digits(text, len, out))
 		return true;
-	while (p < end && (*p == ' ' || *p == '\t'))
-		p++;
-	while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
-		end--;
+	text_trim(&p, &end);
 	if (p < end && (*p == '-' || *p == '+'))
 		negative = *p++ == '-';
 
@@ -241,10 +238,7 @@ number_is_infinite(const char *text, size_t len, char mark)
 	const char *p = text, *end = text + len;
 	double v;
 
-	while (p < end && (*p == ' ' || *p == '\t'))
-		p++;
-	while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
-		end--;
+	text_trim(&p, &end);
 	if (p < end && (*p == '-' || *p == '+'))
 		p++;
 	for (size_t i = 0; i < sizeof word / sizeof *word; i++)

@@ -50,26 +50,18 @@ out:
 /* Labels that are compared with each other: of more, two alike are hardly what is wrong. */
 enum { COMPARED_CLASSES = 256 };
 
-static const char *
-skip_blanks(const char *text, size_t *len)
-{
-	*len = strlen(text);
-	for (; *len && (*text == ' ' || *text == '\t'); --*len)
-		text++;
-	while (*len && (text[*len - 1] == ' ' || text[*len - 1] == '\t'))
-		--*len;
-	return text;
-}
-
 /* Are two different labels the same but for spaces around them and the case of their letters, or the same number? */
 static bool
 alike(const char *a, const char *b)
 {
+	const char *a_end = a + strlen(a), *b_end = b + strlen(b);
 	size_t n_a, n_b;
 	double v, w;
 
-	a = skip_blanks(a, &n_a);
-	b = skip_blanks(b, &n_b);
+	text_trim(&a, &a_end);
+	text_trim(&b, &b_end);
+	n_a = (size_t)(a_end - a);
+	n_b = (size_t)(b_end - b);
 	if (n_a == n_b && !strncasecmp(a, b, n_a))
 		return true;
 	return number_parse(a, n_a, &v) && number_parse(b, n_b, &w) && v == w;
@@ -262,8 +254,7 @@ of_text(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
 	if (date_orders(c->text_cell, strlen(c->text_cell))) {
 		snprintf(out->message, sizeof out->message,
 			"column \"%.*s\" is text because of \"%s\" in line %llu; if its texts are dates, set "
-			"date_order to "
-			"\"mdy\" or \"dmy\"",
+			"date_order to \"mdy\" or \"dmy\"",
 			text_shown(c->name), c->name, c->text_cell, line);
 		return say(out, "ambiguous_date", c->text_line);
 	}
@@ -271,8 +262,7 @@ of_text(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
 		number_form_of(c->text_cell, strlen(c->text_cell), ',', &form)) {
 		snprintf(out->message, sizeof out->message,
 			"column \"%.*s\" is text because of \"%s\" in line %llu, a number with %s%s%s, and not all of "
-			"its cells "
-			"are such numbers",
+			"its cells are such numbers",
 			text_shown(c->name), c->name, c->text_cell, line, form.unit[0] ? "the unit " : "",
 			form.unit[0] ? form.unit : shown_group(form.group, shown),
 			form.unit[0] ? "" : " between its thousands");
@@ -282,8 +272,7 @@ of_text(const struct dataset_summary *s, size_t i, struct dataset_warning *out)
 		return false;
 	snprintf(out->message, sizeof out->message,
 		"column \"%.*s\" is text because of \"%s\" in line %llu, but %.0f%% of its cells are numbers; if it "
-		"means "
-		"missing, list it in na_values",
+		"means missing, list it in na_values",
 		text_shown(c->name), c->name, c->text_cell, line, floor(100 * (double)c->n_numbers / (double)n));
 	return say(out, "numbers_among_text", c->text_line);
 }

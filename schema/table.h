@@ -71,6 +71,16 @@ enum { NUMBER_MARGIN = 16 }; /* of number_amid.h */
 size_t number_format(char *buf, double v);
 size_t number_format_float(char *buf, float v);
 
+/* Leaves out the spaces and tabs at both ends of a text. */
+static inline void
+text_trim(const char **at, const char **end)
+{
+	while (*at < *end && (**at == ' ' || **at == '\t'))
+		++*at;
+	while (*end > *at && ((*end)[-1] == ' ' || (*end)[-1] == '\t'))
+		--*end;
+}
+
 /* How many of the first `max` bytes of text[len] are whole characters: to cut a name in a message with "%.*s". */
 size_t text_cut(const char *text, size_t len, size_t max);
 /* The same for a name that a message quotes: "%.*s", text_shown(name), name. */

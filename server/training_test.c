@@ -47,8 +47,7 @@ check_test(const struct dataset_summary *s, const struct dataset_summary *test, 
 		if (c->type == COLUMN_NUMBER && other->form.unit[0] && strcmp(other->form.unit, c->form.unit) != 0) {
 			err_set(e, ERR_DATA, "other_unit",
 				"the numbers of column \"%.60s\" have the unit \"%s\" in the test set, and in the "
-				"table to "
-				"train on %s%s",
+				"table to train on %s%s",
 				c->name, other->form.unit, c->form.unit[0] ? "the unit " : "none", c->form.unit);
 			return err_at(e, 0, c->name);
 		}
