@@ -92,6 +92,15 @@ ingested(const char *bytes, size_t n, const char *const *words, struct buf *out,
 	return s;
 }
 
+/* What came of it. */
+static void
+discard(struct ingest *g, struct buf *out)
+{
+	ingest_free(g);
+	for (size_t i = 0; i < MAX_COLUMNS; i++)
+		buf_release(&out[i]);
+}
+
 /* Column 0 of the table is of this type, with these cells, and warned of by these codes, or refused by that. */
 static void
 column_is(const char *csv, const char *const *words, const char *type, const char *cells, const char *warnings)
@@ -115,9 +124,7 @@ column_is(const char *csv, const char *const *words, const char *type, const cha
 			fail_msg("%s: %s:%s:%s", csv, column_type_name(s->column[0].type), (char *)out[0].data,
 				(char *)codes.data);
 	}
-	ingest_free(g);
-	for (size_t i = 0; i < MAX_COLUMNS; i++)
-		buf_release(&out[i]);
+	discard(g, out);
 	buf_release(&codes);
 }
 
@@ -151,9 +158,7 @@ infinite_numbers_are_missing_and_counted(void **state)
 	assert_string_equal(w.message, "column \"x\": 3 infinite numbers, the first in line 3, are taken as missing");
 	assert_int_equal(w.line, 3);
 	assert_false(dataset_warning(ingest_summary(g), 0, 2, &w));
-	ingest_free(g);
-	for (size_t i = 0; i < MAX_COLUMNS; i++)
-		buf_release(&out[i]);
+	discard(g, out);
 }
 
 static void
@@ -178,9 +183,7 @@ a_text_after_an_infinite_number_makes_a_text_however_late_it_comes(void **state)
 	assert_int_equal(ingest_summary(g)->column[1].type, COLUMN_NUMBER);
 	assert_int_equal(ingest_summary(g)->column[1].n_infinite, 1);
 	assert_int_equal(ingest_summary(g)->column[1].infinite_line, INGEST_CHUNK_ROWS + 22);
-	ingest_free(g);
-	for (size_t i = 0; i < MAX_COLUMNS; i++)
-		buf_release(&out[i]);
+	discard(g, out);
 	buf_release(&in);
 }
 
@@ -340,9 +343,7 @@ what_a_form_is_said_of_and_remembered(void **state)
 	free(json);
 	reading_release(&r);
 	reading_release(&again);
-	ingest_free(g);
-	for (size_t i = 0; i < MAX_COLUMNS; i++)
-		buf_release(&out[i]);
+	discard(g, out);
 }
 
 static void
@@ -435,9 +436,7 @@ the_order_of_dates_is_remembered(void **state)
 	assert_int_equal(r.options.date_order, DATE_DMY);
 	assert_false(reading_is_default(&r));
 	reading_release(&r);
-	ingest_free(g);
-	for (size_t i = 0; i < MAX_COLUMNS; i++)
-		buf_release(&out[i]);
+	discard(g, out);
 }
 
 static void
@@ -452,9 +451,7 @@ the_delimiter_that_a_file_names_is_remembered(void **state)
 	assert_int_equal(ingested(csv, sizeof csv - 1, WORDS("decimal=,", "delimiter=tab"), out, &g, &e), OK);
 	assert_non_null(strstr(ingest_summary(g)->options, "\"delimiter\":\";\""));
 	assert_int_equal(ingest_summary(g)->column[0].type, COLUMN_NUMBER);
-	ingest_free(g);
-	for (size_t i = 0; i < MAX_COLUMNS; i++)
-		buf_release(&out[i]);
+	discard(g, out);
 }
 
 static void
@@ -473,9 +470,7 @@ rows_without_a_cell_are_left_out_and_told(void **state)
 	assert_string_equal(ingest_bad_row(g, 1)->code, "empty_row");
 	assert_string_equal(ingest_bad_row(g, 1)->msg, "line 4: every cell of the row is empty");
 	assert_string_equal(ingest_bad_row(g, 2)->code, "ragged_row"); /* which alone counts against the limit */
-	ingest_free(g);
-	for (size_t i = 0; i < MAX_COLUMNS; i++)
-		buf_release(&out[i]);
+	discard(g, out);
 	column_is("x\n1\n\n2\n", NULL, "number", " 1 - 2", ""); /* of one column it is an empty cell */
 	column_is("x,y\n,\n,\n", NULL, "no_rows", "", "");
 	column_is("x,y\n , \n1,2\n", NULL, "number", " - 1", "");
@@ -496,9 +491,7 @@ a_form_is_found_however_late_its_first_cell_comes(void **state)
 	assert_int_equal(ingest_summary(g)->column[0].type, COLUMN_NUMBER);
 	assert_true(ingest_summary(g)->column[0].max > 1006 && ingest_summary(g)->column[0].min > 6);
 	assert_int_equal(ingest_summary(g)->n_rows, INGEST_CHUNK_ROWS + 1000);
-	ingest_free(g);
-	for (size_t i = 0; i < MAX_COLUMNS; i++)
-		buf_release(&out[i]);
+	discard(g, out);
 	buf_release(&in);
 }
 
