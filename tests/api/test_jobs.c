@@ -1,4 +1,5 @@
 /* Jobs over a real socket: every type, what can be asked of them, how they are followed, and what is refused. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -177,11 +178,30 @@ an_evaluation_measures_known_labels_and_sets_foreign_ones_apart(void **state)
 	assert_true(has_event(id, "clipped_number"));
 }
 
+/* The same answers but for rounding, which depends on how many rows were answered at once. */
+static void
+assert_equal_answers(const char *got, const char *want)
+{
+	while (*got && *want) {
+		char *got_end, *want_end;
+		const double x = strtod(got, &got_end), y = strtod(want, &want_end);
+
+		if (got_end == got || want_end == want) {
+			assert_int_equal(*got++, *want++);
+			continue;
+		}
+		assert_true(fabs(x - y) <= 1e-5 * (1 + fabs(y)));
+		got = got_end;
+		want = want_end;
+	}
+	assert_int_equal(*got, *want);
+}
+
 static void
 a_batch_answers_as_the_predict_route_does(void **state)
 {
 	char id[API_ID_SIZE], target[128], etag[API_ID_SIZE + 2], want_name[128], *want;
-	struct http_answer a;
+	struct http_answer a, whole;
 	cJSON *json;
 
 	(void)state;
@@ -193,21 +213,20 @@ a_batch_answers_as_the_predict_route_does(void **state)
 	cJSON_Delete(json);
 	snprintf(target, sizeof target, "%s", path_of(id, "/result"));
 	want = api_predict_csv(&d, model, "predict", (const char *)large_rows.data);
-	a = call_with("GET", target, "", NULL);
-	assert_int_equal(a.status, 200);
-	assert_header(&a, "Content-Type", "text/csv; charset=utf-8; header=present");
+	whole = call_with("GET", target, "", NULL);
+	assert_int_equal(whole.status, 200);
+	assert_header(&whole, "Content-Type", "text/csv; charset=utf-8; header=present");
 	snprintf(want_name, sizeof want_name, "attachment; filename=\"%s.csv\"", id);
-	assert_header(&a, "Content-Disposition", want_name);
+	assert_header(&whole, "Content-Disposition", want_name);
 	snprintf(etag, sizeof etag, "\"%s\"", id);
-	assert_header(&a, "ETag", etag);
-	assert_int_equal(a.n, strlen(want));
-	assert_true(!memcmp(a.body, want, a.n));
-	http_answer_release(&a);
+	assert_header(&whole, "ETag", etag);
+	assert_equal_answers(whole.body, want);
+	free(want);
 
 	a = call_with("GET", target, "Range: bytes=1048000-1049999\r\n", NULL); /* across the border of two parts */
 	assert_int_equal(a.status, 206);
 	assert_int_equal(a.n, 2000);
-	assert_memory_equal(a.body, want + 1048000, 2000);
+	assert_memory_equal(a.body, whole.body + 1048000, 2000);
 	http_answer_release(&a);
 	snprintf(want_name, sizeof want_name, "If-None-Match: %s\r\n", etag);
 	a = call_with("GET", target, want_name, NULL);
@@ -215,10 +234,10 @@ a_batch_answers_as_the_predict_route_does(void **state)
 	http_answer_release(&a);
 	a = call_with("HEAD", target, "", NULL);
 	assert_int_equal(a.status, 200);
-	snprintf(want_name, sizeof want_name, "%zu", strlen(want));
+	snprintf(want_name, sizeof want_name, "%zu", whole.n);
 	assert_header(&a, "Content-Length", want_name);
 	http_answer_release(&a);
-	free(want);
+	http_answer_release(&whole);
 
 	/* Gone with its job. */
 	cJSON_Delete(api_call(&d, "DELETE", path_of(id, ""), NULL, 204));
@@ -249,7 +268,7 @@ a_batch_has_attributions_where_they_are_asked_for(void **state)
 	assert_non_null(strstr(want, "ood.attribution.colour"));
 	a = call_with("GET", path_of(id, "/result"), "", NULL);
 	assert_int_equal(a.status, 200);
-	assert_string_equal(a.body, want);
+	assert_equal_answers(a.body, want);
 	http_answer_release(&a);
 	free(want);
 	buf_release(&csv);
@@ -295,8 +314,7 @@ a_batch_that_pauses_and_is_killed_has_every_row_once(void **state)
 	assert_true(has_event(id, "resumed_from_checkpoint"));
 	want = api_predict_csv(&d, model, "predict", (const char *)large_rows.data);
 	a = call_with("GET", path_of(id, "/result"), "", NULL);
-	assert_int_equal(a.n, strlen(want));
-	assert_true(!memcmp(a.body, want, a.n));
+	assert_equal_answers(a.body, want);
 	http_answer_release(&a);
 	free(want);
 }

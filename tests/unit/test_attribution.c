@@ -17,10 +17,12 @@
 #define STEP (1.0 / 131072)
 #define TOLERANCE 1e-3
 #define SUM_TOLERANCE 1e-9
+#define ROUNDING 1e-12
 #else
 #define STEP (1.0 / 256)
 #define TOLERANCE 8e-2
 #define SUM_TOLERANCE 1e-4
+#define ROUNDING 2e-5
 #endif
 
 enum { D = 5, K = 3, ROWS = 300, COMPONENTS = 3 };
@@ -196,6 +198,7 @@ attributions_and_the_reference_make_the_score(void **state)
 	rows_release(&rows);
 }
 
+/* But for rounding: a product of one row adds up in another order than one of many does. */
 static void
 a_row_is_attributed_alike_alone_and_in_any_company(void **state)
 {
@@ -212,8 +215,9 @@ a_row_is_attributed_alike_alone_and_in_any_company(void **state)
 			double alone[D], reference;
 
 			model_attribute(m, &rows, i, 1, (enum ood_score)kind, NULL, w, alone, &reference);
-			assert_memory_equal(alone, all->a[i], sizeof alone);
-			assert_true(reference == all->reference[i]);
+			for (size_t j = 0; j < D; j++)
+				assert_true(fabs(alone[j] - all->a[i][j]) < ROUNDING);
+			assert_true(fabs(reference - all->reference[i]) < ROUNDING);
 		}
 		model_workspace_free(w);
 		free(all);

@@ -534,6 +534,7 @@ p_values_and_thresholds_follow_the_reference(void **state)
 	model_free(m);
 }
 
+/* But for rounding: a product of one row adds up in another order than one of many does. */
 static void
 a_row_is_answered_alike_alone_and_in_any_company(void **state)
 {
@@ -554,8 +555,9 @@ a_row_is_answered_alike_alone_and_in_any_company(void **state)
 		model_predict(m, &rows, 0, ROWS, (enum ood_score)kind, w, all, score);
 		for (size_t i = 0; i < ROWS; i += 13) {
 			model_predict(m, &rows, i, 1, (enum ood_score)kind, w, one, &alone);
-			assert_memory_equal(one, all + i * K, sizeof one);
-			assert_true(alone == score[i]);
+			for (size_t k = 0; k < K; k++)
+				assert_float_equal(one[k], all[i * K + k], 1e-6);
+			assert_float_equal(alone, score[i], 1e-5);
 		}
 	}
 	model_workspace_free(w);
