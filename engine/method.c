@@ -159,7 +159,7 @@ static void
 draw(struct fit *f, const uint32_t *index, const double *up_to, size_t n_index, real *x, size_t n)
 {
 	size_t n_cells = n * f->shape.size[0];
-	real noise = (real)f->params->input_noise;
+	real noise = (real)f->noise;
 
 	rng_below(&f->rng, up_to ? UINT32_MAX : (uint32_t)n_index, f->draw, n);
 	for (size_t i = 0; i < n; i++)

@@ -26,6 +26,7 @@ struct fit {
 	const double *labelled_up_to;   /* [n_labelled]: sums of their weights; NULL: each counts as much */
 	size_t n_data, n_labelled;
 	int threads;
+	double noise;        /* deviation of what is added to the inputs; the caller's, as the fields before */
 	double rate;         /* factor of every learning rate: 1, and less after a recovery (train.c) */
 	const double *log_q; /* [batch] of generated rows, the method's: they weigh p / q; NULL: all alike */
 

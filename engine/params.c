@@ -84,8 +84,9 @@ const struct param params_table[] = {
 		"Largest standard deviation of the noise added to generated rows."},
 	{"ema_decay", PARAM_REAL, AT(ema_decay), 0.999, 0, 0.999999, NULL,
 		"Decay of the moving average of the weights, which is the model; 0 keeps the last weights."},
-	{"input_noise", PARAM_REAL, AT(input_noise), 0.2, 0, 10, NULL,
-		"Standard deviation of the noise added to scaled inputs in training."},
+	{"input_noise", PARAM_REAL, AT(input_noise), -1, 0, 10, NULL,
+		"Standard deviation of the noise added to scaled inputs in training; auto makes it as wide as neighbouring rows "
+		"are apart."},
 	{"vat_xi", PARAM_REAL, AT(vat_xi), 10, 1e-6, 1000, NULL,
 		"Length of the step by which method vat probes for the direction that changes its answer most."},
 	{"vat_epsilon", PARAM_REAL, AT(vat_epsilon), 0, 1e-6, 1000, NULL,
@@ -179,6 +180,23 @@ static bool
 by_the_table(const struct param *d)
 {
 	return d->def < d->min;
+}
+
+bool
+params_left(const struct params *p, const struct param *d)
+{
+	switch (d->type) {
+	case PARAM_COUNT:
+		return by_the_table(d) && count_of(p, d) == (size_t)d->def;
+	case PARAM_REAL:
+		return by_the_table(d) && real_of(p, d) == d->def;
+	case PARAM_LAYERS:
+		return !layers_of(p, d)->n;
+	case PARAM_BOOL:
+	case PARAM_CHOICE:
+		break;
+	}
+	return false;
 }
 
 /* Shortest text that reads back as v, with a point whatever the locale; a whole number in plain digits, not 1e+01. */
@@ -324,7 +342,7 @@ out_of_range(const struct param *d, double value, struct err *e)
 	format_number(min, sizeof min, d->min);
 	format_number(max, sizeof max, d->max);
 	return err_set(e, ERR_INVALID, "parameter_out_of_range", "parameter \"%s\" must be from %s to %s%s, not %s",
-		d->name, min, max, by_the_table(d) ? ", or 0 to choose by the table" : "", v);
+		d->name, min, max, by_the_table(d) ? ", or auto to choose by the table" : "", v);
 }
 
 /* A REAL, or the index or number of all that is counted. */
@@ -457,18 +475,16 @@ params_get_text(const struct params *p, const struct param *d, char *buf, size_t
 	const struct layer_sizes *layers;
 	size_t at = 0;
 
+	if (params_left(p, d)) {
+		snprintf(buf, n, "auto");
+		return;
+	}
 	switch (d->type) {
 	case PARAM_COUNT:
-		if (by_the_table(d) && count_of(p, d) == (size_t)d->def)
-			snprintf(buf, n, "auto");
-		else
-			snprintf(buf, n, "%zu", count_of(p, d));
+		snprintf(buf, n, "%zu", count_of(p, d));
 		break;
 	case PARAM_REAL:
-		if (by_the_table(d) && real_of(p, d) == d->def)
-			snprintf(buf, n, "auto");
-		else
-			format_number(buf, n, real_of(p, d));
+		format_number(buf, n, real_of(p, d));
 		break;
 	case PARAM_BOOL:
 		snprintf(buf, n, "%s", *(const bool *)((const char *)p + d->at) ? "true" : "false");
@@ -478,8 +494,6 @@ params_get_text(const struct params *p, const struct param *d, char *buf, size_t
 		break;
 	case PARAM_LAYERS:
 		layers = layers_of(p, d);
-		if (!layers->n)
-			snprintf(buf, n, "auto");
 		for (size_t i = 0; i < layers->n && at < n; i++)
 			at += (size_t)snprintf(buf + at, n - at, "%s%zu", i ? "," : "", layers->size[i]);
 		break;

@@ -2,8 +2,9 @@
  * params: every parameter of a training run, described once.
  *
  * One table (params_table) gives each parameter's name, type, default, bounds and a sentence; the JSON of a job, the
- * options of the command line, the API's schema and the model's record all walk it. A value of 0 for a parameter
- * whose default is "by the table" means: chosen by params_resolve from the size of the training table.
+ * options of the command line, the API's schema and the model's record all walk it. Where a parameter is left "by the
+ * table", which is its default then, it is chosen from the size of the training table by params_resolve, or from its
+ * rows by spacing_resolve.
  */
 #ifndef VERAD_ENGINE_PARAMS_H
 #define VERAD_ENGINE_PARAMS_H
@@ -64,7 +65,7 @@ struct params {
 	double alpha, beta, gamma, lambda; /* weights of section 2 of the method page */
 	double max_sigma;
 	double ema_decay;
-	double input_noise; /* standard deviation added to scaled inputs in training */
+	double input_noise; /* standard deviation added to scaled inputs in training; -1: by the rows, see spacing.h */
 
 	/* Of single methods: vat, jem, vera_hmc. */
 	double vat_xi, vat_epsilon; /* epsilon 0: by the table */
@@ -100,7 +101,7 @@ struct param {
 	enum param_type type;
 	size_t at;                  /* offset in struct params */
 	double def, min, max;       /* COUNT, REAL, BOOL, CHOICE (index); of each size for LAYERS. min <= value <= max;
-				       a default of 0 outside [min, max] means "by the table" and is accepted too */
+				       a default outside [min, max] means "by the table" and is accepted too */
 	const char *const *choices; /* CHOICE: names in enum order, NULL-terminated */
 	const char *doc;            /* one sentence */
 };
@@ -121,6 +122,9 @@ enum status params_set_bool(struct params *p, const struct param *d, bool value,
 enum status params_set_layers(struct params *p, const struct param *d, const double *size, size_t n, struct err *e);
 enum status params_set_text(struct params *p, const struct param *d, const char *text, struct err *e);
 enum status params_unknown(const char *name, struct err *e); /* the refusal, with the nearest known name */
+
+/* Whether the value is left by the table, and not chosen yet. */
+bool params_left(const struct params *p, const struct param *d);
 
 /* The value as text: "256,256,256", "minmax", "0.001"; for layers and "by the table" 0 as "auto". buf of >= 128. */
 void params_get_text(const struct params *p, const struct param *d, char *buf, size_t n);
@@ -143,11 +147,13 @@ enum status params_check_unlabelled(const struct params *p, struct err *e);
 
 /*
  * The supervised network that a run of another method trains beside its own. Of few labels, below a thousand, it learns
- * best when it is small and stops early; of more it is the method's network, and has a quarter of the steps.
+ * best when it is small, stops early and has much noise on its inputs; of more it is the method's network, and has a
+ * quarter of the steps.
  */
 struct layer_sizes params_baseline_layers(const struct params *p, size_t n_labelled); /* resolved parameters */
 bool params_few_labels(size_t n_labelled); /* below 1,000: networks know them by heart, others do not take long */
 size_t params_baseline_steps(const struct params *p, size_t n_labelled);
+double params_baseline_noise(const struct params *p, size_t n_labelled);
 
 /*
  * Chooses what is left "by the table" and checks that the parts fit together and into memory. d = encoded features.

@@ -47,7 +47,10 @@ set_equal_layers(struct layer_sizes *layers, size_t n, size_t size)
  * Supervised, a few rows are soon known by heart, and every step after that makes the answers for other rows surer, not
  * better. Measured over 53 tables with ten labels a class, three splits: three layers of 256 units have an accuracy of
  * 0.752 and a log-loss of 1.77 after 1,000 steps, 0.757 and 1.33 after 250; two of 128 have 0.762 and 1.07 after 250.
+ * Much noise does what stopping early does; of deviation 0.2 the accuracy over 16 of them is 0.804 and the log-loss
+ * 0.79, of 0.5 0.808 and 0.67, of 0.8 0.800 and 0.58.
  */
+#define SUPERVISED_NOISE 0.5
 enum { FEW_LABELS = 1000, SUPERVISED_UNITS = 128, SUPERVISED_STEPS = 250, SUPERVISED_MOST_STEPS = 1000 };
 
 static void
@@ -90,6 +93,13 @@ params_baseline_steps(const struct params *p, size_t n_labelled)
 	if (!params_few_labels(n_labelled) && p->steps / 4 > steps)
 		steps = p->steps / 4;
 	return steps < p->steps ? steps : p->steps;
+}
+
+double
+params_baseline_noise(const struct params *p, size_t n_labelled)
+{
+	return params_few_labels(n_labelled) && p->input_noise > 0 ? fmax(p->input_noise, SUPERVISED_NOISE)
+								   : p->input_noise;
 }
 
 /* Directions: half of the features. Components: one for some fifty rows. */
@@ -251,6 +261,7 @@ params_settle(struct params *p, uint64_t given)
 		size_t at;
 		double value;
 	} own[] = {{offsetof(struct params, lambda), 1}, {offsetof(struct params, gamma), 0.01},
+		{offsetof(struct params, input_noise), 0.2},
 		{offsetof(struct params, learning_rate), generates(p) ? 0.0003 : 0.001},
 		{offsetof(struct params, max_sigma), 1}, {offsetof(struct params, sgld_step_size), 0.005},
 		{offsetof(struct params, sgld_noise_std), 0.1}, {offsetof(struct params, replay_restart), 0}};
@@ -356,6 +367,8 @@ params_resolve(struct params *p, size_t n_rows, size_t n_labelled, size_t d, siz
 		set_equal_layers(&r.generator_layers, 2, width);
 	if (!r.noise_dim)
 		r.noise_dim = d > 32 ? 32 : d < 2 ? 2 : d;
+	if (r.input_noise < 0 && r.method == METHOD_SUPERVISED && params_few_labels(n_labelled))
+		r.input_noise = SUPERVISED_NOISE;
 	if (!r.steps)
 		r.steps = r.method == METHOD_SUPERVISED && params_few_labels(n_labelled) ? supervised_steps(n_labelled)
 											 : steps_by_table(n_rows, d);

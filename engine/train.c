@@ -135,6 +135,7 @@ layout_fit(struct trainer *t, const struct planned_fit *p, struct arena *state, 
 
 	f->method = method_for(&t->params, p->method);
 	f->shape = t->shape[!p->baseline];
+	f->noise = p->baseline ? params_baseline_noise(&t->params, t->n_labelled) : t->params.input_noise;
 	fit_layout(f, state, scratch);
 }
 

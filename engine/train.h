@@ -85,7 +85,7 @@ void train_result_release(struct train_result *r); /* accepts a zeroed struct */
 
 struct trainer;
 
-/* params must have been resolved (params_resolve). All memory of the run is allocated here; a step
+/* params must have been resolved (params_resolve, spacing_resolve). All memory of the run is allocated here; a step
  * allocates none, but where it ends a fit or makes a point of a curve. */
 enum status trainer_new(
 	const struct params *params, const struct train_data *data, int n_threads, struct trainer **out, struct err *e);

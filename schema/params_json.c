@@ -92,8 +92,6 @@ layers_to_json(const struct layer_sizes *layers)
 {
 	int size[PARAMS_MAX_LAYERS];
 
-	if (!layers->n)
-		return cJSON_CreateString("auto");
 	for (size_t i = 0; i < layers->n; i++)
 		size[i] = (int)layers->size[i];
 	return cJSON_CreateIntArray(size, (int)layers->n);
@@ -117,16 +115,14 @@ static cJSON *
 value_to_json(const struct params *p, const struct param *d)
 {
 	const void *at = (const char *)p + d->at;
-	size_t count;
-	double real;
 
+	if (params_left(p, d))
+		return cJSON_CreateString("auto");
 	switch (d->type) {
 	case PARAM_COUNT:
-		count = *(const size_t *)at;
-		return !count && d->min > 0 ? cJSON_CreateString("auto") : number_to_json(p, d, (double)count);
+		return number_to_json(p, d, (double)*(const size_t *)at);
 	case PARAM_REAL:
-		real = *(const double *)at;
-		return real == 0 && d->min > 0 ? cJSON_CreateString("auto") : number_to_json(p, d, real);
+		return number_to_json(p, d, *(const double *)at);
 	case PARAM_BOOL:
 		return cJSON_CreateBool(*(const bool *)at);
 	case PARAM_CHOICE:

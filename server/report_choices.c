@@ -86,6 +86,21 @@ say_sizes(struct json_build *b, cJSON *to, const struct report_facts *f)
 	json_add_text(b, to, text);
 }
 
+/* Chosen by the table's rows for every method that sees those without labels. */
+static void
+say_noise(struct json_build *b, cJSON *to, const struct report_facts *f)
+{
+	char text[160];
+
+	if (f->asked->input_noise >= 0 || f->params->method == METHOD_SUPERVISED)
+		return;
+	snprintf(text, sizeof text,
+		"noise of deviation %.3g on the scaled inputs in training, which is how far neighbouring rows are "
+		"apart",
+		f->params->input_noise);
+	json_add_text(b, to, text);
+}
+
 static void
 say_density(struct json_build *b, cJSON *to, const struct report_facts *f)
 {
@@ -177,6 +192,7 @@ report_choices(struct json_build *b, struct cJSON *to, const struct report_facts
 {
 	say_density(b, to, f);
 	say_sizes(b, to, f);
+	say_noise(b, to, f);
 	say_blend(b, to, f);
 	say_base(b, to, f);
 	say_shares(b, to, f);

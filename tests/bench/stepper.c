@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/kernel.h"
+#include "engine/spacing.h"
 
 /* ---- Repetitions -------------------------------------------------------------------------------------------- */
 
@@ -82,7 +83,8 @@ stepper_init(struct stepper *s, const struct params *p, const struct train_data 
 	*s = (struct stepper){.params = *p, .data = *data};
 	for (size_t i = 0; i < n_rows; i++)
 		n_labelled += data->label[i] >= 0;
-	if ((status = params_resolve(&s->params, n_rows, n_labelled, data->rows->d, data->n_classes, e)))
+	if ((status = params_resolve(&s->params, n_rows, n_labelled, data->rows->d, data->n_classes, e)) ||
+		(status = spacing_resolve(&s->params, data->rows, NULL, 1, e)))
 		return status;
 	s->fit = (struct fit){
 		.params = &s->params,
@@ -90,6 +92,7 @@ stepper_init(struct stepper *s, const struct params *p, const struct train_data 
 		.method = method_for(&s->params, (enum method)s->params.method),
 		.n_data = n_rows,
 		.n_labelled = n_labelled,
+		.noise = s->params.input_noise,
 		.rate = 1,
 		.shape = net_shape_of(data->rows->d, &s->params.hidden_layers, data->n_classes, s->params.weight_norm),
 	};

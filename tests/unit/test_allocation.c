@@ -78,6 +78,7 @@ trainer_of(const struct table *t, size_t method, size_t steps, size_t batch, siz
 	p.hidden_layers = (struct layer_sizes){.n = 2, .size = {width, width}};
 	p.generator_layers = (struct layer_sizes){.n = 2, .size = {width, width}};
 	p.noise_dim = 4;
+	p.input_noise = 0.2;
 	p.sgld_steps = p.replay_buffer = 4;
 	if (params_resolve(&p, N, N / 4, t->rows.d, N_CLASSES, &e) ||
 		trainer_new(&p, &t->data, threads, &trainer, &e)) {

@@ -34,7 +34,7 @@ every_default_lies_within_its_bounds_or_means_by_the_table(void **state)
 		const struct param *d = &params_table[i];
 
 		assert_true(d->min <= d->max);
-		assert_true((d->def >= d->min && d->def <= d->max) || d->def == 0);
+		assert_true((d->def >= d->min && d->def <= d->max) || d->def == 0 || d->def == -1);
 		assert_true(strlen(d->doc) > 10 && d->doc[strlen(d->doc) - 1] == '.');
 		assert_ptr_equal(params_find(d->name, NULL), d);
 		assert_true((d->type == PARAM_CHOICE) == (d->choices != NULL));
@@ -113,7 +113,7 @@ a_value_out_of_bounds_is_refused_with_its_bounds(void **state)
 	(void)state;
 	refused("batch_size", "0", "parameter_out_of_range", "from 1 to 4096, not 0");
 	refused("batch_size", "-3", "parameter_out_of_range", "not -3");
-	refused("steps", "1e9", "parameter_out_of_range", "or 0 to choose by the table");
+	refused("steps", "1e9", "parameter_out_of_range", "or auto to choose by the table");
 	refused("seed", "9007199254740994", "parameter_out_of_range", "9007199254740992");
 	refused("learning_rate", "0", "parameter_out_of_range", "1e-08");
 	refused("max_sigma", "20", "parameter_out_of_range", "from 0.01 to 10, not 20");
@@ -168,7 +168,7 @@ an_unknown_name_is_refused_with_the_nearest_known_one(void **state)
 }
 
 static void
-resolve_leaves_nothing_to_choose(void **state)
+resolve_leaves_nothing_to_choose_but_what_the_rows_say(void **state)
 {
 	size_t rows[] = {10, 500, 100000}, features[] = {1, 6, 64, 5000};
 	struct err e = {0};
@@ -184,7 +184,8 @@ resolve_leaves_nothing_to_choose(void **state)
 			char text[128];
 
 			params_get_text(&p, &params_table[j], text, sizeof text);
-			assert_true(!strcmp(params_table[j].name, "method") || strcmp(text, "auto") != 0);
+			assert_true(!strcmp(params_table[j].name, "method") ||
+				    !strcmp(params_table[j].name, "input_noise") || strcmp(text, "auto") != 0);
 		}
 	}
 }
@@ -401,6 +402,8 @@ json_written_reads_back_as_the_same_parameters(void **state)
 		p.lambda = 0.1 + 0.2;   /* 0.30000000000000004 */
 		p.method = METHOD_VERA; /* the one choice that is called auto even when nothing is left to choose */
 		if (resolved)
+			p.input_noise = 0.125; /* see spacing.h */
+		if (resolved)
 			assert_int_equal(params_resolve(&p, 1000, 20, 30, 2, &e), OK);
 		json = params_to_json(&p, NULL);
 		assert_non_null(json);
@@ -425,7 +428,7 @@ main(void)
 		cmocka_unit_test(a_value_out_of_bounds_is_refused_with_its_bounds),
 		cmocka_unit_test(a_value_of_another_type_is_refused),
 		cmocka_unit_test(an_unknown_name_is_refused_with_the_nearest_known_one),
-		cmocka_unit_test(resolve_leaves_nothing_to_choose),
+		cmocka_unit_test(resolve_leaves_nothing_to_choose_but_what_the_rows_say),
 		cmocka_unit_test(resolve_keeps_what_was_chosen),
 		cmocka_unit_test(resolve_refuses_data_that_cannot_train),
 		cmocka_unit_test(a_table_without_labels_takes_methods_that_learn_a_density),

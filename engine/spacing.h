@@ -1,0 +1,28 @@
+/*
+ * spacing: how far the rows of a table lie from their nearest neighbours, and the input noise that follows from it.
+ *
+ * Training sees each row with Gaussian noise on its features, which is what makes a density of points and keeps
+ * networks from learning rows by heart. It is the bandwidth of a kernel density: where it is much wider than the rows
+ * are apart it drowns what tells them from each other, where it is much narrower every row is an island. Noise of
+ * deviation s moves two rows of d features apart by about s sqrt(2 d); it is chosen so that this is the distance
+ * between neighbours.
+ */
+#ifndef VERAD_ENGINE_SPACING_H
+#define VERAD_ENGINE_SPACING_H
+
+#include "engine/params.h"
+#include "engine/rows.h"
+
+#define SPACING_LEAST_NOISE 0.05
+#define SPACING_MOST_NOISE 0.6
+
+/*
+ * p->input_noise, where it is left to the rows (negative), becomes the median distance from a row to the nearest that
+ * differs from it, over sqrt(2 d), within the bounds above. Rows with held_out[i] != 0 do not count (NULL: all do). Up
+ * to 512 rows look for their neighbours among all others, of huge tables among a part of them, evenly spread. The
+ * result is the same for any number of threads.
+ */
+enum status spacing_resolve(
+	struct params *p, const struct rows *rows, const unsigned char *held_out, int threads, struct err *e);
+
+#endif
