@@ -96,6 +96,15 @@ argmax(const real *x, size_t n)
 	return top;
 }
 
+/* A row whose class is known: adds the gradient of -weight log p(y|x), and returns -log p(y|x). */
+static double
+add_class_seed(real *seed, const real *p, const real *logits, real log_p, size_t y, real weight, size_t n_classes)
+{
+	for (size_t k = 0; k < n_classes; k++)
+		seed[k] += weight * (p[k] - (k == y ? 1 : 0));
+	return (double)log_p - (double)logits[y];
+}
+
 /* log sum p / q of n generated rows, by which their weights add up to 1. */
 static double
 log_total(const real *log_p, const double *log_q, size_t n)
@@ -120,7 +129,9 @@ jem_step(struct jem *j, const real *w, size_t n_data, size_t n_generated, size_t
 	real *seed = j->delta[s->n_layers];
 	const real *p = j->p, *log_p = j->log_p;
 	const real per_data = n_data ? 1 / (real)n_data : 0, per_generated = n_generated ? 1 / (real)n_generated : 0;
-	const real per_labelled = n_labelled ? 1 / (real)n_labelled : 0;
+	const int32_t *y_data = weights->y_data;
+	const size_t n_known = n_labelled + (y_data ? n_data : 0);
+	const real per_known = n_known ? 1 / (real)n_known : 0;
 	const double *log_q = weights->log_q;
 	double total = 0, sum_data = 0, sum_generated = 0, sum_entropy = 0, sum_cross = 0, sum_penalty = 0;
 	size_t n_right = 0, row = 0;
@@ -137,6 +148,11 @@ jem_step(struct jem *j, const real *w, size_t n_data, size_t n_generated, size_t
 			penalised ? tangent + at : NULL, weights->contrast * per_data, weights->beta * per_data,
 			n_classes);
 		sum_data += (double)log_p[row];
+		if (!y_data)
+			continue;
+		sum_cross += add_class_seed(seed + at, p + at, logits + at, log_p[row], (size_t)y_data[row],
+			weights->alpha * per_known, n_classes);
+		n_right += argmax(p + at, n_classes) == (size_t)y_data[row];
 	}
 	if (log_q)
 		total = log_total(log_p + n_data, log_q, n_generated);
@@ -152,9 +168,9 @@ jem_step(struct jem *j, const real *w, size_t n_data, size_t n_generated, size_t
 	for (; row < n_rows; row++) {
 		size_t at = row * n_classes, label = (size_t)y[row - n_data - n_generated];
 
-		for (size_t k = 0; k < n_classes; k++)
-			seed[at + k] = weights->alpha * per_labelled * (p[at + k] - (k == label ? 1 : 0));
-		sum_cross += (double)log_p[row] - (double)logits[at + label];
+		memset(seed + at, 0, n_classes * sizeof *seed);
+		sum_cross += add_class_seed(
+			seed + at, p + at, logits + at, log_p[row], label, weights->alpha * per_known, n_classes);
 		n_right += argmax(p + at, n_classes) == label;
 	}
 
@@ -165,8 +181,8 @@ jem_step(struct jem *j, const real *w, size_t n_data, size_t n_generated, size_t
 		.log_p_difference = sum_data * (double)per_data - sum_generated,
 		.gradient_penalty = sum_penalty * (double)per_data,
 		.conditional_entropy = sum_entropy * (double)per_data,
-		.cross_entropy = sum_cross * (double)per_labelled,
-		.accuracy = (double)n_right * (double)per_labelled,
+		.cross_entropy = sum_cross * (double)per_known,
+		.accuracy = (double)n_right * (double)per_known,
 	};
 	terms->loss = -(double)weights->contrast * terms->log_p_difference +
 		      (double)weights->gamma * terms->gradient_penalty +

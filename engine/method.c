@@ -273,19 +273,23 @@ void
 fit_contrast(struct fit *f, const real *generated, struct train_terms *terms)
 {
 	const struct params *p = f->params;
-	const size_t n = p->batch_size, n_labelled = f->n_labelled ? p->labelled_batch_size : 0;
+	const size_t n = p->batch_size, n_labelled = f->n_labelled && !f->one_batch ? p->labelled_batch_size : 0;
 	const struct jem_weights weights = {.contrast = 1,
 		.gamma = (real)p->gamma,
 		.beta = (real)p->beta,
 		.alpha = (real)p->alpha,
-		.log_q = f->log_q};
+		.log_q = f->log_q,
+		.y_data = f->one_batch ? f->y : NULL};
 	struct jem_terms t;
 
 	if (f->family) {
 		contrast_density(f, generated, terms);
 		return;
 	}
-	fit_draw_data(f, jem_input(&f->jem, 0), n);
+	if (f->one_batch)
+		fit_draw_labelled(f, jem_input(&f->jem, 0), n);
+	else
+		fit_draw_data(f, jem_input(&f->jem, 0), n);
 	memcpy(jem_input(&f->jem, n), generated, n * f->shape.size[0] * sizeof *generated);
 	if (n_labelled)
 		fit_draw_labelled(f, jem_input(&f->jem, 2 * n), n_labelled);

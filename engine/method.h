@@ -25,6 +25,7 @@ struct fit {
 	const uint32_t *labelled_index; /* rows whose labels it may see too */
 	const double *labelled_up_to;   /* [n_labelled]: sums of their weights; NULL: each counts as much */
 	size_t n_data, n_labelled;
+	bool one_batch; /* of methods that contrast: the data rows of a step are its labelled rows, too */
 	int threads;
 	double noise;        /* deviation of what is added to the inputs; the caller's, as the fields before */
 	double rate;         /* factor of every learning rate: 1, and less after a recovery (train.c) */

@@ -26,7 +26,7 @@ struct energy {
 	struct jem_weights weights;
 	size_t n_labelled;
 	real trained[MAX], plain[MAX], gradient[MAX], x[(2 * N + N_LABELLED) * D];
-	int32_t y[N_LABELLED];
+	int32_t y[N_LABELLED], y_data[N];
 	real *block;
 };
 
@@ -51,6 +51,8 @@ energy_new(size_t n_classes, bool weight_norm, struct jem_weights weights)
 	rng_normal(&rng, t->x, (2 * N + N_LABELLED) * D);
 	for (size_t i = 0; i < N_LABELLED; i++)
 		t->y[i] = (int32_t)(i % K);
+	for (size_t i = 0; i < N; i++)
+		t->y_data[i] = (int32_t)((i + 1) % K);
 	return t;
 }
 
@@ -70,7 +72,7 @@ energy_loss(void *ctx, const real *trained)
 	memcpy(jem_input(&t->jem, 0), t->x, sizeof t->x);
 	jem_step(&t->jem, net_effective(&t->shape, trained, t->plain), N, N, t->n_labelled, t->y, &t->weights,
 		t->gradient, &terms, THREADS);
-	if (!t->n_labelled)
+	if (!t->n_labelled && !t->weights.y_data)
 		assert_true(terms.conditional_entropy == 0 && terms.cross_entropy == 0 && terms.accuracy == 0);
 	return terms.loss;
 }
@@ -133,6 +135,42 @@ weight_norm_passes_every_term_on(void **state)
 {
 	(void)state;
 	check_energy(true, (struct jem_weights){.contrast = 1, .gamma = (real)0.3, .beta = (real)0.7, .alpha = 2});
+}
+
+static void
+data_rows_whose_classes_are_known_have_their_gradient(void **state)
+{
+	struct energy *t = energy_new(
+		K, false, (struct jem_weights){.contrast = 1, .gamma = (real)0.3, .beta = (real)0.7, .alpha = 2});
+	static real gradient[MAX];
+
+	(void)state;
+	t->weights.y_data = t->y_data;
+	for (size_t n_labelled = 0; n_labelled <= N_LABELLED; n_labelled += N_LABELLED) {
+		t->n_labelled = n_labelled;
+		energy_loss(t, t->trained);
+		net_effective_backward(&t->shape, t->trained, t->gradient, gradient);
+		check_differences(energy_loss, t, t->trained, gradient, net_trained_size(&t->shape));
+	}
+	energy_free(t);
+}
+
+static void
+data_rows_whose_classes_are_known_teach_what_labelled_rows_do(void **state)
+{
+	struct energy *t = energy_new(K, false, (struct jem_weights){.alpha = 2});
+	struct jem_terms as_labelled, as_data;
+	static real gradient[MAX];
+
+	(void)state;
+	memcpy(jem_input(&t->jem, 0), t->x, sizeof t->x);
+	jem_step(&t->jem, t->trained, 0, 0, N_LABELLED, t->y, &t->weights, gradient, &as_labelled, THREADS);
+	t->weights.y_data = t->y;
+	jem_step(&t->jem, t->trained, N_LABELLED, 0, 0, NULL, &t->weights, t->gradient, &as_data, THREADS);
+	assert_true(as_labelled.cross_entropy > 0 && as_labelled.cross_entropy == as_data.cross_entropy);
+	assert_true(as_labelled.accuracy == as_data.accuracy);
+	assert_memory_equal(gradient, t->gradient, net_size(&t->shape) * sizeof *gradient);
+	energy_free(t);
 }
 
 static void
@@ -272,6 +310,8 @@ main(void)
 		cmocka_unit_test(the_cross_entropy_has_its_gradient),
 		cmocka_unit_test(all_terms_together_have_their_gradient),
 		cmocka_unit_test(weight_norm_passes_every_term_on),
+		cmocka_unit_test(data_rows_whose_classes_are_known_have_their_gradient),
+		cmocka_unit_test(data_rows_whose_classes_are_known_teach_what_labelled_rows_do),
 		cmocka_unit_test(a_density_without_classes_has_its_gradient),
 		cmocka_unit_test(log_p_has_its_gradient_in_the_input),
 		cmocka_unit_test(the_sample_has_its_gradient_in_every_parameter),
