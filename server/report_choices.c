@@ -95,8 +95,7 @@ say_noise(struct json_build *b, cJSON *to, const struct report_facts *f)
 	if (f->asked->input_noise >= 0 || f->params->method == METHOD_SUPERVISED)
 		return;
 	snprintf(text, sizeof text,
-		"noise of deviation %.3g on the scaled inputs in training, which is how far neighbouring rows are "
-		"apart",
+		"noise of deviation %.3g on the scaled inputs in training, by how far neighbouring rows are apart",
 		f->params->input_noise);
 	json_add_text(b, to, text);
 }
