@@ -293,6 +293,7 @@ struct variant {
 	struct stepper stepper;
 	struct side side[MAX_THREADS];
 	struct series ratio[MAX_THREADS]; /* of PyTorch's time, with samples, over its own */
+	struct series limit;              /* the ratio of one thread, were there nothing but products at sgemm's rate */
 	struct series speed_up;           /* of two threads over one */
 };
 
@@ -303,7 +304,7 @@ struct result {
 	struct side verad[MAX_THREADS], torch[MAX_THREADS];
 	struct variant quick[N_QUICK];
 	struct series gflops[MAX_THREADS], share[MAX_THREADS], share_needed[MAX_THREADS];
-	struct series ratio[MAX_THREADS], ratio_cpu[MAX_THREADS], ratio_best[MAX_THREADS];
+	struct series ratio[MAX_THREADS], ratio_cpu[MAX_THREADS], ratio_best[MAX_THREADS], limit;
 	struct series speed_up;    /* of two threads over one */
 	double allocated, by_blas; /* bytes a step, of all steps measured */
 	double resident, torch_resident;
@@ -332,6 +333,13 @@ add_ratio(struct series *s, double ratio)
 {
 	if (isfinite(ratio))
 		series_add(s, ratio);
+}
+
+/* Seconds of a step that makes only the products it needs, all at the rate of the large one. */
+static double
+at_peak(const struct stepper *s, double peak)
+{
+	return stepper_arithmetic(s).needed * 1e-9 / peak;
 }
 
 static void
@@ -367,10 +375,14 @@ repeat(struct bench *b, struct stepper *steps, struct result *r)
 
 			quick_first[j] = i ? quick_first[j] : t_quick;
 			add_ratio(&v->ratio[i], t_torch / t_quick);
+			if (i == 0)
+				add_ratio(&v->limit, t_torch / at_peak(&v->stepper, peak));
 			if (i == 1)
 				series_add(&v->speed_up, quick_first[j] / t_quick);
 		}
 		add_ratio(&r->ratio[i], t_torch / t);
+		if (i == 0)
+			add_ratio(&r->limit, t_torch / at_peak(steps, peak));
 		add_ratio(&r->ratio_cpu[i],
 			theirs.cpu / (double)r->torch[i].steps / (mine.cpu / (double)r->verad[i].steps));
 	}
@@ -526,6 +538,8 @@ put_result(struct json_build *b, cJSON *array, const struct result *r, int max_t
 	json_put_number(b, o, "allocated_bytes_per_step_by_blas", r->by_blas);
 	json_put_number(b, o, "peak_resident_bytes", r->resident);
 	json_put_number(b, o, "torch_peak_resident_bytes", r->torch_resident);
+	put_series(b, o, "limit_of_the_ratio", &r->limit);
+	put_series(b, o, "limit_of_the_ratio_without_samples", &r->quick[QUICK_FLOAT32].limit);
 	put_series(b, o, "speed_up_of_two_threads", &r->speed_up);
 	put_series(b, o, "speed_up_of_two_threads_without_samples", &r->quick[QUICK_FLOAT32].speed_up);
 	put_series(b, o, "speed_up_of_two_threads_in_bf16", &r->quick[QUICK_BF16].speed_up);
@@ -591,9 +605,16 @@ value_of(const struct result *r, enum value value)
 	}
 }
 
+/* What no step in float32 can exceed on this processor; NULL: not known. */
+static const struct series *
+limit_of(const struct result *r, enum value value)
+{
+	return value == VALUE_RATIO ? &r->limit : value == VALUE_QUICK_RATIO ? &r->quick[QUICK_FLOAT32].limit : NULL;
+}
+
 /* NaN where no shape that it is for was measured. */
 static double
-reached(const struct target *t, const struct result *r, size_t n, const char **at)
+reached(const struct target *t, const struct result *r, size_t n, const struct result **at)
 {
 	double least = (double)NAN;
 
@@ -604,7 +625,7 @@ reached(const struct target *t, const struct result *r, size_t n, const char **a
 		if (s->paper && (!t->batch || s->batch == t->batch) && (!t->d || s->d == t->d) && isfinite(v) &&
 			!(v >= least)) {
 			least = v;
-			*at = s->name;
+			*at = &r[i];
 		}
 	}
 	return least;
@@ -617,14 +638,19 @@ print_targets(const struct result *r, size_t n)
 
 	puts("\nAimed at, with the paper's networks; what the worst shape has:");
 	for (size_t i = 0; i < N_TARGETS; i++) {
-		const char *at = "";
+		const struct result *at = NULL;
 		double v = reached(&targets[i], r, n, &at);
 
-		if (isfinite(v))
-			printf("  %-52s %5.2f  %5.2f at %-8s  %s\n", targets[i].name, targets[i].wanted, v, at,
-				v >= targets[i].wanted ? "met" : "MISSED");
-		else
+		if (!at) {
 			printf("  %-52s %5.2f  not measured\n", targets[i].name, targets[i].wanted);
+			continue;
+		}
+		printf("  %-52s %5.2f  %5.2f at %-8s  %-6s", targets[i].name, targets[i].wanted, v, at->shape->name,
+			v >= targets[i].wanted ? "met" : "MISSED");
+		if (limit_of(at, targets[i].value))
+			printf("  %.2f were all its products made at sgemm's rate",
+				series_median(limit_of(at, targets[i].value)));
+		putchar('\n');
 	}
 	for (size_t i = 0; i < n; i++)
 		allocated = r[i].allocated > allocated ? r[i].allocated : allocated;
@@ -637,12 +663,12 @@ put_targets(struct json_build *b, cJSON *array, const struct result *r, size_t n
 {
 	for (size_t i = 0; i < N_TARGETS; i++) {
 		cJSON *o = json_add_object(b, array);
-		const char *at = NULL;
+		const struct result *at = NULL;
 
 		json_put_text(b, o, "name", targets[i].name);
 		json_put_number(b, o, "wanted", targets[i].wanted);
 		json_put_number(b, o, "reached", reached(&targets[i], r, n, &at));
-		json_put_text(b, o, "shape", at);
+		json_put_text(b, o, "shape", at ? at->shape->name : NULL);
 	}
 }
 
