@@ -582,10 +582,33 @@ kernel_softmax(real *p, real *lse, const real *logits, real temperature, size_t 
 	}
 }
 
+/* Sixteen partial sums in a fixed order, as in kernel_dot below. */
+static inline real
+squared_distance(const real *x, const real *y, size_t n)
+{
+	enum { PARTS = 16 };
+	real part[PARTS] = {0}, sum = 0;
+	size_t i = 0;
+
+	for (; i + PARTS <= n; i += PARTS)
+		for (size_t j = 0; j < PARTS; j++)
+			part[j] += (x[i + j] - y[i + j]) * (x[i + j] - y[i + j]);
+	for (; i < n; i++)
+		part[i % PARTS] += (x[i] - y[i]) * (x[i] - y[i]);
+	for (size_t j = 0; j < PARTS; j++)
+		sum += part[j];
+	return sum;
+}
+
+SIMD_CLONES real
+kernel_squared_distance(const real *x, const real *y, size_t n)
+{
+	return squared_distance(x, y, n);
+}
+
 SIMD_CLONES static void
 importance_tile(const struct job *t, size_t first, size_t last)
 {
-	enum { PARTS = 16 };
 	const size_t samples = t->k, m = t->m, n = t->n;
 	const real inverse = 1 / (t->sigma * t->sigma);
 
@@ -596,17 +619,8 @@ importance_tile(const struct job *t, size_t first, size_t last)
 
 		for (size_t s = 0; s < samples; s++) {
 			const real *g = t->w + (s * m + i) * n;
-			real part[PARTS] = {0}, distance2 = 0;
-			size_t j = 0;
 
-			for (; j + PARTS <= n; j += PARTS)
-				for (size_t l = 0; l < PARTS; l++)
-					part[l] += (x[j + l] - g[j + l]) * (x[j + l] - g[j + l]);
-			for (; j < n; j++)
-				part[j % PARTS] += (x[j] - g[j]) * (x[j] - g[j]);
-			for (size_t l = 0; l < PARTS; l++)
-				distance2 += part[l];
-			weight[s * m] -= distance2 * inverse / 2;
+			weight[s * m] -= squared_distance(x, g, n) * inverse / 2;
 			top = weight[s * m] > top ? weight[s * m] : top;
 		}
 		for (size_t s = 0; s < samples; s++)

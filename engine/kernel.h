@@ -105,6 +105,7 @@ void kernel_importance_score(real *score, real *log_ratio, const real *x, const 
 /* y += a x */
 void kernel_add_scaled(real *y, real a, const real *x, size_t n);
 double kernel_dot(const real *x, const real *y, size_t n); /* summed in double */
+real kernel_squared_distance(const real *x, const real *y, size_t n);
 bool kernel_finite(const real *x, size_t n);
 
 /* Solves a x = b for m right-hand sides, the rows of b [m][n], in their place; a [n][n], symmetric and positive

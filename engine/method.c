@@ -1,6 +1,7 @@
 /* method: see method.h. */
 #include "engine/method.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -286,6 +287,7 @@ fit_contrast(struct fit *f, const real *generated, struct train_terms *terms)
 		contrast_density(f, generated, terms);
 		return;
 	}
+	assert(!f->one_batch || f->n_labelled);
 	if (f->one_batch)
 		fit_draw_labelled(f, jem_input(&f->jem, 0), n);
 	else

@@ -25,9 +25,9 @@ struct fit {
 	const uint32_t *labelled_index; /* rows whose labels it may see too */
 	const double *labelled_up_to;   /* [n_labelled]: sums of their weights; NULL: each counts as much */
 	size_t n_data, n_labelled;
-	bool one_batch; /* of methods that contrast: the data rows of a step are its labelled rows, too */
+	bool one_batch; /* of networks that contrast, with labels: a step's data rows are its labelled rows, too */
 	int threads;
-	double noise;        /* deviation of what is added to the inputs; the caller's, as the fields before */
+	double noise;        /* deviation of what is added to the inputs */
 	double rate;         /* factor of every learning rate: 1, and less after a recovery (train.c) */
 	const double *log_q; /* [batch] of generated rows, the method's: they weigh p / q; NULL: all alike */
 
@@ -70,7 +70,7 @@ const struct method_ops *method_of(enum method m);
  * network. */
 const struct method_ops *method_for(const struct params *p, enum method m);
 
-/* Fills `own`, the pointers and the index fields stay the caller's. */
+/* All up to `noise`, `shape`, `family` and `own` are the caller's to set. */
 void fit_layout(struct fit *f, struct arena *state, struct arena *scratch);
 /* Starting values; `stream` tells fits of one run apart. */
 void fit_start(struct fit *f, uint64_t stream);

@@ -101,7 +101,7 @@ void mixture_workspace(struct mixture_workspace *w, const struct mixture *m, siz
 /*
  * log q0 of the rows x [n][d] into log_density [n], and, unless NULL, its gradient in x [n][d]. Finite whatever finite
  * rows come: a value beyond MIXTURE_LIMIT counts as it. There the gradient is the one at the limit, so that it still
- * leads back. A row's answer depends on no other row's values. gradient may be x itself.
+ * leads back. A row's answer depends on no other row's values, but for rounding. gradient may be x itself.
  */
 void mixture_log_density(const struct mixture *m, const real *x, size_t n, struct mixture_workspace *w,
 	double *log_density, real *gradient, int threads);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/arena.h"
+#include "engine/ascending.h"
 #include "engine/elementary.h"
 #include "engine/kernel.h"
 
@@ -138,14 +139,6 @@ model_bytes(const struct model *m)
 }
 
 /* ---- References --------------------------------------------------------------------------------------------- */
-
-static int
-ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 static double
 threshold_of(const double *sorted, size_t n, double fpr)

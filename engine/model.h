@@ -88,7 +88,8 @@ void model_workspace_free(struct model_workspace *w);
 
 /*
  * Answers for the rows first .. first + n - 1, any n: probabilities p [n][n_classes] (NULL: not wanted) and scores of
- * the kind `kind` (NULL: not wanted). All finite, whatever finite rows come in. A row's answer depends on no other row.
+ * the kind `kind` (NULL: not wanted). All finite, whatever finite rows come in. A row's answer depends on no other row,
+ * but for rounding: sums over many rows at once are made in another order.
  */
 void model_predict(const struct model *m, const struct rows *rows, size_t first, size_t n, enum ood_score kind,
 	struct model_workspace *w, float *p, double *score);

@@ -126,7 +126,7 @@ enum status params_unknown(const char *name, struct err *e); /* the refusal, wit
 /* Whether the value is left by the table, and not chosen yet. */
 bool params_left(const struct params *p, const struct param *d);
 
-/* The value as text: "256,256,256", "minmax", "0.001"; for layers and "by the table" 0 as "auto". buf of >= 128. */
+/* The value as text: "256,256,256", "minmax", "0.001"; what is left by the table as "auto". buf of >= 128. */
 void params_get_text(const struct params *p, const struct param *d, char *buf, size_t n);
 
 /* Methods may have defaults of their own: they take the place of the table's for the parameters whose bits are not in
@@ -156,11 +156,10 @@ size_t params_baseline_steps(const struct params *p, size_t n_labelled);
 double params_baseline_noise(const struct params *p, size_t n_labelled);
 
 /*
- * Chooses what is left "by the table" and checks that the parts fit together and into memory. d = encoded features.
- * One class and no labelled row is a table without labels.
- * ERR_INVALID "parameter_combination", "precision_unavailable", ERR_TOO_LARGE "too_many_features"; for data that no
- * parameters can train on ERR_DATA "one_class", "no_labels", "too_few_labels", "no_features". *p changes on success
- * only.
+ * Chooses what is left "by the table", but for what depends on its rows (spacing.h), and checks that the parts fit
+ * together and into memory. d = encoded features. One class and no labelled row is a table without labels. ERR_INVALID
+ * "parameter_combination", "precision_unavailable", ERR_TOO_LARGE "too_many_features"; for data that no parameters can
+ * train on ERR_DATA "one_class", "no_labels", "too_few_labels", "no_features". *p changes on success only.
  */
 enum status params_resolve(
 	struct params *p, size_t n_rows, size_t n_labelled, size_t d, size_t n_classes, struct err *e);

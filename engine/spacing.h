@@ -13,16 +13,15 @@
 #include "engine/params.h"
 #include "engine/rows.h"
 
-#define SPACING_LEAST_NOISE 0.05
+#define SPACING_LEAST_NOISE 0.1
 #define SPACING_MOST_NOISE 0.6
 
 /*
  * p->input_noise, where it is left to the rows (negative), becomes the median distance from a row to the nearest that
  * differs from it, over sqrt(2 d), within the bounds above. Rows with held_out[i] != 0 do not count (NULL: all do). Up
- * to 512 rows look for their neighbours among all others, of huge tables among a part of them, evenly spread. The
- * result is the same for any number of threads.
+ * to 256 rows, evenly spread, look at all others; where that would take longer than about a second, fewer rows look,
+ * down to 32, and then at a part of the others, evenly spread, which makes the distances larger. ERR_NOMEM.
  */
-enum status spacing_resolve(
-	struct params *p, const struct rows *rows, const unsigned char *held_out, int threads, struct err *e);
+enum status spacing_resolve(struct params *p, const struct rows *rows, const unsigned char *held_out, struct err *e);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "engine/arena.h"
 #include "engine/kernel.h"
+#include "engine/spacing.h"
 #include "engine/train_private.h"
 
 /* Streams of the seed: one for each fit, apart from those of split.c. */
@@ -258,13 +259,20 @@ trainer_new(
 	t->data = *data;
 	t->fit.threads = n_threads;
 	t->density = density_shape_of(params, data->rows->d);
-	if ((s = index_rows(t, e)) || (s = check_cross(t, e)) || (s = make_plan(t, e)) || (s = allocate(t, e))) {
+	if ((s = spacing_resolve(&t->params, data->rows, data->held_out, e)) || (s = index_rows(t, e)) ||
+		(s = check_cross(t, e)) || (s = make_plan(t, e)) || (s = allocate(t, e))) {
 		trainer_free(t);
 		return s;
 	}
 	start_fit(t);
 	*out = t;
 	return OK;
+}
+
+const struct params *
+trainer_params(const struct trainer *t)
+{
+	return &t->params;
 }
 
 void

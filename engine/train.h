@@ -85,11 +85,14 @@ void train_result_release(struct train_result *r); /* accepts a zeroed struct */
 
 struct trainer;
 
-/* params must have been resolved (params_resolve, spacing_resolve). All memory of the run is allocated here; a step
- * allocates none, but where it ends a fit or makes a point of a curve. */
+/* params must have been resolved (params_resolve); what they leave to the rows is chosen here (spacing.h). All memory
+ * of the run is allocated here; a step allocates none, but where it ends a fit or makes a point of a curve. */
 enum status trainer_new(
 	const struct params *params, const struct train_data *data, int n_threads, struct trainer **out, struct err *e);
 void trainer_free(struct trainer *t);
+
+/* With nothing left to choose; the trainer's own. */
+const struct params *trainer_params(const struct trainer *t);
 
 /* What a run holds, the rows and labels it borrows apart. */
 size_t trainer_bytes(const struct trainer *t);

@@ -15,8 +15,7 @@ struct cJSON;
 enum status params_from_json(struct params *p, struct class_params *c, const struct cJSON *object, struct err *e);
 
 /* Every parameter, and those by class that were given (c may be NULL), as params_from_json reads them: owned; NULL when
- * out of memory. What is still left to the table is
- * "auto", so that after params_resolve there is none of it. */
+ * out of memory. What is still left to the table is "auto"; of the parameters of a trainer nothing is. */
 struct cJSON *params_to_json(const struct params *p, const struct class_params *c);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/ascending.h"
+
 enum {
 	SKETCH_BYTES = 32 << 20, /* of all columns of numbers */
 	MIN_LEVEL = 256,         /* values of a level */
@@ -108,14 +110,6 @@ profile_free(struct profile *p)
 
 /* Numbers -------------------------------------------------------------------------------------------------------- */
 
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Level h has room for one more value: a full one gives every other of its values, in order, to the next and the rest
  * up. */
 static enum status
@@ -131,7 +125,7 @@ make_room(struct sketch *s, size_t h, size_t k, struct err *e)
 	}
 	if (s->n[h] < k)
 		return OK;
-	qsort(s->level[h], k, sizeof *s->level[h], by_value);
+	qsort(s->level[h], k, sizeof *s->level[h], ascending);
 	for (size_t i = s->turn++ & 1; i < k; i += 2) {
 		if ((status = make_room(s, h + 1, k, e)))
 			return status;
@@ -224,7 +218,7 @@ struct weighted {
 static int
 by_weighted_value(const void *a, const void *b)
 {
-	return by_value(&((const struct weighted *)a)->v, &((const struct weighted *)b)->v);
+	return ascending(&((const struct weighted *)a)->v, &((const struct weighted *)b)->v);
 }
 
 static enum status

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/ascending.h"
+
 void
 sample_init(struct sample *s, size_t limit, uint64_t seed)
 {
@@ -86,14 +88,6 @@ normal_quantile(double p)
 	x = (((((c[0] * q + c[1]) * q + c[2]) * q + c[3]) * q + c[4]) * q + c[5]) /
 	    ((((d[0] * q + d[1]) * q + d[2]) * q + d[3]) * q + 1);
 	return p < 0.5 ? x : -x;
-}
-
-static int
-by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
 }
 
 static double
@@ -225,7 +219,7 @@ scale_fit(struct scale *s, enum scaling kind, struct sample *sample, struct err 
 
 	assert(n);
 	*s = (struct scale){.kind = kind, .min = sample->min, .max = sample->max};
-	qsort(v, n, sizeof *v, by_value);
+	qsort(v, n, sizeof *v, ascending);
 	s->median = v[(n - 1) / 2] / 2 + v[n / 2] / 2;
 	if (n % 2) /* halves of the smallest numbers round */
 		s->median = v[n / 2];

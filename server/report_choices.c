@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "engine/spacing.h"
 #include "server/report.h"
 
 enum { MAX_SHARES = 200 }; /* of more classes the shares are read by nobody */
@@ -86,17 +87,19 @@ say_sizes(struct json_build *b, cJSON *to, const struct report_facts *f)
 	json_add_text(b, to, text);
 }
 
-/* Chosen by the table's rows for every method that sees those without labels. */
 static void
 say_noise(struct json_build *b, cJSON *to, const struct report_facts *f)
 {
+	const double noise = f->params->input_noise;
 	char text[160];
 
 	if (f->asked->input_noise >= 0 || f->params->method == METHOD_SUPERVISED)
 		return;
 	snprintf(text, sizeof text,
-		"noise of deviation %.3g on the scaled inputs in training, by how far neighbouring rows are apart",
-		f->params->input_noise);
+		"noise of deviation %.3g on the scaled inputs in training: neighbouring rows are %s", noise,
+		noise <= SPACING_LEAST_NOISE ? "as close or closer"
+		: noise < SPACING_MOST_NOISE ? "as far apart"
+					     : "as far apart or further");
 	json_add_text(b, to, text);
 }
 

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/spacing.h"
 #include "schema/scale.h"
 #include "server/evaluation.h"
 #include "server/report.h"
@@ -279,9 +278,10 @@ make_trainer(struct training *t, int n_threads, struct err *e)
 	for (size_t i = 0; i < t->rows.n; i++)
 		n_labelled += t->label[i] >= 0 && !t->held_out[i];
 	if ((s = params_resolve(&t->params, t->rows.n - t->n_held_out, n_labelled, t->rows.d, t->data.n_classes, e)) ||
-		(s = spacing_resolve(&t->params, &t->rows, t->held_out, n_threads, e)))
+		(s = trainer_new(&t->params, &t->data, n_threads, &t->trainer, e)))
 		return s;
-	return trainer_new(&t->params, &t->data, n_threads, &t->trainer, e);
+	t->params = *trainer_params(t->trainer);
+	return OK;
 }
 
 enum status

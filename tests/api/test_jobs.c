@@ -190,7 +190,8 @@ assert_equal_answers(const char *got, const char *want)
 			assert_int_equal(*got++, *want++);
 			continue;
 		}
-		assert_true(fabs(x - y) <= 1e-5 * (1 + fabs(y)));
+		if (!(fabs(x - y) <= 1e-4 * fabs(y) + 1e-7))
+			fail_msg("%.17g is not %.17g", x, y);
 		got = got_end;
 		want = want_end;
 	}

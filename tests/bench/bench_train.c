@@ -605,7 +605,7 @@ value_of(const struct result *r, enum value value)
 	}
 }
 
-/* What no step in float32 can exceed on this processor; NULL: not known. */
+/* What the ratio would be were all products made at the rate of the large sgemm; NULL: of no such value. */
 static const struct series *
 limit_of(const struct result *r, enum value value)
 {

@@ -87,8 +87,8 @@ six_rows(uint64_t seed, size_t n, struct rows *rows, struct err *e)
 
 /*
  * Pictures from `first` on, `pool` by `pool` pixels made one, taken to the whole line as the literature on flows does:
- * with uniform noise of one grey level, and by the logit of EDGE + (1 - 2 EDGE) v, v in [0, 1). That has a deviation of
- * up to 6; a SHRINK-th of it is learned, as rates are for columns of about 1.
+ * with uniform noise of one grey level, here drawn once for each row, and by the logit of EDGE + (1 - 2 EDGE) v, v in
+ * [0, 1). That has a deviation of up to 6; a SHRINK-th of it is learned, as rates are for columns of about 1.
  */
 static enum status
 picture_rows(const struct pixels *p, size_t first, size_t n, size_t pool, struct rows *rows, struct err *e)

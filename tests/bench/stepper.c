@@ -84,7 +84,7 @@ stepper_init(struct stepper *s, const struct params *p, const struct train_data 
 	for (size_t i = 0; i < n_rows; i++)
 		n_labelled += data->label[i] >= 0;
 	if ((status = params_resolve(&s->params, n_rows, n_labelled, data->rows->d, data->n_classes, e)) ||
-		(status = spacing_resolve(&s->params, data->rows, NULL, 1, e)))
+		(status = spacing_resolve(&s->params, data->rows, NULL, e)))
 		return status;
 	s->fit = (struct fit){
 		.params = &s->params,

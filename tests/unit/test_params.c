@@ -34,7 +34,8 @@ every_default_lies_within_its_bounds_or_means_by_the_table(void **state)
 		const struct param *d = &params_table[i];
 
 		assert_true(d->min <= d->max);
-		assert_true((d->def >= d->min && d->def <= d->max) || d->def == 0 || d->def == -1);
+		assert_true((d->def >= d->min && d->def <= d->max) || d->def == 0 ||
+			    (d->type == PARAM_REAL && d->def == -1 && d->min == 0));
 		assert_true(strlen(d->doc) > 10 && d->doc[strlen(d->doc) - 1] == '.');
 		assert_ptr_equal(params_find(d->name, NULL), d);
 		assert_true((d->type == PARAM_CHOICE) == (d->choices != NULL));
@@ -257,6 +258,39 @@ a_table_without_labels_takes_methods_that_learn_a_density(void **state)
 }
 
 static void
+noise_is_left_to_the_rows_but_for_those_who_need_none_of_them(void **state)
+{
+	struct params p;
+	struct err e = {0};
+	char text[128];
+
+	(void)state;
+	params_defaults(&p);
+	assert_int_equal(params_resolve(&p, 1000, 20, 30, 2, &e), OK);
+	params_get_text(&p, named("input_noise"), text, sizeof text);
+	assert_string_equal(text, "auto");
+	p.input_noise = 0.2;
+	assert_true(params_baseline_noise(&p, 20) == 0.5 && params_baseline_noise(&p, 1000) == 0.2);
+	p.input_noise = 0.6;
+	assert_true(params_baseline_noise(&p, 20) == 0.6);
+	p.input_noise = 0;
+	assert_true(params_baseline_noise(&p, 20) == 0);
+
+	params_defaults(&p);
+	p.method = METHOD_SUPERVISED;
+	assert_int_equal(params_resolve(&p, 1000, 20, 30, 2, &e), OK);
+	assert_true(p.input_noise == 0.5);
+	params_defaults(&p);
+	p.method = METHOD_DENSITY;
+	params_settle(&p, 0);
+	assert_true(p.input_noise == 0.2);
+	assert_int_equal(params_set_text(&p, named("input_noise"), "0", &e), OK);
+	params_settle(&p, params_bit(named("input_noise")));
+	assert_true(p.input_noise == 0);
+	refused("input_noise", "-0.5", "parameter_out_of_range", "from 0 to 10, or auto to choose by the table");
+}
+
+static void
 combination_refused(const struct params *chosen, size_t d, const char *part)
 {
 	struct params p = *chosen;
@@ -432,6 +466,7 @@ main(void)
 		cmocka_unit_test(resolve_keeps_what_was_chosen),
 		cmocka_unit_test(resolve_refuses_data_that_cannot_train),
 		cmocka_unit_test(a_table_without_labels_takes_methods_that_learn_a_density),
+		cmocka_unit_test(noise_is_left_to_the_rows_but_for_those_who_need_none_of_them),
 		cmocka_unit_test(json_sets_what_it_names_and_defaults_the_rest),
 		cmocka_unit_test(json_of_a_wrong_kind_is_refused),
 		cmocka_unit_test(json_written_reads_back_as_the_same_parameters),

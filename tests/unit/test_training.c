@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "engine/kernel.h"
+#include "engine/spacing.h"
 #include "server/chunks.h"
 #include "server/pace.h"
 #include "server/training.h"
@@ -276,6 +277,9 @@ the_report_says_what_was_done_and_how_well(void **state)
 	assert_true(at(at(at(r, "composition"), "base_measure"), "components")->valueint >= 1);
 	assert_int_equal(cJSON_GetArraySize(at(at(r, "composition"), "class_shares")), 3);
 	assert_true(cJSON_GetArraySize(at(r, "choices")) >= 3);
+	assert_true(at(at(r, "parameters"), "input_noise")->valuedouble >= SPACING_LEAST_NOISE);
+	assert_true(at(at(r, "parameters"), "input_noise")->valuedouble <= SPACING_MOST_NOISE);
+	assert_non_null(strstr(cJSON_GetArrayItem(at(r, "choices"), 0)->valuestring, "noise of deviation 0."));
 	assert_int_equal(at(r, "recoveries")->valueint, 0);
 	assert_non_null(warning(r, "small_reference")); /* 6 rows cannot give a threshold at 5% */
 	cJSON_Delete(r);
