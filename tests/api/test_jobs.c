@@ -133,6 +133,7 @@ has_event(const char *id, const char *code)
 	return found;
 }
 
+enum { REFERENCE_ROWS = 18 }; /* of the model: a tenth of the small data set */
 #define BATCH "{\"type\":\"batch_predict\",\"dataset\":\"%s\",\"model\":\"%s\"}"
 #define EVALUATE "{\"type\":\"evaluate\",\"dataset\":\"%s\",\"model\":\"%s\"}"
 
@@ -178,19 +179,27 @@ an_evaluation_measures_known_labels_and_sets_foreign_ones_apart(void **state)
 	assert_true(has_event(id, "clipped_number"));
 }
 
-/* The same answers but for rounding, which depends on how many rows were answered at once. */
+/* The same answers but for rounding, which depends on how many rows were answered at once. A p-value counts the
+ * reference rows that score as high, so that rounding may move it by one of them where the row is such a row itself. */
 static void
 assert_equal_answers(const char *got, const char *want)
 {
+	const char *p_value = strstr(want, "ood.p_value");
+	size_t column = 0, of_p_value = 0;
+
+	assert_non_null(p_value);
+	for (const char *c = want; c < p_value; c++)
+		of_p_value += *c == ',';
 	while (*got && *want) {
 		char *got_end, *want_end;
 		const double x = strtod(got, &got_end), y = strtod(want, &want_end);
 
-		if (got_end == got || want_end == want) {
+		if (*want == '\n' || got_end == got || want_end == want) {
+			column = *want == '\n' ? 0 : column + (*want == ',');
 			assert_int_equal(*got++, *want++);
 			continue;
 		}
-		if (!(fabs(x - y) <= 1e-4 * fabs(y) + 1e-7))
+		if (!(fabs(x - y) <= (column == of_p_value ? 1.0 / REFERENCE_ROWS : 1e-4 * fabs(y)) + 1e-7))
 			fail_msg("%.17g is not %.17g", x, y);
 		got = got_end;
 		want = want_end;
