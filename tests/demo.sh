@@ -184,7 +184,7 @@ paste -d, "$data/optdigits_test.csv" "$tmp/auto.csv" | tr -d '\r' | awk -F, '
 
 say "Results on the test rows"
 jq -rn --slurpfile v "$tmp/auto.json" --slurpfile s "$tmp/supervised.json" '
-	def percent: . * 1000 | round / 10 | tostring + "%";
+	def percent: . * 1000 | round | "\(. / 10 | floor).\(. % 10)%";
 	def three: . * 1000 | round / 1000 | tostring;
 	$v[0] as $v | $s[0] as $s |
 	"  accuracy on digits 0 to 8         verad \($v.accuracy | percent), supervised baseline \($s.accuracy | percent)",
