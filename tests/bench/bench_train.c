@@ -102,6 +102,14 @@ struct torch {
 	char version[32];
 };
 
+/* Its threads spin for a while after each step: it stands still but when it is asked. */
+static void
+torch_signal(const struct torch *t, int signal_number)
+{
+	if (t->pid)
+		kill(t->pid, signal_number);
+}
+
 /* The answer to a line, or to none (NULL); owned; NULL where it does not come, and then the child is given up. */
 static cJSON *
 torch_ask(struct torch *t, char *line)
@@ -110,6 +118,7 @@ torch_ask(struct torch *t, char *line)
 	size_t cap = 0;
 	cJSON *json = NULL;
 
+	torch_signal(t, SIGCONT);
 	if (t->pid && (!line || (fprintf(t->ask, "%s\n", line) > 0 && fflush(t->ask) == 0)) &&
 		getline(&reply, &cap, t->answer) > 0)
 		json = cJSON_Parse(reply);
@@ -120,6 +129,7 @@ torch_ask(struct torch *t, char *line)
 		waitpid(t->pid, NULL, 0);
 		*t = (struct torch){0};
 	}
+	torch_signal(t, SIGSTOP);
 	return json;
 }
 
@@ -181,6 +191,7 @@ torch_stop(struct torch *t)
 {
 	if (!t->pid)
 		return;
+	torch_signal(t, SIGCONT);
 	fclose(t->ask); /* the end of its input is the end of it */
 	fclose(t->answer);
 	waitpid(t->pid, NULL, 0);
