@@ -88,7 +88,7 @@ killed_within_an_append_the_data_set_is_as_it_was(void **state)
 static void
 killed_or_stopped_while_training_it_ends_in_the_same_model(void **state)
 {
-	static const char params[] = API_SMALL_NET ",\"steps\":20000,\"evaluation_folds\":0";
+	static const char params[] = API_SMALL_NET ",\"steps\":80000,\"evaluation_folds\":0";
 	static const char rows[] = "x,y,colour\n0.1,0.2,red\n5,1,green\n2,2,blue\n";
 	char ds[API_ID_SIZE], run[API_ID_SIZE], *want = NULL;
 	struct buf csv = {0};

@@ -657,7 +657,7 @@ a_job_that_reaches_max_seconds_fails_and_says_so(void **state)
 static void
 a_paused_run_goes_on_and_ends_in_the_same_model(void **state)
 {
-	static const char params[] = API_SMALL_NET ",\"steps\":20000,\"evaluation_folds\":0";
+	static const char params[] = API_SMALL_NET ",\"steps\":80000,\"evaluation_folds\":0";
 	static const char rows[] = "x,y,colour\n0.1,0.2,red\n5,1,green\n2,2,blue\n";
 	char id[API_ID_SIZE], *want = NULL;
 

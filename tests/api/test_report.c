@@ -131,7 +131,7 @@ a_test_set_is_measured_as_an_evaluation_measures_it(void **state)
 static void
 a_test_set_is_kept_while_a_job_needs_it_and_survives_a_crash(void **state)
 {
-	static const char *const params[] = {"\"steps\":40000,\"evaluation_folds\":0"};
+	static const char *const params[] = {"\"steps\":100000,\"evaluation_folds\":0"};
 	char test[API_ID_SIZE], target[128];
 	cJSON *reports[2] = {NULL};
 
