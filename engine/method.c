@@ -90,6 +90,7 @@ fit_layout(struct fit *f, struct arena *state, struct arena *scratch)
 	n_draw = p->batch_size > p->labelled_batch_size ? p->batch_size : p->labelled_batch_size;
 	n_draw = f->family ? 2 * p->batch_size : n_draw;   /* to begin with, see fit_start */
 	f->draw = (uint32_t *)arena_take(scratch, n_draw); /* a real is at least as wide and as aligned */
+	f->row = (uint32_t *)arena_take(scratch, n_draw);
 	f->y = (int32_t *)arena_take(scratch, n_draw);
 	take_narrow(f, scratch);
 	if (f->family) {
@@ -138,7 +139,7 @@ fit_weights(struct fit *f)
 	return f->family ? f->trained : net_effective(&f->shape, f->trained, f->plain);
 }
 
-/* The row whose part of the weights `u` of 0 .. 2^32 - 2 falls into. */
+/* The one whose part of the weights `u` of 0 .. 2^32 - 2 falls into. */
 static uint32_t
 at_weight(const double *up_to, size_t n, uint32_t u)
 {
@@ -163,9 +164,11 @@ draw(struct fit *f, const uint32_t *index, const double *up_to, size_t n_index, 
 	real noise = (real)f->noise;
 
 	rng_below(&f->rng, up_to ? UINT32_MAX : (uint32_t)n_index, f->draw, n);
-	for (size_t i = 0; i < n; i++)
-		f->draw[i] = index[up_to ? at_weight(up_to, n_index, f->draw[i]) : f->draw[i]];
-	rows_expand(f->data->rows, f->draw, 0, n, x);
+	for (size_t i = 0; i < n; i++) {
+		f->draw[i] = up_to ? at_weight(up_to, n_index, f->draw[i]) : f->draw[i];
+		f->row[i] = index[f->draw[i]];
+	}
+	rows_expand(f->data->rows, f->row, 0, n, x);
 	if (noise > 0) {
 		rng_normal(&f->rng, f->spare, n_cells);
 		kernel_add_scaled(x, noise, f->spare, n_cells);
@@ -181,9 +184,16 @@ fit_draw_data(struct fit *f, real *x, size_t n)
 void
 fit_draw_labelled(struct fit *f, real *x, size_t n)
 {
+	const size_t n_classes = f->data->n_classes;
+
 	draw(f, f->labelled_index, f->labelled_up_to, f->n_labelled, x, n);
+	for (size_t i = 0; i < n && !f->class_up_to; i++)
+		f->y[i] = f->data->label[f->row[i]];
+	if (!f->class_up_to)
+		return;
+	rng_below(&f->rng, UINT32_MAX, f->row, n);
 	for (size_t i = 0; i < n; i++)
-		f->y[i] = f->data->label[f->draw[i]];
+		f->y[i] = (int32_t)at_weight(f->class_up_to + f->draw[i] * n_classes, n_classes, f->row[i]);
 }
 
 struct train_terms

@@ -24,6 +24,8 @@ struct fit {
 	const uint32_t *data_index;     /* rows whose features the fit may see: borrowed, [n_data] */
 	const uint32_t *labelled_index; /* rows whose labels it may see too */
 	const double *labelled_up_to;   /* [n_labelled]: sums of their weights; NULL: each counts as much */
+	const double *class_up_to;      /* [n_labelled][K]: sums of how likely each class is for them; their labels are
+					   drawn anew each time; NULL: those of the table */
 	size_t n_data, n_labelled;
 	bool one_batch; /* of networks that contrast, with labels: a step's data rows are its labelled rows, too */
 	int threads;
@@ -45,9 +47,9 @@ struct fit {
 	real *gradient;
 	uint16_t *narrow; /* scratch: operands in bfloat16, where params.precision says so */
 	size_t n_narrow;
-	uint32_t *draw; /* scratch: row numbers of a batch */
-	int32_t *y;     /* scratch: labels of a batch */
-	void *own;      /* the method's struct, of method->own_size bytes, zeroed at first */
+	uint32_t *draw, *row; /* scratch: of a batch, where in the index and the row numbers there */
+	int32_t *y;           /* scratch: labels of a batch */
+	void *own;            /* the method's struct, of method->own_size bytes, zeroed at first */
 };
 
 struct method_ops {

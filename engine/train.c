@@ -423,6 +423,21 @@ trainer_predict(const struct trainer *t, const struct net_shape *shape, const re
 	return s;
 }
 
+size_t
+trainer_spread_rows(const struct trainer *t, bool with_labels, size_t most, uint32_t *index)
+{
+	size_t n_all = with_labels ? t->n_data : t->n_data - t->n_labelled, seen = 0, n = 0;
+
+	for (size_t i = 0; i < t->n_data && n < most; i++) {
+		if (!with_labels && t->data.label[t->data_index[i]] >= 0)
+			continue;
+		if (n_all <= most || seen * most / n_all != (seen + 1) * most / n_all)
+			index[n++] = t->data_index[i];
+		seen++;
+	}
+	return n;
+}
+
 static enum status
 close_fit(struct trainer *t, struct err *e)
 {

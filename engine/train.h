@@ -30,6 +30,9 @@ struct train_data { /* borrowed for the life of the trainer */
 				       much more often; NULL: all alike */
 	const double *class_prior;  /* [n_classes], above 0, of sum 1: shares of the classes that probabilities assume,
 				       rather than what params.class_prior says; NULL: not stated */
+	/* Turns n encoded rows x [n][d], in place, into what tells how near they are (neighbours.h); NULL: they do. */
+	void (*positions)(const void *ctx, real *x, size_t n);
+	const void *positions_ctx;
 };
 
 struct train_terms {             /* means over the batch, of the last step; 0 for terms that the method has not */
@@ -62,13 +65,20 @@ struct train_curve {
 	} point[TRAIN_CURVE_POINTS];
 };
 
+enum train_network { /* of a model; in the order that they have there */
+	TRAIN_BASELINE,   /* supervised, beside the method's in a blend */
+	TRAIN_METHOD,     /* of method `auto` VERA's */
+	TRAIN_LINEAR,     /* linear.h */
+	TRAIN_PROPAGATED, /* taught by neighbours: neighbours.h */
+};
+
 struct train_result {
 	struct model *model;      /* owned; with references for every kind of score */
 	struct model *baseline;   /* the supervised network alone; NULL where the method is `supervised` or there are no
 				     labels */
-	size_t n_members;         /* networks in the model: of method `auto` the baseline, VERA's and, of few
-				     labels, a linear one; of `density` none, else one */
-	double weight[BLEND_MAX]; /* theirs; zeroed without labels */
+	size_t n_members;         /* networks in the model: of method `auto` several, of `density` none, else one */
+	enum train_network network[BLEND_MAX]; /* which they are */
+	double weight[BLEND_MAX];              /* theirs; zeroed without labels */
 	double agreement;         /* of the first two on unlabelled rows: Cohen's kappa, from 0 */
 	double *share;            /* [n_classes] that probabilities assume: of the unlabelled rows, as estimated, or as
 				     stated; owned; NULL: those of the labelled rows */

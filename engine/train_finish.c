@@ -19,8 +19,16 @@
  * the baseline on unlabelled rows, beyond chance. Where the classes are clusters the two agree on four rows of five and
  * more, and differ where the unlabelled rows taught the method better; where they are none it goes astray, and the two
  * have ever less in common. Of the rest the linear one has a share.
+ *
+ * Before them all the network taught by neighbours has one, by its own agreement with the method's. Where these two, who
+ * both learn from unlabelled rows, but in unlike ways, agree more with each other than either need with the baseline,
+ * which does not, they have found the same clusters, and of clusters the graph knows the borders better.
  */
 #define PRIOR_SUM 0.7
+#define PROPAGATED_LEAST_SHARE 0.02
+#define PROPAGATED_SHARE 0.3
+#define PROPAGATED_MOST_SHARE 0.8
+#define PROPAGATED_CLOSER 0.05
 #define LEAST_SHARE 0.1
 #define MOST_SHARE 0.9
 #define LINEAR_SHARE 0.3
@@ -47,29 +55,13 @@ enum { CALIBRATION_MIN_LABELS = 50 };
 
 enum { BASE_ROWS = 8000 }; /* that the base measure is fitted to */
 
-/* Rows of the run, evenly spread over the table: at most `most`; with_labels false: none that has one. */
-static size_t
-spread_rows(const struct trainer *t, bool with_labels, size_t most, uint32_t *index)
-{
-	size_t n_all = with_labels ? t->n_data : t->n_data - t->n_labelled, seen = 0, n = 0;
-
-	for (size_t i = 0; i < t->n_data && n < most; i++) {
-		if (!with_labels && t->data.label[t->data_index[i]] >= 0)
-			continue;
-		if (n_all <= most || seen * most / n_all != (seen + 1) * most / n_all)
-			index[n++] = t->data_index[i];
-		seen++;
-	}
-	return n;
-}
-
 /* ---- The blend ---------------------------------------------------------------------------------------------- */
 
-/* The networks of the model: the method's alone, or baseline, method and, last, the linear one. */
-enum { BASELINE, METHOD, LINEAR, MAX_MEMBERS };
-_Static_assert((int)MAX_MEMBERS <= (int)BLEND_MAX, "a blend has room for all");
+/* The networks of the model: the method's alone, or baseline, method and, where they are made, the others. */
+enum { BASELINE, METHOD, MAX_MEMBERS = BLEND_MAX };
 
 struct member {
+	enum train_network kind;
 	struct net_shape shape;
 	const real *weights;
 	const float *cross; /* [n_labelled][K]: cross-fitted; borrowed */
@@ -83,6 +75,7 @@ struct members {
 	size_t n_asked;
 	real *linear_weights;
 	float *linear_cross;
+	struct propagated propagated;
 };
 
 static void
@@ -93,6 +86,7 @@ members_release(struct members *m)
 		free(m->of[i].asked);
 	free(m->linear_weights);
 	free(m->linear_cross);
+	propagated_release(&m->propagated);
 }
 
 static bool
@@ -154,8 +148,20 @@ add_linear(const struct trainer *t, struct members *m, struct err *e)
 		if (!(s = fit_linear(t, m->y, fold, m->linear_weights, e)))
 			s = trainer_predict(t, &shape, m->linear_weights, t->labelled_index, t->fold_of,
 				(uint32_t)fold - 1, t->n_labelled, m->linear_cross, e);
-	m->of[m->n++] = (struct member){.shape = shape, .weights = m->linear_weights, .cross = m->linear_cross};
+	m->of[m->n++] = (struct member){
+		.kind = TRAIN_LINEAR, .shape = shape, .weights = m->linear_weights, .cross = m->linear_cross};
 	return s ? s : fit_linear(t, m->y, 0, m->linear_weights, e);
+}
+
+static enum status
+add_propagated(const struct trainer *t, struct members *m, struct err *e)
+{
+	const struct propagated *p = &m->propagated;
+	enum status s = trainer_propagate(t, &m->propagated, e);
+
+	m->of[m->n++] = (struct member){
+		.kind = TRAIN_PROPAGATED, .shape = *p->shape, .weights = p->weights, .cross = p->cross};
+	return s;
 }
 
 static enum status
@@ -169,8 +175,10 @@ find_members(const struct trainer *t, struct members *m, struct err *e)
 
 	*m = (struct members){0};
 	for (size_t slot = !blend; slot < 2; slot++)
-		m->of[m->n++] = (struct member){
-			.shape = t->shape[slot], .weights = t->done[slot], .cross = t->cross[slot]};
+		m->of[m->n++] = (struct member){.kind = slot == BASELINE ? TRAIN_BASELINE : TRAIN_METHOD,
+			.shape = t->shape[slot],
+			.weights = t->done[slot],
+			.cross = t->cross[slot]};
 	m->y = calloc(t->n_labelled + 1, sizeof *m->y);
 	if (!m->y || !index) {
 		s = err_nomem(e);
@@ -178,10 +186,11 @@ find_members(const struct trainer *t, struct members *m, struct err *e)
 	}
 	for (size_t l = 0; l < t->n_labelled; l++)
 		m->y[l] = t->data.label[t->labelled_index[l]];
-	if (blend && has_linear(t) && (s = add_linear(t, m, e)))
+	if ((blend && has_linear(t) && (s = add_linear(t, m, e))) ||
+		(blend && trainer_can_propagate(t) && (s = add_propagated(t, m, e))))
 		goto out;
 	if (t->n_labelled)
-		m->n_asked = spread_rows(t, false, most, index);
+		m->n_asked = trainer_spread_rows(t, false, most, index);
 	for (size_t i = 0; i < m->n && m->n_asked && !s; i++) {
 		struct member *member = &m->of[i];
 
@@ -206,9 +215,9 @@ argmax(const float *p, size_t n)
 	return top;
 }
 
-/* How far the answers of baseline and method for the unlabelled rows agree: 1 entirely, 0 as chance has it or less. */
+/* How far the answers of two networks for the unlabelled rows agree: 1 entirely, 0 as chance has it or less. */
 static enum status
-agreement(const struct members *m, size_t n_classes, double *kappa, struct err *e)
+agreement(const struct members *m, size_t one, size_t other, size_t n_classes, double *kappa, struct err *e)
 {
 	size_t *count = calloc(2 * n_classes, sizeof *count), n_equal = 0;
 	double n = (double)m->n_asked, by_chance = 0;
@@ -216,8 +225,8 @@ agreement(const struct members *m, size_t n_classes, double *kappa, struct err *
 	if (!count)
 		return err_nomem(e);
 	for (size_t i = 0; i < m->n_asked; i++) {
-		size_t a = argmax(m->of[BASELINE].asked + i * n_classes, n_classes);
-		size_t b = argmax(m->of[METHOD].asked + i * n_classes, n_classes);
+		size_t a = argmax(m->of[one].asked + i * n_classes, n_classes);
+		size_t b = argmax(m->of[other].asked + i * n_classes, n_classes);
 
 		count[a]++;
 		count[n_classes + b]++;
@@ -248,6 +257,24 @@ share_of_method(double kappa)
 	return fmin(fmax(share, LEAST_SHARE), MOST_SHARE);
 }
 
+/* By its agreement with the method, and how much closer that is than the baseline's. */
+static double
+share_of_propagated(double kappa, double kappa_of_baseline)
+{
+	const double some = PROPAGATED_SHARE * kappa;
+	const double closer = fmin(fmax((kappa - kappa_of_baseline) / PROPAGATED_CLOSER, 0), 1);
+
+	return fmax(some + (PROPAGATED_MOST_SHARE - some) * closer, PROPAGATED_LEAST_SHARE);
+}
+
+/* What the baseline has to share with the others. */
+static void
+move_share(double *prior, size_t to, double share)
+{
+	prior[to] = share * prior[BASELINE];
+	prior[BASELINE] -= prior[to];
+}
+
 /* The weights, and where they are drawn to. Without answers for labels unseen the one is the other, and that of a
  * single network is 1. */
 static enum status
@@ -257,17 +284,23 @@ weigh(const struct trainer *t, const struct members *m, double *prior, struct tr
 	enum status s;
 
 	prior[BASELINE] = PRIOR_SUM;
-	if (m->n > 1) {
-		r->agreement = 1;
-		if (m->n_asked && (s = agreement(m, d.n_classes, &r->agreement, e)))
+	r->agreement = 1;
+	if (m->n > 1 && m->n_asked && (s = agreement(m, BASELINE, METHOD, d.n_classes, &r->agreement, e)))
+		return s;
+	for (size_t i = METHOD + 1; i < m->n && m->n_asked; i++) {
+		double kappa;
+
+		if (m->of[i].kind != TRAIN_PROPAGATED)
+			continue;
+		if ((s = agreement(m, i, METHOD, d.n_classes, &kappa, e)))
 			return s;
-		prior[METHOD] = PRIOR_SUM * share_of_method(r->agreement);
-		prior[BASELINE] -= prior[METHOD];
+		move_share(prior, i, share_of_propagated(kappa, r->agreement));
 	}
-	if (m->n > LINEAR) {
-		prior[LINEAR] = LINEAR_SHARE * prior[BASELINE];
-		prior[BASELINE] -= prior[LINEAR];
-	}
+	if (m->n > 1)
+		move_share(prior, METHOD, share_of_method(r->agreement));
+	for (size_t i = METHOD + 1; i < m->n; i++)
+		if (m->of[i].kind == TRAIN_LINEAR)
+			move_share(prior, i, LINEAR_SHARE);
 	if (t->n_folds)
 		return blend_fit(&d, NULL, 0, prior, r->weight, e);
 	for (size_t i = 0; i < m->n; i++)
@@ -397,7 +430,7 @@ fit_base(const struct trainer *t, struct train_result *r, struct err *e)
 		s = err_nomem(e);
 		goto out;
 	}
-	n = spread_rows(t, true, BASE_ROWS, index);
+	n = trainer_spread_rows(t, true, BASE_ROWS, index);
 	if (!(x = malloc((n * d + 1) * sizeof *x))) {
 		s = err_nomem(e);
 		goto out;
@@ -465,7 +498,8 @@ make_model(const struct trainer *t, const struct members *m, struct train_result
 	for (size_t i = 0; i < m->n && t->n_labelled && !s; i++) {
 		r->model->member[i].weight = r->weight[i];
 		r->model->member[i].doubt = BLEND_DOUBT;
-		r->model->member[i].conditional = i == LINEAR;
+		r->model->member[i].conditional =
+			m->of[i].kind == TRAIN_LINEAR || m->of[i].kind == TRAIN_PROPAGATED;
 	}
 	if (!t->n_labelled && t->params.base_measure == BASE_MIXTURE)
 		r->model->member[0].weight = DENSITY_WEIGHT;
@@ -487,6 +521,8 @@ trainer_finish(struct trainer *t, struct train_result *out, struct err *e)
 
 	r.calibrated = r.n_evaluated >= CALIBRATION_MIN_LABELS;
 	r.n_members = trainer_is_density(t) ? 0 : m.n;
+	for (size_t i = 0; i < r.n_members; i++)
+		r.network[i] = m.of[i].kind;
 	if (!s && t->n_labelled)
 		s = weigh(t, &m, prior, &r, e);
 	if (!s)

@@ -70,6 +70,21 @@ bool trainer_has_baseline(const struct trainer *t);
 enum status trainer_predict(const struct trainer *t, const struct net_shape *shape, const real *w, const uint32_t *row,
 	const uint32_t *group, uint32_t wanted, size_t n, float *p, struct err *e);
 
+/* Rows of the run, evenly spread over the table, into index: their number, at most `most`; with_labels false: none that
+ * has one. */
+size_t trainer_spread_rows(const struct trainer *t, bool with_labels, size_t most, uint32_t *index);
+
+/* In train_propagate.c: a network of the method's shape, taught by neighbours, where labels are few. Its numbers are
+ * owned, also after an error. ERR_CANCELLED, ERR_DIVERGED. */
+struct propagated {
+	const struct net_shape *shape; /* borrowed from the trainer */
+	real *weights;                 /* plain */
+	float *cross;                  /* [n_labelled][K]: cross-fitted */
+};
+bool trainer_can_propagate(const struct trainer *t);
+enum status trainer_propagate(const struct trainer *t, struct propagated *out, struct err *e);
+void propagated_release(struct propagated *p); /* accepts a zeroed struct */
+
 /* In train_curve.c: numbers of sums in t->curve; the present step may be one of the present fit's points; the whole. */
 size_t trainer_n_curve(const struct trainer *t);
 enum status trainer_note_curve(struct trainer *t, struct err *e);

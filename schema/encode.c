@@ -358,6 +358,20 @@ encoder_sum_by_column(const struct encoder *c, const double *feature, double *co
 }
 
 void
+encoder_positions(const struct encoder *c, real *x, size_t n)
+{
+	for (size_t j = 0, at = 0; j < c->n_columns; j++) {
+		const struct encoder_column *column = &c->column[j];
+
+		if (encoder_is_dense(column) && column->use == USED && scale_varies(&column->scale))
+			for (size_t i = 0; i < n; i++)
+				x[i * c->d + at] =
+					(real)scale_position(&column->scale, (double)x[i * c->d + at]);
+		at += encoder_n_dense_of(column);
+	}
+}
+
+void
 encoder_typical_row(const struct encoder *c, struct rows *rows, size_t at)
 {
 	float *dense = rows->dense + at * rows->n_dense;

@@ -98,6 +98,9 @@ void encoder_apply(const struct encoder *c, const struct table *t, const size_t 
  * [encoder_n_columns]. Columns without a feature, which the model makes no use of, get 0. */
 bool encoder_column_used(const struct encoder *c, size_t i);
 void encoder_sum_by_column(const struct encoder *c, const double *feature, double *column);
+/* Of n encoded rows x [n][encoder_n_features] the features of numbers and dates become where these lie in their ranges,
+ * -1 to 1: what is a bent scale for a network tells how near rows are once it is straight. */
+void encoder_positions(const struct encoder *c, real *x, size_t n);
 /* A made-up row at `at` that has in every column what is usual there: the median, the most frequent text. */
 void encoder_typical_row(const struct encoder *c, struct rows *rows, size_t at);
 

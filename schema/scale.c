@@ -317,6 +317,28 @@ scale_log_slope(const struct scale *s, double z)
 	return log(s->score[k + 1] - s->score[k]) - log(half_difference(s->knot[k], s->knot[k + 1])) - log(2);
 }
 
+/* A scaled value's number, within the range. */
+static double
+number_of(const struct scale *s, double z)
+{
+	size_t m = s->n_knots, k;
+	double part;
+
+	if (s->kind != SCALING_QUANTILE)
+		return clamp(s->center + z * s->divisor, s->min, s->max);
+	if (z < s->score[0] || z >= s->score[m - 1])
+		return z < s->score[0] ? s->min : s->max;
+	k = first_above(s->score, m, z, false) - 1;
+	part = (z - s->score[k]) / (s->score[k + 1] - s->score[k]);
+	return (1 - part) * s->knot[k] + part * s->knot[k + 1];
+}
+
+double
+scale_position(const struct scale *s, double z)
+{
+	return 2 * (half_difference(s->min, number_of(s, z)) / half_difference(s->min, s->max)) - 1;
+}
+
 void
 scale_write(const struct scale *s, struct buf *out)
 {

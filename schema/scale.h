@@ -58,6 +58,9 @@ float scale_apply(const struct scale *s, double v, bool *clipped);
  * scaled numbers is one of the numbers themselves when these are added. */
 double scale_log_slope(const struct scale *s, double z);
 
+/* Where in the range of the numbers, -1 to 1, that one lies whose scaled value is z; at its ends for those beyond. */
+double scale_position(const struct scale *s, double z);
+
 void scale_write(const struct scale *s, struct buf *out);
 enum status scale_read(struct reader *in, struct scale *out, struct err *e); /* ERR_CORRUPT */
 

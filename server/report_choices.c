@@ -23,9 +23,16 @@ member_method(const struct report_facts *f, size_t i)
 {
 	if (f->params->method != METHOD_AUTO)
 		return method_name(f->params->method);
-	if (f->result->model->member[i].conditional)
+	switch (f->result->network[i]) {
+	case TRAIN_LINEAR:
 		return "linear";
-	return method_name(f->result->n_members > 1 && i == 0 ? METHOD_SUPERVISED : METHOD_VERA);
+	case TRAIN_PROPAGATED:
+		return "propagated";
+	case TRAIN_BASELINE:
+		return method_name(METHOD_SUPERVISED);
+	default:
+		return method_name(METHOD_VERA);
+	}
 }
 
 static double
@@ -128,16 +135,19 @@ static void
 say_blend(struct json_build *b, cJSON *to, const struct report_facts *f)
 {
 	const struct train_result *r = f->result;
-	char linear[80] = "", text[480];
+	char others[160] = "", text[560];
 
 	if (r->n_members < 2)
 		return;
-	if (r->n_members > 2)
-		snprintf(linear, sizeof linear, ", those of a linear network %.3g", r->weight[2]);
+	for (size_t i = 2, at = 0; i < r->n_members; i++)
+		at += (size_t)snprintf(others + at, sizeof others - at, ", those of %s %.3g",
+			r->network[i] == TRAIN_LINEAR ? "a linear network"
+						      : "a network taught by labels spread to neighbours",
+			r->weight[i]);
 	snprintf(text, sizeof text,
 		"the logits of %s count %.3g and those of %s %.3g%s: the answers of the first two for unlabelled rows "
 		"agree to %.2f (Cohen's kappa)%s%s",
-		member_method(f, 1), r->weight[1], member_method(f, 0), r->weight[0], linear, r->agreement,
+		member_method(f, 1), r->weight[1], member_method(f, 0), r->weight[0], others, r->agreement,
 		r->agreement < 0.2 ? ", so little that the unlabelled rows seem to mislead" : "",
 		r->evaluated ? "; the answers to labels held back settled the rest" : "");
 	json_add_text(b, to, text);

@@ -261,6 +261,12 @@ out:
 	return status;
 }
 
+static void
+positions(const void *ctx, real *x, size_t n)
+{
+	encoder_positions(ctx, x, n);
+}
+
 static enum status
 make_trainer(struct training *t, int n_threads, struct err *e)
 {
@@ -274,6 +280,8 @@ make_trainer(struct training *t, int n_threads, struct err *e)
 		.held_out = t->held_out,
 		.class_weight = t->class_weight,
 		.class_prior = t->class_prior,
+		.positions = positions,
+		.positions_ctx = t->encoder,
 	};
 	for (size_t i = 0; i < t->rows.n; i++)
 		n_labelled += t->label[i] >= 0 && !t->held_out[i];

@@ -1,0 +1,223 @@
+/*
+ * train_propagate: a network taught by neighbours (train_private.h).
+ *
+ * The labels are spread over a graph of the rows (neighbours.h), which says of each unlabelled one how likely its
+ * classes are, and a network learns to say the same of any row: labels for it are drawn from the spread ones, a step's
+ * anew. For a fold, its rows have no labels to spread and are not among those learned from.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/kernel.h"
+#include "engine/neighbours.h"
+#include "engine/train_private.h"
+
+/* Rows of the graph, fewer of a wide table, and probabilities of them. */
+enum { GRAPH_ROWS = 8192, GRAPH_NUMBERS = 1 << 24 };
+
+/* As many of the method's steps, at most; streams of the seed, one for each fold, apart from those of train.c. */
+#define STEPS_SHARE 0.5
+enum { MOST_STEPS = 2000, STREAM_PROPAGATED = 1 << 20 };
+
+struct pupil {
+	const struct trainer *t;
+	struct neighbours_options options;
+	struct neighbours *graph;
+	size_t n; /* rows of the graph, the labelled ones first */
+	uint32_t *index, *learned;
+	float *likely;   /* [n][K] */
+	double *up_to;   /* [n][K] of those learned from */
+	real *state, *scratch;
+	struct fit fit;
+};
+
+static size_t
+n_graph_rows(const struct trainer *t)
+{
+	const size_t width = t->data.rows->d > t->data.n_classes ? t->data.rows->d : t->data.n_classes;
+	const size_t most = GRAPH_NUMBERS / width < GRAPH_ROWS ? GRAPH_NUMBERS / width : GRAPH_ROWS;
+
+	return t->n_data < most ? t->n_data : most;
+}
+
+bool
+trainer_can_propagate(const struct trainer *t)
+{
+	return params_few_labels(t->n_labelled) && n_graph_rows(t) > t->n_labelled;
+}
+
+static enum status
+make_graph(struct pupil *p, struct err *e)
+{
+	const struct trainer *t = p->t;
+	const size_t d = t->data.rows->d;
+	real *x = malloc((p->n * d + 1) * sizeof *x);
+	enum status s;
+
+	if (!x)
+		return err_nomem(e);
+	rows_expand(t->data.rows, p->index, 0, p->n, x);
+	if (t->data.positions)
+		t->data.positions(t->data.positions_ctx, x, p->n);
+	s = neighbours_new(x, p->n, d, &p->options, &p->graph, e);
+	free(x);
+	return s;
+}
+
+static enum status
+pupil_init(struct pupil *p, const struct trainer *t, struct err *e)
+{
+	const size_t n = n_graph_rows(t), n_classes = t->data.n_classes;
+	struct arena state = {0}, scratch = {0};
+	struct fit *f = &p->fit;
+
+	*p = (struct pupil){.t = t, .options = {.threads = t->fit.threads, .stop = t->stop, .ctx = t->stop_ctx}};
+	p->index = malloc((n + 1) * sizeof *p->index);
+	p->learned = malloc((n + 1) * sizeof *p->learned);
+	p->likely = malloc((n * n_classes + 1) * sizeof *p->likely);
+	p->up_to = malloc((n * n_classes + 1) * sizeof *p->up_to);
+	if (!p->index || !p->learned || !p->likely || !p->up_to)
+		return err_nomem(e);
+	memcpy(p->index, t->labelled_index, t->n_labelled * sizeof *p->index);
+	p->n = t->n_labelled + trainer_spread_rows(t, false, n - t->n_labelled, p->index + t->n_labelled);
+
+	*f = (struct fit){.params = &t->params,
+		.data = &t->data,
+		.method = method_of(METHOD_SUPERVISED),
+		.labelled_index = p->learned,
+		.class_up_to = p->up_to,
+		.threads = t->fit.threads,
+		.noise = t->params.input_noise,
+		.shape = t->shape[1]};
+	fit_layout(f, &state, &scratch);
+	p->state = aligned_alloc(64, state.used * sizeof *p->state);
+	p->scratch = aligned_alloc(64, scratch.used * sizeof *p->scratch);
+	if (!p->state || !p->scratch)
+		return err_nomem(e);
+	memset(p->state, 0, state.used * sizeof *p->state);
+	memset(p->scratch, 0, scratch.used * sizeof *p->scratch);
+	state = (struct arena){.block = p->state};
+	scratch = (struct arena){.block = p->scratch};
+	fit_layout(f, &state, &scratch);
+	return make_graph(p, e);
+}
+
+static void
+pupil_release(struct pupil *p)
+{
+	neighbours_free(p->graph);
+	free(p->index);
+	free(p->learned);
+	free(p->likely);
+	free(p->up_to);
+	free(p->state);
+	free(p->scratch);
+}
+
+/* Each label counts as much as its class. */
+static enum status
+spread_labels(struct pupil *p, size_t fold, struct err *e)
+{
+	const struct train_data *data = &p->t->data;
+	const size_t k = data->n_classes;
+
+	memset(p->likely, 0, p->n * k * sizeof *p->likely);
+	for (size_t l = 0; l < p->t->n_labelled; l++) {
+		const int32_t y = data->label[p->index[l]];
+
+		if (!fold || p->t->fold_of[l] != fold - 1)
+			p->likely[l * k + (size_t)y] = data->class_weight ? (float)data->class_weight[y] : 1;
+	}
+	return neighbours_spread(p->graph, p->likely, k, &p->options, e);
+}
+
+/*
+ * Rows to be learned from, with how likely their classes are. Spread labels are doubtful, since what a row has is a mean
+ * over near and far; their squares tell classes apart as well as the labels do. Rows that no label reaches say nothing.
+ */
+static void
+gather_lesson(struct pupil *p, size_t fold)
+{
+	const size_t k = p->t->data.n_classes;
+	struct fit *f = &p->fit;
+
+	f->n_labelled = 0;
+	for (size_t i = 0; i < p->n; i++) {
+		double *up_to = p->up_to + f->n_labelled * k, sum = 0, most = 0;
+
+		for (size_t c = 0; c < k; c++)
+			most = (double)p->likely[i * k + c] > most ? (double)p->likely[i * k + c] : most;
+		if (!(most > 0) || (fold && i < p->t->n_labelled && p->t->fold_of[i] == fold - 1))
+			continue;
+		for (size_t c = 0; c < k; c++) {
+			const double share = (double)p->likely[i * k + c] / most;
+
+			sum += share * share;
+			up_to[c] = sum;
+		}
+		p->learned[f->n_labelled++] = p->index[i];
+	}
+}
+
+static size_t
+n_steps(const struct params *p)
+{
+	const size_t n = (size_t)(STEPS_SHARE * (double)p->steps) + 1;
+
+	return n < MOST_STEPS ? n : MOST_STEPS;
+}
+
+/* Its plain weights afterwards, which are the fit's. */
+static enum status
+teach(struct pupil *p, size_t fold, const real **w, struct err *e)
+{
+	struct train_terms terms;
+	struct fit *f = &p->fit;
+	enum status s;
+
+	if ((s = spread_labels(p, fold, e)))
+		return s;
+	gather_lesson(p, fold);
+	fit_start(f, STREAM_PROPAGATED + fold);
+	for (size_t i = 0; i < n_steps(f->params); i++) {
+		if ((s = trainer_may_go_on(p->t, i, e)))
+			return s;
+		fit_step(f, &terms);
+	}
+	*w = net_effective(&f->shape, f->average, f->plain);
+	if (!kernel_finite(*w, net_size(&f->shape)))
+		return err_set(e, ERR_DIVERGED, "diverged",
+			"training on the labels spread to neighbours ended with weights that are not finite; a smaller "
+			"learning_rate may help");
+	return OK;
+}
+
+enum status
+trainer_propagate(const struct trainer *t, struct propagated *out, struct err *e)
+{
+	struct pupil p;
+	enum status s = pupil_init(&p, t, e);
+	const struct net_shape *shape = &t->shape[1];
+	const real *w;
+
+	*out = (struct propagated){.shape = shape,
+		.weights = malloc(net_size(shape) * sizeof *out->weights),
+		.cross = malloc((t->n_labelled * t->data.n_classes + 1) * sizeof *out->cross)};
+	if (!s && (!out->weights || !out->cross))
+		s = err_nomem(e);
+	for (size_t fold = 1; fold <= t->n_folds && !s; fold++)
+		if (!(s = teach(&p, fold, &w, e)))
+			s = trainer_predict(t, shape, w, t->labelled_index, t->fold_of, (uint32_t)fold - 1,
+				t->n_labelled, out->cross, e);
+	if (!s && !(s = teach(&p, 0, &w, e)))
+		memcpy(out->weights, w, net_size(shape) * sizeof *out->weights);
+	pupil_release(&p);
+	return s;
+}
+
+void
+propagated_release(struct propagated *p)
+{
+	free(p->weights);
+	free(p->cross);
+}
