@@ -16,9 +16,9 @@ enum {
 
 struct neighbours {
 	size_t n;
-	uint32_t *begin;  /* [n + 1] into the edges; those of row i are begin[i] .. begin[i + 1] - 1 */
-	uint32_t *to;     /* the row at the edge's other end, ascending */
-	float *conduct;   /* its number of S */
+	uint32_t *begin; /* [n + 1] into the edges; those of row i are begin[i] .. begin[i + 1] - 1 */
+	uint32_t *to;    /* the row at the edge's other end, ascending */
+	float *conduct;  /* its number of S */
 };
 
 struct candidate {
@@ -148,7 +148,7 @@ make_edges(const struct search *s, struct edge *edge)
 			const double reach = sqrt(s->near[i * m + m - 1].distance * s->near[j * m + m - 1].distance);
 			/* Rows with as many doubles as neighbours have no reach, and are wholly their doubles'. */
 			const float weight = reach > 0            ? (float)exp(-near->distance / reach)
-			                     : near->distance > 0 ? 0
+					     : near->distance > 0 ? 0
 								  : 1;
 
 			edge[n++] = (struct edge){row, j, weight};
@@ -190,8 +190,7 @@ join(struct neighbours *g, const struct edge *edge, size_t n_edges, struct err *
 }
 
 enum status
-neighbours_new(
-	real *x, size_t n, size_t d, const struct neighbours_options *o, struct neighbours **out, struct err *e)
+neighbours_new(real *x, size_t n, size_t d, const struct neighbours_options *o, struct neighbours **out, struct err *e)
 {
 	struct neighbours *g = calloc(1, sizeof *g);
 	struct search s = {.x = x, .n = n, .d = d, .n_near = n > NEIGHBOURS ? NEIGHBOURS : n ? n - 1 : 0};

@@ -1,9 +1,9 @@
 /*
  * neighbours: a graph of rows that lie near each other, and labels spread over it.
  *
- * Each row is joined to its NEIGHBOURS nearest rows. An edge between x_i and x_j weighs exp(-|x_i - x_j|^2 / (s_i s_j)),
- * s_i being the distance of row i to the furthest of its own, so that rows that lie far apart everywhere are joined as
- * firmly as rows that are crowded (Zelnik-Manor & Perona, "Self-tuning spectral clustering", NeurIPS 2004).
+ * Each row is joined to its NEIGHBOURS nearest rows. An edge between x_i and x_j weighs exp(-|x_i - x_j|^2 / (s_i
+ * s_j)), s_i being the distance of row i to the furthest of its own, so that rows that lie far apart everywhere are
+ * joined as firmly as rows that are crowded (Zelnik-Manor & Perona, "Self-tuning spectral clustering", NeurIPS 2004).
  *
  * Labels Y are spread over it until each row has kept NEIGHBOURS_PASSED_ON of what its neighbours have and the rest of
  * what it began with (Zhou et al., "Learning with local and global consistency", NeurIPS 2003):
@@ -33,8 +33,8 @@ struct neighbours_options {
 
 /* The graph of n rows x [n][d], which are moved to their mean and not needed afterwards; n < 2^28. Of rows as far away
  * as another, those with lower numbers are the nearer ones. ERR_NOMEM; ERR_CANCELLED "stopped". */
-enum status neighbours_new(real *x, size_t n, size_t d, const struct neighbours_options *o, struct neighbours **out,
-	struct err *e);
+enum status neighbours_new(
+	real *x, size_t n, size_t d, const struct neighbours_options *o, struct neighbours **out, struct err *e);
 void neighbours_free(struct neighbours *g);
 
 /* y [n][k], at least 0, becomes F, at least 0: all 0 in rows that no label reaches. ERR_NOMEM; ERR_CANCELLED. */

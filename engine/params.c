@@ -41,9 +41,9 @@ _Static_assert(sizeof ood_score_names / sizeof *ood_score_names == N_OOD_SCORES 
 const struct param params_table[] = {
 	{"method", PARAM_CHOICE, AT(method), METHOD_AUTO, 0, N_METHODS - 1, method_names,
 		"Training method: auto blends vera, which learns from labelled and unlabelled rows, with supervised, which learns "
-		"from the labelled rows alone, and, of few labels, with logistic regression, as far as each proves right; vat, "
-		"jem, vera_hmc and meg are other ways to learn from both, to compare with; density learns no classes, but a "
-		"density of a family whose log-density is exact."},
+		"from the labelled rows alone, and, of few labels, with logistic regression and with a network taught by labels "
+		"spread to neighbours, as far as each proves right; vat, jem, vera_hmc and meg are other ways to learn from both, "
+		"to compare with; density learns no classes, but a density of a family whose log-density is exact."},
 	{"seed", PARAM_COUNT, AT(seed), 1, 0, MAX_EXACT_COUNT, NULL,
 		"Seed of every random choice: the same table, parameters and seed give the same model."},
 	{"steps", PARAM_COUNT, AT(steps), 0, 1, 10000000, NULL,

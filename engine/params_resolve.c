@@ -95,6 +95,20 @@ params_baseline_steps(const struct params *p, size_t n_labelled)
 	return steps < p->steps ? steps : p->steps;
 }
 
+/* After 2,000 steps of a table's thousands of rows a network has learned what the labels spread over them have to say.
+ */
+enum { PROPAGATED_STEPS = 2000 };
+
+size_t
+params_propagated_steps(const struct params *p, size_t n_labelled)
+{
+	const size_t half = p->steps / 2 + 1;
+
+	if (p->method != METHOD_AUTO || !params_few_labels(n_labelled))
+		return 0;
+	return half < PROPAGATED_STEPS ? half : PROPAGATED_STEPS;
+}
+
 double
 params_baseline_noise(const struct params *p, size_t n_labelled)
 {

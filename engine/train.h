@@ -65,7 +65,7 @@ struct train_curve {
 	} point[TRAIN_CURVE_POINTS];
 };
 
-enum train_network { /* of a model; in the order that they have there */
+enum train_network {      /* of a model; in the order that they have there */
 	TRAIN_BASELINE,   /* supervised, beside the method's in a blend */
 	TRAIN_METHOD,     /* of method `auto` VERA's */
 	TRAIN_LINEAR,     /* linear.h */
@@ -73,15 +73,15 @@ enum train_network { /* of a model; in the order that they have there */
 };
 
 struct train_result {
-	struct model *model;      /* owned; with references for every kind of score */
-	struct model *baseline;   /* the supervised network alone; NULL where the method is `supervised` or there are no
-				     labels */
-	size_t n_members;         /* networks in the model: of method `auto` several, of `density` none, else one */
+	struct model *model;    /* owned; with references for every kind of score */
+	struct model *baseline; /* the supervised network alone; NULL where the method is `supervised` or there are no
+				   labels */
+	size_t n_members;       /* networks in the model: of method `auto` several, of `density` none, else one */
 	enum train_network network[BLEND_MAX]; /* which they are */
 	double weight[BLEND_MAX];              /* theirs; zeroed without labels */
-	double agreement;         /* of the first two on unlabelled rows: Cohen's kappa, from 0 */
-	double *share;            /* [n_classes] that probabilities assume: of the unlabelled rows, as estimated, or as
-				     stated; owned; NULL: those of the labelled rows */
+	double agreement;                      /* of the first two on unlabelled rows: Cohen's kappa, from 0 */
+	double *share; /* [n_classes] that probabilities assume: of the unlabelled rows, as estimated, or as
+			  stated; owned; NULL: those of the labelled rows */
 	struct mixture_report base; /* n_components 0: no base measure */
 	bool evaluated; /* false: folds were 0 or a class had a single label; then the next two are zeroed */
 	struct metrics measures,

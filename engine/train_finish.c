@@ -20,9 +20,9 @@
  * more, and differ where the unlabelled rows taught the method better; where they are none it goes astray, and the two
  * have ever less in common. Of the rest the linear one has a share.
  *
- * Before them all the network taught by neighbours has one, by its own agreement with the method's. Where these two, who
- * both learn from unlabelled rows, but in unlike ways, agree more with each other than either need with the baseline,
- * which does not, they have found the same clusters, and of clusters the graph knows the borders better.
+ * Before them all the network taught by neighbours has one, by its own agreement with the method's. Where these two,
+ * who both learn from unlabelled rows, but in unlike ways, agree more with each other than either need with the
+ * baseline, which does not, they have found the same clusters, and of clusters the graph knows the borders better.
  */
 #define PRIOR_SUM 0.7
 #define PROPAGATED_LEAST_SHARE 0.02
@@ -187,7 +187,7 @@ find_members(const struct trainer *t, struct members *m, struct err *e)
 	for (size_t l = 0; l < t->n_labelled; l++)
 		m->y[l] = t->data.label[t->labelled_index[l]];
 	if ((blend && has_linear(t) && (s = add_linear(t, m, e))) ||
-		(blend && trainer_can_propagate(t) && (s = add_propagated(t, m, e))))
+		(trainer_can_propagate(t) && (s = add_propagated(t, m, e))))
 		goto out;
 	if (t->n_labelled)
 		m->n_asked = trainer_spread_rows(t, false, most, index);
@@ -498,8 +498,7 @@ make_model(const struct trainer *t, const struct members *m, struct train_result
 	for (size_t i = 0; i < m->n && t->n_labelled && !s; i++) {
 		r->model->member[i].weight = r->weight[i];
 		r->model->member[i].doubt = BLEND_DOUBT;
-		r->model->member[i].conditional =
-			m->of[i].kind == TRAIN_LINEAR || m->of[i].kind == TRAIN_PROPAGATED;
+		r->model->member[i].conditional = m->of[i].kind == TRAIN_LINEAR || m->of[i].kind == TRAIN_PROPAGATED;
 	}
 	if (!t->n_labelled && t->params.base_measure == BASE_MIXTURE)
 		r->model->member[0].weight = DENSITY_WEIGHT;

@@ -365,8 +365,7 @@ encoder_positions(const struct encoder *c, real *x, size_t n)
 
 		if (encoder_is_dense(column) && column->use == USED && scale_varies(&column->scale))
 			for (size_t i = 0; i < n; i++)
-				x[i * c->d + at] =
-					(real)scale_position(&column->scale, (double)x[i * c->d + at]);
+				x[i * c->d + at] = (real)scale_position(&column->scale, (double)x[i * c->d + at]);
 		at += encoder_n_dense_of(column);
 	}
 }

@@ -12,10 +12,11 @@ enum {
 	MOST_STEPS = 256, /* of a kind, on trial */
 	TRIAL_ROWS = 4096,
 	ATTRIBUTED_TRIAL_ROWS = 64,
-	SAMPLE = 65536,        /* values of a column that the encoder keeps while it is fitted */
-	SAMPLE_COLUMNS = 512,  /* in wider tables it keeps fewer of each */
-	PIECE_BYTES = 4 << 20, /* of answers on their way to the store, twice */
-	PASSES = 3,            /* over the chunks, when there is more than one */
+	SAMPLE = 65536,          /* values of a column that the encoder keeps while it is fitted */
+	SAMPLE_COLUMNS = 512,    /* in wider tables it keeps fewer of each */
+	PIECE_BYTES = 4 << 20,   /* of answers on their way to the store, twice */
+	PASSES = 3,              /* over the chunks, when there is more than one */
+	STEPS_OF_PROPAGATED = 5, /* that cost as much as one of the method; they are no steps of the run */
 };
 static const double enough_seconds = 0.15, most_seconds = 1;
 
@@ -202,7 +203,7 @@ estimate_training(const struct estimate_source *unseen, const struct params *p, 
 	struct trainer *t = NULL;
 	int32_t *label = calloc(n, sizeof *label);
 	double cost[2], more[2], began = monotonic_seconds();
-	size_t folds;
+	size_t folds, propagated;
 	enum status status;
 
 	seen.summary = s;
@@ -221,6 +222,7 @@ estimate_training(const struct estimate_source *unseen, const struct params *p, 
 		     rows.d, n_outputs, e)))
 		goto out;
 	folds = n_folds(s, &est.params);
+	propagated = n_outputs > 1 ? params_propagated_steps(&est.params, s->n_labelled) : 0;
 	trial = est.params;
 	trial.evaluation_folds = 0;
 	if ((status = trainer_new(&trial, &data, 1, &t, e)))
@@ -239,7 +241,8 @@ estimate_training(const struct estimate_source *unseen, const struct params *p, 
 			cost[kind] = more[kind] < cost[kind] ? more[kind] : cost[kind];
 	}
 	est.seconds += (double)(folds + 1) *
-		       ((double)trial.steps * cost[1] + (double)(whole.steps - trial.steps) * cost[0]);
+		       (((double)trial.steps + (double)propagated / STEPS_OF_PROPAGATED) * cost[1] +
+			       (double)(whole.steps - trial.steps) * cost[0]);
 	*out = est;
 out:
 	free(label);

@@ -302,6 +302,48 @@ slopes_are_those_that_numbers_are_scaled_with(void **state)
 	}
 }
 
+/* Whatever the scale, where a number lies in its range is what minmax has for it; all other features stay. */
+static void
+positions_undo_the_scale(void **state)
+{
+	const char *const names[] = {"a", "t", "same", "b"};
+	struct table t;
+	struct encoder *straight;
+	real *want;
+	size_t d;
+
+	(void)state;
+	make_table(&t, names, COUNT(names));
+	for (int i = 0; i < 3000; i++) { /* heavy tails, and more different values than knots; few, and some missing */
+		char a[32], b[32];
+
+		snprintf(a, sizeof a, "%.17g", pow((i * 37 % 3000 - 1500) / 100.0, 5));
+		snprintf(b, sizeof b, "%d", i % 7);
+		add_row(&t, (const char *[]){a, i % 3 ? "x" : "y", "4", i % 11 ? b : ""});
+	}
+	straight = fit(&minmax, &t);
+	d = encoder_n_features(straight);
+	want = apply(straight, &t, NULL);
+	for (enum scaling kind = 0; kind < N_SCALINGS; kind++) {
+		const struct encoder_options o = {kind, 50, 1};
+		struct encoder *c = fit(&o, &t);
+		real *x = apply(c, &t, NULL);
+
+		assert_int_equal(encoder_n_features(c), d);
+		encoder_positions(c, x, t.n_rows);
+		for (size_t i = 0; i < t.n_rows * d; i++)
+			if (fabs((double)(x[i] - want[i])) > (kind == SCALING_STANDARD ? 2e-6 : 2e-5))
+				fail_msg("%s, row %zu, feature %zu: %g, not %g",
+					kind == SCALING_QUANTILE ? "quantile" : "?", i / d, i % d, (double)x[i],
+					(double)want[i]);
+		free(x);
+		encoder_free(c);
+	}
+	free(want);
+	encoder_free(straight);
+	table_release(&t);
+}
+
 static void
 no_numbers_however_absurd_make_anything_but_finite_features(void **state)
 {
@@ -785,6 +827,7 @@ main(void)
 		cmocka_unit_test(quantile_scores_rise_and_go_on_beyond_the_range),
 		cmocka_unit_test(quantiles_go_straight_from_knot_to_knot_however_many),
 		cmocka_unit_test(slopes_are_those_that_numbers_are_scaled_with),
+		cmocka_unit_test(positions_undo_the_scale),
 		cmocka_unit_test(no_numbers_however_absurd_make_anything_but_finite_features),
 		cmocka_unit_test(columns_without_variation_have_no_features),
 		cmocka_unit_test(a_missing_number_takes_the_median_and_sets_its_indicator),

@@ -343,9 +343,10 @@ divergence_is_an_error_with_its_numbers(void **state)
 	rows_release(&c.rows);
 }
 
-/* Three networks, of which the one without hidden layers knows nothing of log p(x); without labels none has a doubt. */
+/* Four networks, of which those that are taught labels of others' making or have no hidden layers know nothing of
+ * log p(x); without labels none has a doubt. */
 static void
-a_few_labels_bring_a_linear_network_into_the_blend(void **state)
+few_labels_bring_more_networks_into_the_blend(void **state)
 {
 	struct clouds c;
 	struct trainer *t;
@@ -360,19 +361,64 @@ a_few_labels_bring_a_linear_network_into_the_blend(void **state)
 		t = trainer_of(&c, 1);
 		run(t, SIZE_MAX);
 		assert_int_equal(trainer_finish(t, &r, &e), OK);
-		assert_int_equal(r.n_members, labels ? 3 : 1);
+		assert_int_equal(r.n_members, labels ? 4 : 1);
 		for (size_t i = 0; i < r.n_members; i++) {
 			assert_true(r.model->member[i].doubt == (labels ? BLEND_DOUBT : 0));
-			assert_true(r.model->member[i].conditional == (i == 2));
+			assert_true(r.model->member[i].conditional == (i >= 2));
 			assert_true(!labels || r.weight[i] > 0);
 		}
 		if (labels) {
+			assert_int_equal(r.network[2], TRAIN_LINEAR);
 			assert_int_equal(r.model->member[2].shape.n_layers, 1);
+			assert_int_equal(r.network[3], TRAIN_PROPAGATED);
 			assert_true(r.measures.accuracy > 0.6);
 		}
 		train_result_release(&r);
 		trainer_free(t);
 	}
+	rows_release(&c.rows);
+}
+
+static void
+all_in_one_place(const void *ctx, real *x, size_t n)
+{
+	const struct clouds *c = ctx;
+
+	memset(x, 0, n * c->rows.d * sizeof *x);
+}
+
+/* The graph is of the positions: where these are all the same, its network has nothing to tell rows apart by. */
+static void
+neighbours_are_those_of_the_positions(void **state)
+{
+	float p[2][K];
+	struct clouds c;
+
+	(void)state;
+	clouds_init(&c, METHOD_AUTO);
+	c.params.steps = 400;
+	for (size_t moved = 0; moved < 2; moved++) {
+		struct trainer *t;
+		struct train_result r;
+		struct model *alone;
+		struct model_workspace *w;
+		struct err e;
+
+		c.data.positions = moved ? all_in_one_place : NULL;
+		c.data.positions_ctx = &c;
+		t = trainer_of(&c, 1);
+		run(t, SIZE_MAX);
+		assert_int_equal(trainer_finish(t, &r, &e), OK);
+		assert_int_equal(model_new(&r.model->member[3].shape, r.model->member[3].weights, &alone, &e), OK);
+		assert_int_equal(model_workspace_new(alone, &w, &e), OK);
+		model_predict(alone, &c.rows, 0, 1, OOD_ENERGY, w, p[moved], NULL);
+		model_workspace_free(w);
+		model_free(alone);
+		train_result_release(&r);
+		trainer_free(t);
+	}
+	assert_true(p[0][c.truth[0]] > 0.7f);
+	assert_true(p[1][c.truth[0]] < 0.6f);
 	rows_release(&c.rows);
 }
 
@@ -613,7 +659,8 @@ main(void)
 		cmocka_unit_test(another_seed_gives_another_model),
 		cmocka_unit_test(held_out_rows_take_no_part_in_training),
 		cmocka_unit_test(divergence_is_an_error_with_its_numbers),
-		cmocka_unit_test(a_few_labels_bring_a_linear_network_into_the_blend),
+		cmocka_unit_test(few_labels_bring_more_networks_into_the_blend),
+		cmocka_unit_test(neighbours_are_those_of_the_positions),
 		cmocka_unit_test(the_supervised_method_has_no_baseline_beside_it),
 		cmocka_unit_test(folds_spread_each_class_evenly),
 		cmocka_unit_test(cross_fitting_that_memory_cannot_hold_is_refused),

@@ -269,10 +269,11 @@ the_report_says_what_was_done_and_how_well(void **state)
 	assert_true(cJSON_IsFalse(at(at(r, "calibration"), "calibrated"))); /* 12 labels */
 	assert_non_null(strstr(at(at(r, "calibration"), "reason")->valuestring, "12 labelled rows"));
 	networks = at(at(r, "composition"), "networks");
-	assert_int_equal(cJSON_GetArraySize(networks), 3);
+	assert_int_equal(cJSON_GetArraySize(networks), 4);
 	assert_string_equal(at(cJSON_GetArrayItem(networks, 0), "method")->valuestring, "supervised");
 	assert_string_equal(at(cJSON_GetArrayItem(networks, 1), "method")->valuestring, "vera");
 	assert_string_equal(at(cJSON_GetArrayItem(networks, 2), "method")->valuestring, "linear");
+	assert_string_equal(at(cJSON_GetArrayItem(networks, 3), "method")->valuestring, "propagated");
 	assert_true(at(at(r, "composition"), "agreement")->valuedouble <= 1);
 	assert_true(at(at(at(r, "composition"), "base_measure"), "components")->valueint >= 1);
 	assert_int_equal(cJSON_GetArraySize(at(at(r, "composition"), "class_shares")), 3);
