@@ -154,7 +154,8 @@ struct layer_sizes params_baseline_layers(const struct params *p, size_t n_label
 bool params_few_labels(size_t n_labelled); /* below 1,000: networks know them by heart, others do not take long */
 size_t params_baseline_steps(const struct params *p, size_t n_labelled);
 double params_baseline_noise(const struct params *p, size_t n_labelled);
-/* Steps of the network that is taught by neighbours (train_propagate.c), beside the others; 0: there is none. */
+/* Of some labels: steps of the network that is taught by neighbours (train_propagate.c), beside the others; 0: there is
+ * none. */
 size_t params_propagated_steps(const struct params *p, size_t n_labelled);
 
 /*

@@ -43,7 +43,8 @@ n_graph_rows(const struct trainer *t)
 bool
 trainer_can_propagate(const struct trainer *t)
 {
-	return params_propagated_steps(&t->params, t->n_labelled) && n_graph_rows(t) > t->n_labelled;
+	return trainer_has_baseline(t) && params_propagated_steps(&t->params, t->n_labelled) &&
+	       n_graph_rows(t) > t->n_labelled;
 }
 
 static enum status
