@@ -240,6 +240,19 @@ weigh_generated(struct fit *f, real *weight)
 }
 
 /*
+ * Of the gradient penalty in this step: all of its interval's at its last step, and nothing on the way there, which
+ * costs nothing (lazy regularisation: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR
+ * 2020).
+ */
+static double
+penalty_weight(const struct fit *f)
+{
+	const size_t interval = f->params->penalty_interval;
+
+	return f->step % interval == 0 ? f->params->gamma * (double)interval : 0;
+}
+
+/*
  * The contrast of a density. Its normaliser is known and yet of no use: it is the same number for data and generated
  * rows, whose seeds add up to 0, so that its gradient cancels. What is learned is what an energy learns that is
  * log p up to a constant; a family that normalises itself just has no parameter for that constant.
@@ -248,7 +261,7 @@ static void
 contrast_density(struct fit *f, const real *generated, struct train_terms *terms)
 {
 	const size_t n = f->params->batch_size, n_cells = n * f->family->d;
-	const double gamma = f->params->gamma;
+	const double gamma = penalty_weight(f);
 	struct density *k = &f->density;
 	double difference = 0, penalty = 0;
 
@@ -276,7 +289,7 @@ fit_contrast(struct fit *f, const real *generated, struct train_terms *terms)
 	const struct params *p = f->params;
 	const size_t n = p->batch_size, n_labelled = f->n_labelled && !f->one_batch ? p->labelled_batch_size : 0;
 	const struct jem_weights weights = {.contrast = 1,
-		.gamma = (real)p->gamma,
+		.gamma = (real)penalty_weight(f),
 		.beta = (real)p->beta,
 		.alpha = (real)p->alpha,
 		.log_q = f->log_q,

@@ -78,6 +78,8 @@ const struct param params_table[] = {
 		"Weight of the conditional entropy of the class given an unlabelled row."},
 	{"gamma", PARAM_REAL, AT(gamma), 0.1, 0, 1000, NULL,
 		"Weight of the gradient penalty on the log-density at the data."},
+	{"penalty_interval", PARAM_COUNT, AT(penalty_interval), 1, 1, 1000, NULL,
+		"Steps from one gradient penalty to the next, which weighs as much as one at each of them; those without it cost less."},
 	{"lambda", PARAM_REAL, AT(lambda), 0.01, 0, 1000, NULL,
 		"Weight of the generator's entropy."},
 	{"max_sigma", PARAM_REAL, AT(max_sigma), 0.3, 0.01, 10, NULL,

@@ -63,6 +63,7 @@ struct params {
 
 	double learning_rate, generator_learning_rate, posterior_learning_rate;
 	double alpha, beta, gamma, lambda; /* weights of section 2 of the method page */
+	size_t penalty_interval;           /* steps from one gradient penalty to the next */
 	double max_sigma;
 	double ema_decay;
 	double input_noise; /* standard deviation added to scaled inputs in training; -1: by the rows, see spacing.h */
