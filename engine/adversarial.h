@@ -15,7 +15,10 @@
  *
  * takes away a share r of a shift between p and q where both have about that noise, at once and for the p of this step,
  * where the generator comes late and overshoots: so p and q cease to chase each other. It is bounded in each column, as
- * drifts of Langevin steps are that must not explode where p is steep (Roberts & Tweedie 1996).
+ * drifts of Langevin steps are that must not explode where p is steep (Roberts & Tweedie 1996). The same difference
+ * says how far apart p and q are, in units of that noise: E |sigma (grad log p + c)|^2 / D, a Fisher divergence. Where
+ * it grows, p is about to leave for places to which q does not come, and from which no row will call it back: then the
+ * energy network takes smaller steps.
  */
 #ifndef VERAD_ENGINE_ADVERSARIAL_H
 #define VERAD_ENGINE_ADVERSARIAL_H
@@ -27,6 +30,7 @@ struct adversary {
 	struct generator_shape shape;
 	struct generator generator;
 	real *w, *moment;  /* state: the generator and its second moments */
+	real *apart;       /* state, of params.refine_generated: [1], average of the divergence */
 	real *gradient;    /* scratch */
 	real *dx;          /* scratch: [B][D], of the generator's step; before that, refined rows */
 	double *mean, *sd; /* scratch: [D], of data rows to begin with */
@@ -41,7 +45,7 @@ void adversary_init(struct adversary *a, struct fit *f);
 void adversary_sample(struct adversary *a, struct fit *f);
 
 /* The rows to contrast data with, [B][D]: the sample, or that after a step of params.refine_generated along
- * grad log p + generator.score. Borrowed until the generator's step. */
+ * grad log p + generator.score; sets f->energy_share then. Borrowed until the generator's step. */
 const real *adversary_refined(struct adversary *a, struct fit *f);
 
 /* The gradient of L_g, c being generator.score; terms: `entropy` is the value that goes with it. */

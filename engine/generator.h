@@ -6,10 +6,9 @@
  * last linear layer. sigma is one number, as in the paper, or one for each column: then a column of little noise and
  * one of much need not share it, and S = diag(sigma)^2 stands for sigma^2 I wherever that is written. One block holds
  * the parameters: per hidden layer weights [out][in], scale [out], shift [out]; then the last weights and biases; then
- * log sigma, [1] or [D]. log eta [Z], the scales of the posterior, are a block of their own, because they ascend another
- * objective. A step of VERA, in order: fill noise, sample, score,
- * posterior_gradient, gradient; other estimates of the entropy's gradient put theirs into `score`.
- * Thread rule: kernel's.
+ * log sigma, [1] or [D]. log eta [Z], the scales of the posterior, are a block of their own, because they ascend
+ * another objective. A step of VERA, in order: fill noise, sample, score, posterior_gradient, gradient; other estimates
+ * of the entropy's gradient put theirs into `score`. Thread rule: kernel's.
  */
 #ifndef VERAD_ENGINE_GENERATOR_H
 #define VERAD_ENGINE_GENERATOR_H

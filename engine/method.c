@@ -111,6 +111,7 @@ fit_start(struct fit *f, uint64_t stream)
 
 	f->step = 0;
 	f->rate = 1;
+	f->energy_share = 1;
 	rng_init(&f->rng, f->params->seed, stream);
 	if (f->family) {
 		fit_draw_data(f, f->density.x, f->density.n);
@@ -344,9 +345,9 @@ fit_update(struct fit *f)
 
 	if (!f->family)
 		net_effective_backward(&f->shape, f->trained, f->gradient, f->gradient);
-	kernel_adam(f->trained, f->moment, f->average, f->gradient, fit_size(f), fit_rate(f, f->params->learning_rate),
-		(real)f->method->beta2, adam_correction(f->method->beta2, f->step), ADAM_EPSILON, (real)decay,
-		f->threads);
+	kernel_adam(f->trained, f->moment, f->average, f->gradient, fit_size(f),
+		fit_rate(f, f->params->learning_rate * f->energy_share), (real)f->method->beta2,
+		adam_correction(f->method->beta2, f->step), ADAM_EPSILON, (real)decay, f->threads);
 	if (f->family)
 		density_clamp(f->family, f->trained);
 }

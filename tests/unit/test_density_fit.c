@@ -13,9 +13,9 @@ static void
 density_clouds(struct clouds *c, size_t family, size_t objective, size_t steps)
 {
 	clouds_init(c, METHOD_DENSITY);
-	params_settle(&c->params, 0);
 	c->params.family = family;
 	c->params.objective = objective;
+	params_settle(&c->params, 0);
 	c->params.components = 3;
 	c->params.input_noise = 0.05; /* the one-hot block has no density */
 	c->params.steps = steps;
@@ -403,6 +403,13 @@ refined_rows_make_up_for_a_shift_of_their_generator(void **state)
 	x = adversary_refined(&a, &f);
 	for (size_t i = 0; i < ROWS * WIDE; i++)
 		assert_true(fabs((double)(x[i] - g->x[i]) - moved[i % WIDE]) < 1e-5);
+	/* Mean of the squares of 0.2, 0 and 8 deviations; the average takes a twentieth. The energy network waits. */
+	assert_true(fabs((double)*a.apart - 0.05 * (0.04 + 64) / 3) < 1e-3);
+	assert_true(fabs(f.energy_share - pow(0.35 / (double)*a.apart, 3)) < 1e-3);
+	*a.apart = 0;
+	w[2] = a.w[generator_bias_at(&a.shape) + 2];
+	adversary_refined(&a, &f);
+	assert_true(*a.apart > 0 && f.energy_share == 1);
 	p.refine_generated = 0;
 	assert_ptr_equal(adversary_refined(&a, &f), g->x);
 	free(arena.block);
