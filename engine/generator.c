@@ -7,6 +7,8 @@
 #include "engine/elementary.h"
 #include "engine/kernel.h"
 
+#define SOFTPLUS_MEAN 0.8060591833 /* of softplus behind a standard normal, as batch norm makes it at first */
+
 /* ---- Layout ------------------------------------------------------------------------------------------------- */
 
 static size_t
@@ -52,13 +54,25 @@ generator_log_sigma_at(const struct generator_shape *s)
 size_t
 generator_size(const struct generator_shape *s)
 {
-	return generator_log_sigma_at(s) + 1;
+	return generator_log_sigma_at(s) + generator_n_sigma(s);
+}
+
+size_t
+generator_n_sigma(const struct generator_shape *s)
+{
+	return s->sigma_by_column ? s->n_out : 1;
 }
 
 double
 generator_sigma(const struct generator_shape *s, const real *w)
 {
-	return exp((double)w[generator_log_sigma_at(s)]);
+	const real *log_sigma = w + generator_log_sigma_at(s);
+	const size_t n = generator_n_sigma(s);
+	double sum = 0;
+
+	for (size_t j = 0; j < n; j++)
+		sum += (double)log_sigma[j];
+	return exp(sum / (double)n);
 }
 
 static void
@@ -83,7 +97,26 @@ generator_init(const struct generator_shape *s, real *w, double sigma, struct rn
 	}
 	init_uniform(w + generator_weights_at(s, s->hidden.n), s->n_out * (inputs_of(s, s->hidden.n) + 1),
 		inputs_of(s, s->hidden.n), rng);
-	w[generator_log_sigma_at(s)] = (real)log(sigma);
+	for (size_t j = 0; j < generator_n_sigma(s); j++)
+		w[generator_log_sigma_at(s) + j] = (real)log(sigma);
+}
+
+void
+generator_begin_at(const struct generator_shape *s, real *w, const double *mean, const double *sd)
+{
+	const size_t n_in = inputs_of(s, s->hidden.n);
+	real *row = w + generator_weights_at(s, s->hidden.n), *bias = w + generator_bias_at(s);
+
+	for (size_t j = 0; j < s->n_out; j++, row += n_in) {
+		double sum = 0;
+
+		for (size_t i = 0; i < n_in; i++) {
+			row[i] *= (real)sd[j];
+			sum += s->hidden.n ? (double)row[i] * SOFTPLUS_MEAN : 0;
+		}
+		bias[j] = (real)(mean[j] - sum);
+		w[generator_log_sigma_at(s) + j] = (real)log(sd[j]);
+	}
 }
 
 void
@@ -92,7 +125,8 @@ generator_clamp(const struct generator_shape *s, real *w, double max_sigma)
 	real *log_sigma = w + generator_log_sigma_at(s);
 	real least = (real)log(GENERATOR_MIN_SIGMA), most = (real)log(max_sigma);
 
-	*log_sigma = *log_sigma < least ? least : *log_sigma > most ? most : *log_sigma;
+	for (size_t j = 0; j < generator_n_sigma(s); j++)
+		log_sigma[j] = log_sigma[j] < least ? least : log_sigma[j] > most ? most : log_sigma[j];
 }
 
 /* ---- Workspace ---------------------------------------------------------------------------------------------- */
@@ -131,6 +165,7 @@ generator_workspace(struct generator *g, const struct generator_shape *s, size_t
 	g->eps_x = arena_take(c, n * s->n_out);
 	g->eps_importance = arena_take(c, samples * n * s->noise_dim);
 	g->eps_posterior = arena_take(c, n_probe * s->noise_dim);
+	g->sigma = arena_take(c, s->n_out);
 	g->x = arena_take(c, n * s->n_out);
 	g->score = arena_take(c, n * s->n_out);
 	g->weight = arena_take(c, samples * n);
@@ -202,11 +237,15 @@ backward(struct generator *g, const real *w, const struct generator_pass *p, siz
 void
 generator_sample(struct generator *g, const real *w, int threads)
 {
-	real sigma = (real)generator_sigma(&g->shape, w);
+	const real *log_sigma = w + generator_log_sigma_at(&g->shape);
+	const size_t d = g->shape.n_out;
 
 	forward(&g->shape, w, &g->sample, g->n, threads);
-	memcpy(g->x, g->sample.g, g->n * g->shape.n_out * sizeof *g->x);
-	kernel_add_scaled(g->x, sigma, g->eps_x, g->n * g->shape.n_out);
+	for (size_t j = 0; j < d; j++)
+		g->sigma[j] = (real)exp((double)log_sigma[g->shape.sigma_by_column ? j : 0]);
+	for (size_t i = 0; i < g->n; i++)
+		for (size_t j = 0; j < d; j++)
+			g->x[i * d + j] = g->sample.g[i * d + j] + g->sigma[j] * g->eps_x[i * d + j];
 }
 
 /* h = h0 + eta eps, and log_ratio (may be NULL) = log N(h; 0, I) - log N(h; h0, eta^2), constants left out: they cancel
@@ -265,11 +304,29 @@ generator_posterior_gradient(struct generator *g, const real *w, const real *log
 				       g->eps_posterior[i * z + j];
 }
 
+/* [D]: of a column, sigma times the sum of its dx eps. */
+static void
+sigma_gradient(real *gradient, const real *dx, const struct generator *g)
+{
+	const size_t d = g->shape.n_out;
+
+	memset(gradient, 0, d * sizeof *gradient);
+	for (size_t i = 0; i < g->n; i++)
+		for (size_t j = 0; j < d; j++)
+			gradient[j] += dx[i * d + j] * g->eps_x[i * d + j];
+	for (size_t j = 0; j < d; j++)
+		gradient[j] *= g->sigma[j];
+}
+
 void
 generator_gradient(struct generator *g, const real *w, const real *dx, real *gradient, int threads)
 {
 	const struct generator_shape *s = &g->shape;
 
-	gradient[generator_log_sigma_at(s)] = (real)(generator_sigma(s, w) * kernel_dot(dx, g->eps_x, g->n * s->n_out));
+	if (s->sigma_by_column)
+		sigma_gradient(gradient + generator_log_sigma_at(s), dx, g);
+	else
+		gradient[generator_log_sigma_at(s)] = (real)(generator_sigma(s, w) *
+							     kernel_dot(dx, g->eps_x, g->n * s->n_out));
 	backward(g, w, &g->sample, g->n, dx, gradient, threads);
 }

@@ -18,15 +18,26 @@
 
 #include "engine/generator.h"
 
-struct marginal {      /* of batches of n rows; scratch */
-	real *across;  /* [D][n] the rows without noise, a column at a time */
-	real *share;   /* [n] of a row: log N(x; g_j, sigma^2 I) but for a constant, then its exponential */
-	double *log_q; /* [n] log q(x), but for a constant */
+struct marginal {          /* of batches of n rows; scratch */
+	real *across;      /* [D][n] the rows without noise, a column at a time */
+	real *data_across; /* likewise, of up to n data rows */
+	real *share;       /* [n] of a row: log N(x; g_j, sigma^2 I) but for a constant, then its exponential */
+	double *log_q;     /* [n] log q(x), but for a constant */
 };
 
 void marginal_layout(struct marginal *m, const struct generator_shape *s, size_t n, struct arena *scratch);
 
 /* log_q, and c into g->score; g has just made its sample (generator_sample) with the parameters w. */
 void marginal_score(struct marginal *m, struct generator *g, const real *w);
+
+/*
+ * Rows to weigh instead of g's own, x [n][D], and their log_q (Hesterberg, "Weighted average importance sampling and
+ * defensive mixture distributions", 1995): the last n_data of them, 1 .. n - 1, come from data rows [n_data][D] with
+ * the generator's noise on top, for which x has standard normal numbers there; the others are g's. Where the generator
+ * has lost a mode of the data, or not found it yet, the model could grow there without end: no row would show it. All
+ * come from one mixture, whose density each row has. After marginal_score.
+ */
+void marginal_defend(
+	struct marginal *m, const struct generator *g, const real *w, const real *data, size_t n_data, real *x);
 
 #endif

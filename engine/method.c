@@ -112,6 +112,7 @@ fit_start(struct fit *f, uint64_t stream)
 
 	f->step = 0;
 	f->rate = 1;
+	f->energy_share = 1;
 	rng_init(&f->rng, f->params->seed, stream);
 	if (f->family) {
 		fit_draw_data(f, f->density.x, f->density.n);
@@ -250,6 +251,19 @@ weigh_generated(struct fit *f, real *weight)
 }
 
 /*
+ * Of the gradient penalty in this step: all of its interval's at its last step, and nothing on the way there, which
+ * costs nothing (lazy regularisation: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR
+ * 2020).
+ */
+static double
+penalty_weight(const struct fit *f)
+{
+	const size_t interval = f->params->penalty_interval;
+
+	return f->step % interval == 0 ? f->params->gamma * (double)interval : 0;
+}
+
+/*
  * The contrast of a density. Its normaliser is known and yet of no use: it is the same number for data and generated
  * rows, whose seeds add up to 0, so that its gradient cancels. What is learned is what an energy learns that is
  * log p up to a constant; a family that normalises itself just has no parameter for that constant.
@@ -258,7 +272,7 @@ static void
 contrast_density(struct fit *f, const real *generated, struct train_terms *terms)
 {
 	const size_t n = f->params->batch_size, n_cells = n * f->family->d;
-	const double gamma = f->params->gamma;
+	const double gamma = penalty_weight(f);
 	struct density *k = &f->density;
 	double difference = 0, penalty = 0;
 
@@ -286,7 +300,7 @@ fit_contrast(struct fit *f, const real *generated, struct train_terms *terms)
 	const struct params *p = f->params;
 	const size_t n = p->batch_size, n_labelled = f->n_labelled && !f->one_batch ? p->labelled_batch_size : 0;
 	const struct jem_weights weights = {.contrast = 1,
-		.gamma = (real)p->gamma,
+		.gamma = (real)penalty_weight(f),
 		.beta = (real)p->beta,
 		.alpha = (real)p->alpha,
 		.log_q = f->log_q,
@@ -341,9 +355,9 @@ fit_update(struct fit *f)
 
 	if (!f->family)
 		net_effective_backward(&f->shape, f->trained, f->gradient, f->gradient);
-	kernel_adam(f->trained, f->moment, f->average, f->gradient, fit_size(f), fit_rate(f, f->params->learning_rate),
-		(real)f->method->beta2, adam_correction(f->method->beta2, f->step), ADAM_EPSILON, (real)decay,
-		f->threads);
+	kernel_adam(f->trained, f->moment, f->average, f->gradient, fit_size(f),
+		fit_rate(f, f->params->learning_rate * f->energy_share), (real)f->method->beta2,
+		adam_correction(f->method->beta2, f->step), ADAM_EPSILON, (real)decay, f->threads);
 	if (f->family)
 		density_clamp(f->family, f->trained);
 }

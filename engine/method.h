@@ -31,6 +31,8 @@ struct fit {
 	int threads;
 	double noise;        /* deviation of what is added to the inputs */
 	double rate;         /* factor of every learning rate: 1, and less after a recovery (train.c) */
+	double energy_share; /* of the energy network's rate: 1, and less while it waits for its generator
+				(adversarial.h) */
 	const double *log_q; /* [batch] of generated rows, the method's: they weigh p / q; NULL: all alike */
 
 	struct net_shape shape;

@@ -12,6 +12,8 @@
 #include "engine/marginal.h"
 #include "engine/posterior.h"
 
+enum { DEFENSIVE = 4 }; /* of so many weighed rows one is from the data */
+
 struct vera {
 	struct adversary adversary;
 	struct posterior posterior; /* of params.posterior gauss_newton */
@@ -71,6 +73,34 @@ vera_init(struct fit *f)
 }
 
 static void
+score(struct vera *v, struct fit *f)
+{
+	struct adversary *a = &v->adversary;
+
+	if (from_batch(f))
+		marginal_score(&v->marginal, &a->generator, a->w);
+	else if (sampled(f))
+		generator_score(&a->generator, a->w, v->log_eta, f->threads);
+	else
+		posterior_score(&v->posterior, &a->generator, a->w, f->step, f->threads);
+}
+
+/* Weighed rows, a part of them from data rows: see marginal.h. */
+static const real *
+defended(struct vera *v, struct fit *f)
+{
+	struct adversary *a = &v->adversary;
+	const size_t n = f->params->batch_size, d = a->shape.n_out;
+	const size_t n_data = n < DEFENSIVE ? 1 : n / DEFENSIVE;
+
+	fit_draw_data(f, fit_rows(f), n_data);
+	rng_normal(&f->rng, a->dx + (n - n_data) * d, n_data * d);
+	marginal_defend(&v->marginal, &a->generator, a->w, fit_rows(f), n_data, a->dx);
+	f->log_q = v->marginal.log_q;
+	return a->dx;
+}
+
+static void
 vera_step(struct fit *f, struct train_terms *terms)
 {
 	struct vera *v = f->own;
@@ -78,15 +108,12 @@ vera_step(struct fit *f, struct train_terms *terms)
 	struct generator *g = &a->generator;
 
 	adversary_sample(a, f);
-	if (from_batch(f))
-		marginal_score(&v->marginal, g, a->w);
-	f->log_q = f->params->weigh_generated ? v->marginal.log_q : NULL;
-	fit_contrast(f, g->x, terms);
+	score(v, f);
+	if (f->params->weigh_generated)
+		fit_contrast(f, defended(v, f), terms);
+	else
+		fit_contrast(f, adversary_refined(a, f), terms);
 
-	if (sampled(f))
-		generator_score(g, a->w, v->log_eta, f->threads);
-	else if (!from_batch(f))
-		posterior_score(&v->posterior, g, a->w, f->step, f->threads);
 	adversary_gradient(a, f, kernel_dot(g->score, g->x, g->n * a->shape.n_out) / (double)g->n, terms);
 	if (sampled(f)) {
 		generator_posterior_gradient(g, a->w, v->log_eta, v->eta_gradient, f->threads);

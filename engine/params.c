@@ -19,6 +19,7 @@
 static const char *const method_names[] = {
 	"auto", "vera", "supervised", "vat", "jem", "vera_hmc", "meg", "density", NULL};
 static const char *const posterior_names[] = {"importance", "gauss_newton", "batch", NULL};
+static const char *const generator_sigma_names[] = {"shared", "by_column", NULL};
 static const char *const precision_names[] = {"float32", "bf16", NULL};
 static const char *const scaling_names[] = {"by_column", "minmax", "standard", "quantile", NULL};
 static const char *const class_prior_names[] = {"estimated", "labelled", NULL};
@@ -29,6 +30,8 @@ static const char *const ood_score_names[] = {"energy", "max_probability", "grad
 
 _Static_assert(sizeof method_names / sizeof *method_names == N_METHODS + 1, "a name for every method");
 _Static_assert(sizeof posterior_names / sizeof *posterior_names == N_POSTERIORS + 1, "a name for each");
+_Static_assert(
+	sizeof generator_sigma_names / sizeof *generator_sigma_names == N_GENERATOR_SIGMAS + 1, "a name for each");
 _Static_assert(sizeof precision_names / sizeof *precision_names == N_PRECISIONS + 1, "a name for each");
 _Static_assert(sizeof scaling_names / sizeof *scaling_names == N_SCALINGS + 1, "a name for every scaling");
 _Static_assert(sizeof class_prior_names / sizeof *class_prior_names == N_CLASS_PRIORS + 1, "a name for each");
@@ -61,7 +64,8 @@ const struct param params_table[] = {
 	{"posterior", PARAM_CHOICE, AT(posterior), POSTERIOR_GAUSS_NEWTON, 0, N_POSTERIORS - 1, posterior_names,
 		"How method vera estimates its generator's entropy gradient: importance draws samples, as the paper does; "
 		"gauss_newton takes one step towards the mean of the posterior, which costs less and varies less; batch takes the "
-		"rows of a batch for samples of each other, which is best with few columns."},
+		"rows of a batch for samples of each other, which is best with few columns, and what method density has with objective "
+		"vera, but for family nice."},
 	{"importance_samples", PARAM_COUNT, AT(importance_samples), 4, 1, 64, NULL,
 		"Importance samples of the generator's entropy gradient for each generated row, where posterior is importance."},
 	{"weight_norm", PARAM_BOOL, AT(weight_norm), 0, 0, 1, NULL,
@@ -78,10 +82,21 @@ const struct param params_table[] = {
 		"Weight of the conditional entropy of the class given an unlabelled row."},
 	{"gamma", PARAM_REAL, AT(gamma), 0.1, 0, 1000, NULL,
 		"Weight of the gradient penalty on the log-density at the data."},
+	{"penalty_interval", PARAM_COUNT, AT(penalty_interval), 1, 1, 1000, NULL,
+		"Steps from one gradient penalty to the next, which weighs as much as one at each of them; those without it cost less. "
+		"Family nice with objective vera has 4."},
 	{"lambda", PARAM_REAL, AT(lambda), 0.01, 0, 1000, NULL,
 		"Weight of the generator's entropy."},
+	{"generator_sigma", PARAM_CHOICE, AT(generator_sigma), GENERATOR_SIGMA_SHARED, 0, N_GENERATOR_SIGMAS - 1, generator_sigma_names,
+		"Method or objective vera, where posterior is not importance: whether the noise added to generated rows has one "
+		"standard deviation, or one by_column, when they begin with the data's means and deviations; objective vera has "
+		"by_column."},
 	{"max_sigma", PARAM_REAL, AT(max_sigma), 0.3, 0.01, 10, NULL,
 		"Largest standard deviation of the noise added to generated rows."},
+	{"refine_generated", PARAM_REAL, AT(refine_generated), 0, 0, 1, NULL,
+		"Method or objective vera: part of the way towards the model's own rows that generated ones are moved, as far as the "
+		"gradients of both log-densities tell it, before the energy network learns from them; 0 leaves them where they are. "
+		"Family nice with objective vera has 0.5."},
 	{"ema_decay", PARAM_REAL, AT(ema_decay), 0.999, 0, 0.999999, NULL,
 		"Decay of the moving average of the weights, which is the model; 0 keeps the last weights."},
 	{"input_noise", PARAM_REAL, AT(input_noise), -1, 0, 10, NULL,
@@ -120,7 +135,8 @@ const struct param params_table[] = {
 		"Components of a mixture, directions of ppca; 0 chooses by the table."},
 	{"weigh_generated", PARAM_BOOL, AT(weigh_generated), 0, 0, 1, NULL,
 		"Method or objective vera, where posterior is batch: weighs generated rows by the model's density over the "
-		"generator's, so that they stand for the model's own."},
+		"generator's, so that they stand for the model's own; a quarter of them come from data rows under the generator's noise. Method "
+		"density with objective vera has it, but for family nice, unless posterior is given."},
 	{"precision", PARAM_CHOICE, AT(precision), PRECISION_FLOAT32, 0, N_PRECISIONS - 1, precision_names,
 		"Numbers that training multiplies: bf16 halves their length, on processors with units for that and in builds with "
 		"oneDNN; sums, weights and the finished model are float32 all the same."},

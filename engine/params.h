@@ -28,6 +28,7 @@ enum method {
 	N_METHODS
 };
 enum posterior_kind { POSTERIOR_IMPORTANCE, POSTERIOR_GAUSS_NEWTON, POSTERIOR_BATCH, N_POSTERIORS };
+enum generator_sigma_kind { GENERATOR_SIGMA_SHARED, GENERATOR_SIGMA_BY_COLUMN, N_GENERATOR_SIGMAS };
 enum precision { PRECISION_FLOAT32, PRECISION_BF16, N_PRECISIONS };
 enum scaling { SCALING_BY_COLUMN, SCALING_MINMAX, SCALING_STANDARD, SCALING_QUANTILE, N_SCALINGS };
 enum class_prior { CLASS_PRIOR_ESTIMATED, CLASS_PRIOR_LABELLED, N_CLASS_PRIORS };
@@ -63,6 +64,9 @@ struct params {
 
 	double learning_rate, generator_learning_rate, posterior_learning_rate;
 	double alpha, beta, gamma, lambda; /* weights of section 2 of the method page */
+	size_t penalty_interval;           /* steps from one gradient penalty to the next */
+	size_t generator_sigma;            /* enum generator_sigma_kind */
+	double refine_generated;           /* 0: not at all */
 	double max_sigma;
 	double ema_decay;
 	double input_noise; /* standard deviation added to scaled inputs in training; -1: by the rows, see spacing.h */

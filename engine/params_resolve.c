@@ -264,22 +264,63 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 	return OK;
 }
 
+static bool
+by_vera(const struct params *p)
+{
+	return p->method == METHOD_VERA || (p->method == METHOD_DENSITY && p->objective == OBJECTIVE_VERA);
+}
+
+static bool
+is_given(uint64_t given, const char *name)
+{
+	return given & params_bit(params_find(name, NULL));
+}
+
+/*
+ * How objective vera is trained unless something else is asked for. Principal components and mixtures by weighed rows:
+ * nats a dimension below maximum likelihood, plain after 20,000 steps and weighed, whose steps cost more, after 12,000,
+ * eight clouds that touch 0.15 and 0.00, far apart 0.36 and 0.00, five in 6 columns 0.12 and 0.00; of 20,000 each, five
+ * in 30 columns 0.37 and 0.09, three principal directions in 40 columns 0.02 and 0.00. Of a flow, which is for hundreds
+ * of columns, rows are refined, which it returns: see tests/bench/README.md.
+ */
+static bool
+settle_vera(struct params *p, uint64_t given)
+{
+	const bool flow = p->family == FAMILY_NICE;
+
+	if (!flow && !is_given(given, "posterior") && !is_given(given, "weigh_generated") && p->refine_generated == 0) {
+		p->posterior = POSTERIOR_BATCH;
+		p->weigh_generated = true;
+	}
+	if ((p->weigh_generated || (flow && p->posterior != POSTERIOR_IMPORTANCE)) &&
+		!is_given(given, "generator_sigma"))
+		p->generator_sigma = GENERATOR_SIGMA_BY_COLUMN;
+	if (flow && !p->weigh_generated && !is_given(given, "refine_generated"))
+		p->refine_generated = 0.5;
+	if (flow && !is_given(given, "penalty_interval"))
+		p->penalty_interval = 4;
+	return p->refine_generated > 0;
+}
+
 /* Of an energy that is to be a log-density everything but a constant must be right: the entropy has its full weight and
  * its generator as much noise as the rows may have, and time to follow; Langevin steps have the noise that goes with
  * their length. Nothing pulls at gradients but what keeps a flow from running away. Measured on a mixture of two
- * columns, 3,000 steps of vera: 0.20 nats a dimension below the truth at learning_rate 0.001, 0.07 at 0.0003. Its noise
- * is part of what is measured in nats, and so does not depend on the rows. */
+ * columns, 3,000 steps of vera: 0.20 nats a dimension below the truth at learning_rate 0.001, 0.07 at 0.0003. Weighed
+ * rows teach what likelihood teaches, at its rate, without a penalty; refined ones are the better followed the smoother
+ * the model is. Noise on the inputs is part of what is measured
+ * in nats, and so does not depend on the rows. */
 void
 params_settle(struct params *p, uint64_t given)
 {
+	const bool refined = p->method == METHOD_DENSITY && by_vera(p) && settle_vera(p, given);
 	const struct {
 		size_t at;
-		double value;
-	} own[] = {{offsetof(struct params, lambda), 1}, {offsetof(struct params, gamma), 0.01},
-		{offsetof(struct params, input_noise), 0.2},
-		{offsetof(struct params, learning_rate), generates(p) ? 0.0003 : 0.001},
-		{offsetof(struct params, max_sigma), 1}, {offsetof(struct params, sgld_step_size), 0.005},
-		{offsetof(struct params, sgld_noise_std), 0.1}, {offsetof(struct params, replay_restart), 0}};
+		double value, weighed;
+	} own[] = {{offsetof(struct params, lambda), 1, 1}, {offsetof(struct params, gamma), refined ? 0.03 : 0.01, 0},
+		{offsetof(struct params, input_noise), 0.2, 0.2},
+		{offsetof(struct params, learning_rate), generates(p) ? 0.0003 : 0.001, 0.001},
+		{offsetof(struct params, max_sigma), 1, 1}, {offsetof(struct params, sgld_step_size), 0.005, 0.005},
+		{offsetof(struct params, sgld_noise_std), 0.1, 0.1}, {offsetof(struct params, replay_restart), 0, 0}};
 	struct err never; /* all are within bounds */
 
 	for (size_t i = 0; i < params_count && p->method == METHOD_DENSITY; i++)
@@ -287,7 +328,7 @@ params_settle(struct params *p, uint64_t given)
 			const struct param *d = &params_table[i];
 
 			if (own[j].at == d->at && !(given & params_bit(d)))
-				params_set_number(p, d, own[j].value, &never);
+				params_set_number(p, d, p->weigh_generated ? own[j].weighed : own[j].value, &never);
 		}
 }
 
@@ -335,12 +376,19 @@ params_check(const struct params *p, struct err *e)
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"alpha must be above 0 for method %s, which learns the classes from nothing else",
 			method_name(p));
-	if (p->weigh_generated &&
-		(p->posterior != POSTERIOR_BATCH ||
-			!(p->method == METHOD_VERA || (p->method == METHOD_DENSITY && p->objective == OBJECTIVE_VERA))))
+	if (p->weigh_generated && (p->posterior != POSTERIOR_BATCH || !by_vera(p)))
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"weigh_generated must be false but for method or objective vera with posterior batch, which "
 			"alone says how likely its rows are");
+	if (p->refine_generated > 0 && (p->weigh_generated || !by_vera(p)))
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"refine_generated must be 0 but for method or objective vera without weigh_generated: rows "
+			"that were "
+			"moved are not the generator's");
+	if (p->generator_sigma != GENERATOR_SIGMA_SHARED && (p->posterior == POSTERIOR_IMPORTANCE || !by_vera(p)))
+		return err_set(e, ERR_INVALID, "parameter_combination",
+			"generator_sigma must be shared but for method or objective vera with posterior gauss_newton "
+			"or batch");
 	if (p->evaluation_folds == 1)
 		return err_set(e, ERR_INVALID, "parameter_combination",
 			"evaluation_folds must be 0, for no evaluation, or at least 2: one fold leaves no labels to "

@@ -35,16 +35,20 @@ posterior_init(struct posterior *p)
 	memset(p->metric, 0, z * z * sizeof *p->metric);
 }
 
-/* delta[0] = u = J^T eps, at the activations of the sample. */
+/* delta[0] = u = J^T eps, at the activations of the sample; of a sigma by column J^T S^-1 eps with S = diag(sigma), as
+ * if x were x / S: then it and the metric are those of noise 1. */
 static void
 pull_back_noise(struct posterior *p, const struct generator *g, int threads)
 {
-	const size_t last = p->folded.shape.n_layers;
+	const size_t last = p->folded.shape.n_layers, d = g->shape.n_out;
 	real *a[NET_MAX_LAYERS + 1] = {0};
 
 	for (size_t l = 1; l < last; l++)
 		a[l] = g->sample.y[l - 1];
-	memcpy(p->delta[last], g->eps_x, p->n * g->shape.n_out * sizeof(real));
+	memcpy(p->delta[last], g->eps_x, p->n * d * sizeof(real));
+	for (size_t i = 0; g->shape.sigma_by_column && i < p->n; i++)
+		for (size_t j = 0; j < d; j++)
+			p->delta[last][i * d + j] /= g->sigma[j];
 	folded_backward(&p->folded, a, p->delta, p->n, threads);
 }
 
@@ -85,14 +89,13 @@ whole_step(struct posterior *p, const struct generator *g, double sigma)
  * makes |r0 + tau (r1 - r0)|^2 / sigma^2 + |h0 + tau step|^2 least, and c = (r0 + tau (r1 - r0)) / sigma^2.
  */
 static void
-score_row(real *c, const real *eps, const real *x, const real *g1, const real *h0, const double *step, double sigma,
+score_row(real *c, const real *eps, const real *x, const real *g1, const real *h0, const double *step, const real *s,
 	size_t d, size_t z)
 {
-	const real s = (real)sigma;
 	double slope = 0, bend = 0, tau;
 
 	for (size_t j = 0; j < d; j++)
-		c[j] = (x[j] - g1[j]) / s - eps[j]; /* (r1 - r0) / sigma */
+		c[j] = (x[j] - g1[j]) / s[j] - eps[j]; /* (r1 - r0) / sigma */
 	slope -= kernel_dot(eps, c, d);
 	bend += kernel_dot(c, c, d);
 	for (size_t j = 0; j < z; j++) {
@@ -101,14 +104,14 @@ score_row(real *c, const real *eps, const real *x, const real *g1, const real *h
 	}
 	tau = bend > 0 ? slope / bend : 0;
 	for (size_t j = 0; j < d; j++)
-		c[j] = (eps[j] + (real)tau * c[j]) / s;
+		c[j] = (eps[j] + (real)tau * c[j]) / s[j];
 }
 
 void
 posterior_score(struct posterior *p, struct generator *g, const real *w, size_t t, int threads)
 {
 	const size_t d = g->shape.n_out, z = g->shape.noise_dim;
-	const double sigma = generator_sigma(&g->shape, w);
+	const double sigma = g->shape.sigma_by_column ? 1 : generator_sigma(&g->shape, w);
 	const real *g1 = p->a[p->folded.shape.n_layers];
 
 	folded_fix(&p->folded, g, w);
@@ -118,5 +121,5 @@ posterior_score(struct posterior *p, struct generator *g, const real *w, size_t 
 	folded_forward(&p->folded, p->a, p->n, threads);
 	for (size_t i = 0; i < p->n; i++)
 		score_row(g->score + i * d, g->eps_x + i * d, g->x + i * d, g1 + i * d, g->sample.h + i * z,
-			p->step + i * z, sigma, d, z);
+			p->step + i * z, g->sigma, d, z);
 }

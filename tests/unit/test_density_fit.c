@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/adversarial.h"
 #include "engine/kernel.h"
 #include "tests/unit/clouds.h"
 
@@ -12,9 +13,9 @@ static void
 density_clouds(struct clouds *c, size_t family, size_t objective, size_t steps)
 {
 	clouds_init(c, METHOD_DENSITY);
-	params_settle(&c->params, 0);
 	c->params.family = family;
 	c->params.objective = objective;
+	params_settle(&c->params, 0);
 	c->params.components = 3;
 	c->params.input_noise = 0.05; /* the one-hot block has no density */
 	c->params.steps = steps;
@@ -305,6 +306,115 @@ what_does_not_fit_is_refused(void **state)
 	assert_int_equal(params_check(&q, &e), ERR_INVALID);
 }
 
+static const struct param *
+named(const char *name)
+{
+	return params_find(name, NULL);
+}
+
+/* What objective vera is without more being asked for, and that plain VERA is there for who asks for its estimator. */
+static void
+vera_weighs_its_rows_and_refines_those_of_a_flow_unless_told_otherwise(void **state)
+{
+	struct params p;
+	struct err e;
+
+	(void)state;
+	params_defaults(&p);
+	p.objective = OBJECTIVE_VERA;
+	params_settle(&p, 0);
+	assert_true(
+		p.posterior == POSTERIOR_GAUSS_NEWTON && !p.weigh_generated && p.lambda == 0.01); /* of density alone */
+	p.method = METHOD_DENSITY;
+	params_settle(&p, 0);
+	assert_true(p.posterior == POSTERIOR_BATCH && p.weigh_generated && p.refine_generated == 0);
+	assert_true(p.generator_sigma == GENERATOR_SIGMA_BY_COLUMN && p.gamma == 0 && p.learning_rate == 0.001);
+	assert_int_equal(params_check(&p, &e), OK);
+
+	params_defaults(&p);
+	p.method = METHOD_DENSITY;
+	p.objective = OBJECTIVE_VERA;
+	params_settle(&p, params_bit(named("posterior")));
+	assert_true(p.posterior == POSTERIOR_GAUSS_NEWTON && !p.weigh_generated && p.penalty_interval == 1);
+	assert_true(p.generator_sigma == GENERATOR_SIGMA_SHARED && p.gamma == 0.01 && p.learning_rate == 0.0003);
+
+	params_defaults(&p);
+	p.method = METHOD_DENSITY;
+	p.objective = OBJECTIVE_VERA;
+	p.family = FAMILY_NICE;
+	params_settle(&p, 0);
+	assert_true(p.posterior == POSTERIOR_GAUSS_NEWTON && !p.weigh_generated && p.refine_generated == 0.5);
+	assert_true(p.generator_sigma == GENERATOR_SIGMA_BY_COLUMN && p.penalty_interval == 4 && p.gamma == 0.03);
+	assert_int_equal(params_check(&p, &e), OK);
+	p.posterior = POSTERIOR_IMPORTANCE;
+	assert_int_equal(params_check(&p, &e), ERR_INVALID);
+	p.generator_sigma = GENERATOR_SIGMA_SHARED;
+	assert_int_equal(params_check(&p, &e), OK);
+	p.posterior = POSTERIOR_BATCH;
+	p.weigh_generated = true; /* whose density is of rows where they were made */
+	assert_int_equal(params_check(&p, &e), ERR_INVALID);
+	assert_string_equal(e.code, "parameter_combination");
+	p.weigh_generated = false;
+	p.objective = OBJECTIVE_VERA_HMC;
+	assert_int_equal(params_check(&p, &e), ERR_INVALID);
+}
+
+/* A Gaussian p, and a generator that makes it but for a shift: half of that is made up for where it is small, and where
+ * it is large a row moves by what is allowed. */
+static void
+refined_rows_make_up_for_a_shift_of_their_generator(void **state)
+{
+	enum { ROWS = 32, WIDE = 3 };
+	const double sd[WIDE] = {0.1, 1, 0.5}, shift[WIDE] = {0.02, 0, -4}, moved[WIDE] = {0.01, 0, -0.075};
+	const struct density_shape family = {.family = FAMILY_MIXTURE, .d = WIDE, .n_parts = 1};
+	struct params p = {.batch_size = ROWS,
+		.noise_dim = 2,
+		.generator_sigma = GENERATOR_SIGMA_BY_COLUMN,
+		.refine_generated = 0.5};
+	struct fit f = {.params = &p, .family = &family, .threads = 2, .shape = {.n_layers = 1, .size = {WIDE, 1}}};
+	struct adversary a;
+	struct generator *g = &a.generator;
+	struct arena arena = {0};
+	struct rng rng;
+	real w[2 * WIDE + 1] = {0};
+	const real *x;
+
+	(void)state;
+	for (size_t pass = 0; pass < 2; pass++) {
+		struct arena counted = arena;
+
+		arena = (struct arena){.block = pass ? calloc(counted.used, sizeof(real)) : NULL};
+		density_workspace(&f.density, &family, 2 * ROWS, 0, &arena);
+		adversary_layout(&a, &f, 0, &arena, &arena);
+	}
+	rng_init(&rng, 9, 0);
+	generator_init(&a.shape, a.w, 0.1, &rng);
+	for (size_t j = 0; j < WIDE; j++) {
+		a.w[generator_log_sigma_at(&a.shape) + j] = w[WIDE + j] = (real)log(sd[j]);
+		for (size_t i = 0; i < 2; i++)
+			a.w[generator_weights_at(&a.shape, 0) + 2 * j + i] = 0;
+		w[j] = a.w[generator_bias_at(&a.shape) + j] + (real)shift[j];
+	}
+	f.trained = w;
+	generator_draw(g, &rng);
+	generator_sample(g, a.w, 1);
+	for (size_t i = 0; i < ROWS * WIDE; i++)
+		g->score[i] = g->eps_x[i] / g->sigma[i % WIDE];
+	x = adversary_refined(&a, &f);
+	for (size_t i = 0; i < ROWS * WIDE; i++)
+		assert_true(fabs((double)(x[i] - g->x[i]) - moved[i % WIDE]) < 1e-5);
+	/* Mean of the squares of 0.2, 0 and 8 deviations; the average takes a twentieth. The energy network waits. */
+	assert_true(fabs((double)*a.apart - 0.05 * (0.04 + 64) / 3) < 1e-3);
+	assert_true(fabs(f.energy_share - pow(0.35 / (double)*a.apart, 3)) < 1e-3);
+	*a.apart = 0;
+	w[2] = a.w[generator_bias_at(&a.shape) + 2];
+	adversary_refined(&a, &f);
+	assert_true(*a.apart > 0 && f.energy_share == 1);
+	p.refine_generated = 0;
+	assert_ptr_equal(adversary_refined(&a, &f), g->x);
+	free(arena.block);
+}
+
 int
 main(void)
 {
@@ -316,6 +426,8 @@ main(void)
 		cmocka_unit_test(vera_finds_a_mixture_when_its_rows_are_weighed),
 		cmocka_unit_test(a_model_comes_back_from_its_bytes_and_says_the_same),
 		cmocka_unit_test(what_does_not_fit_is_refused),
+		cmocka_unit_test(vera_weighs_its_rows_and_refines_those_of_a_flow_unless_told_otherwise),
+		cmocka_unit_test(refined_rows_make_up_for_a_shift_of_their_generator),
 	};
 	struct err e;
 

@@ -216,14 +216,15 @@ struct sampler {
 };
 
 static struct sampler *
-sampler_new(void)
+sampler_new(bool sigma_by_column)
 {
 	struct sampler *t = calloc(1, sizeof *t);
 	struct arena arena = {.block = calloc(ARENA, sizeof(real))};
 	struct rng rng;
 
 	t->block = arena.block;
-	t->shape = (struct generator_shape){.noise_dim = Z, .n_out = D, .hidden = {.n = 2, .size = {8, 9}}};
+	t->shape = (struct generator_shape){
+		.noise_dim = Z, .n_out = D, .hidden = {.n = 2, .size = {8, 9}}, .sigma_by_column = sigma_by_column};
 	generator_workspace(&t->g, &t->shape, N, 2, &arena);
 	rng_init(&rng, 11, 0);
 	generator_init(&t->shape, t->w, 0.3, &rng);
@@ -254,21 +255,26 @@ projected_sample(void *ctx, const real *w)
 static void
 the_sample_has_its_gradient_in_every_parameter(void **state)
 {
-	struct sampler *t = sampler_new();
 	static real gradient[MAX];
 
 	(void)state;
-	generator_sample(&t->g, t->w, THREADS);
-	generator_gradient(&t->g, t->w, t->dx, gradient, THREADS);
-	check_differences(projected_sample, t, t->w, gradient, generator_size(&t->shape));
-	sampler_free(t);
+	for (size_t by_column = 0; by_column < 2; by_column++) {
+		struct sampler *t = sampler_new(by_column);
+
+		assert_int_equal(generator_size(&t->shape),
+			generator_log_sigma_at(&t->shape) + (by_column ? (size_t)D : (size_t)1));
+		generator_sample(&t->g, t->w, THREADS);
+		generator_gradient(&t->g, t->w, t->dx, gradient, THREADS);
+		check_differences(projected_sample, t, t->w, gradient, generator_size(&t->shape));
+		sampler_free(t);
+	}
 }
 
 /* Minus the ELBO, from its definition: g(h') is had as a sample without noise, by a second workspace. */
 static double
 minus_elbo(void *ctx, const real *log_eta)
 {
-	struct sampler *t = ctx, *probe = sampler_new();
+	struct sampler *t = ctx, *probe = sampler_new(false);
 	double sigma = generator_sigma(&t->shape, t->w), sum = 0;
 
 	for (size_t i = 0; i < N * Z; i++)
@@ -290,7 +296,7 @@ minus_elbo(void *ctx, const real *log_eta)
 static void
 the_posterior_has_the_gradient_of_its_elbo(void **state)
 {
-	struct sampler *t = sampler_new();
+	struct sampler *t = sampler_new(false);
 	real gradient[Z];
 
 	(void)state;
@@ -298,6 +304,41 @@ the_posterior_has_the_gradient_of_its_elbo(void **state)
 	generator_posterior_gradient(&t->g, t->w, t->log_eta, gradient, THREADS);
 	check_differences(minus_elbo, t, t->log_eta, gradient, Z);
 	sampler_free(t);
+}
+
+/* Rows of a generator that begins at the data have its means, and its deviations but for what g adds. */
+static void
+a_generator_begins_at_the_rows_it_is_told_of(void **state)
+{
+	enum { ROWS = 4000 };
+	const struct generator_shape s = {
+		.noise_dim = Z, .n_out = D, .hidden = {.n = 2, .size = {8, 9}}, .sigma_by_column = true};
+	const double mean[D] = {-3, -1, 0, 0.5, 20}, sd[D] = {0.02, 0.1, 0.5, 1, 3};
+	struct generator g;
+	struct arena arena = {0};
+	struct rng rng;
+	real w[MAX];
+
+	(void)state;
+	generator_workspace(&g, &s, ROWS, 0, &arena);
+	arena = (struct arena){.block = calloc(arena.used, sizeof(real))};
+	generator_workspace(&g, &s, ROWS, 0, &arena);
+	rng_init(&rng, 3, 0);
+	generator_init(&s, w, 0.1, &rng);
+	generator_begin_at(&s, w, mean, sd);
+	generator_draw(&g, &rng);
+	generator_sample(&g, w, THREADS);
+	for (size_t j = 0; j < D; j++) {
+		double sum = 0, square = 0, deviation;
+
+		for (size_t i = 0; i < ROWS; i++) {
+			sum += (double)g.x[i * D + j] / ROWS;
+			square += pow((double)g.x[i * D + j] - mean[j], 2) / ROWS;
+		}
+		deviation = sqrt(square - pow(sum - mean[j], 2)) / sd[j];
+		assert_true(fabs(sum - mean[j]) < 0.1 * sd[j] && deviation > 0.95 && deviation < 1.3);
+	}
+	free(arena.block);
 }
 
 int
@@ -316,6 +357,7 @@ main(void)
 		cmocka_unit_test(log_p_has_its_gradient_in_the_input),
 		cmocka_unit_test(the_sample_has_its_gradient_in_every_parameter),
 		cmocka_unit_test(the_posterior_has_the_gradient_of_its_elbo),
+		cmocka_unit_test(a_generator_begins_at_the_rows_it_is_told_of),
 	};
 	struct err e;
 

@@ -183,6 +183,63 @@ no_method_depends_on_the_number_of_threads(void **state)
 	}
 }
 
+/* The terms of a run's step number `step`, and the whole result of one of so many steps. */
+static struct train_terms
+terms_at(const struct clouds *c, size_t step)
+{
+	struct trainer *t = trainer_of(c, 1);
+	struct train_progress p;
+
+	run(t, step);
+	trainer_progress(t, &p);
+	trainer_free(t);
+	return p.terms;
+}
+
+static struct buf
+result_after(struct clouds *c, size_t steps, double gamma)
+{
+	struct trainer *t;
+	struct buf b;
+
+	c->params.steps = steps;
+	c->params.gamma = gamma;
+	t = trainer_of(c, 1);
+	b = result_of(t);
+	trainer_free(t);
+	return b;
+}
+
+/* On the way to it a step is one without a penalty, to the bit; then it weighs as much as its whole interval's. */
+static void
+a_penalty_at_intervals_costs_nothing_between_them(void **state)
+{
+	(void)state;
+	for (size_t m = METHOD_VERA; m <= METHOD_DENSITY; m++) {
+		struct train_terms with, without;
+		struct clouds c;
+
+		if (m < METHOD_DENSITY && !method_of((enum method)m)->contrasts)
+			continue;
+		small_run(&c, m);
+		c.params.objective = OBJECTIVE_VERA;
+		c.params.components = 2;
+		clouds_unlabel(&c);
+		c.params.penalty_interval = 3;
+		same_bytes(result_after(&c, 2, 0.5), result_after(&c, 2, 0));
+		c.params.steps = 5;
+		c.params.gamma = 0;
+		without = terms_at(&c, 3);
+		c.params.gamma = 0.5;
+		assert_true(terms_at(&c, 2).gradient_penalty == 0 && terms_at(&c, 4).gradient_penalty == 0);
+		with = terms_at(&c, 3);
+		assert_true(with.gradient_penalty > 0 && with.log_p_difference == without.log_p_difference);
+		assert_true(fabs(with.loss - without.loss - 3 * 0.5 * with.gradient_penalty) <
+			    1e-5 * (1 + fabs(with.loss)));
+		rows_release(&c.rows);
+	}
+}
+
 /* Saved after so many steps of `first`, and restored into another trainer with a past of its own. */
 static struct trainer *
 restored(const struct clouds *c, const struct trainer *first)
@@ -395,6 +452,7 @@ main(void)
 		cmocka_unit_test(every_method_learns_three_clouds_and_an_energy_knows_what_is_far),
 		cmocka_unit_test(every_method_that_contrasts_learns_a_density_without_labels),
 		cmocka_unit_test(no_method_depends_on_the_number_of_threads),
+		cmocka_unit_test(a_penalty_at_intervals_costs_nothing_between_them),
 		cmocka_unit_test(a_restored_run_of_any_method_ends_in_the_same_model),
 		cmocka_unit_test(a_restored_run_without_labels_ends_in_the_same_model),
 		cmocka_unit_test(divergence_of_any_method_is_an_error_and_never_a_number),

@@ -23,7 +23,7 @@ struct estimate {
 };
 
 static void
-estimate_init(struct estimate *t, size_t width, double sigma)
+estimate_init(struct estimate *t, size_t width, double sigma, bool by_column)
 {
 	struct arena scratch, state;
 
@@ -33,7 +33,7 @@ estimate_init(struct estimate *t, size_t width, double sigma)
 	assert_true(t->block && t->state);
 	scratch = (struct arena){.block = t->block};
 	state = (struct arena){.block = t->state};
-	t->shape = (struct generator_shape){.noise_dim = Z, .n_out = D};
+	t->shape = (struct generator_shape){.noise_dim = Z, .n_out = D, .sigma_by_column = by_column};
 	if (width)
 		t->shape.hidden = (struct layer_sizes){.n = 2, .size = {width, width}};
 	generator_workspace(&t->g, &t->shape, N, SAMPLES, &scratch);
@@ -42,6 +42,8 @@ estimate_init(struct estimate *t, size_t width, double sigma)
 	assert_true(scratch.used <= ARENA && state.used <= Z * Z + 16);
 	rng_init(&t->rng, 17, 0);
 	generator_init(&t->shape, t->w, sigma, &t->rng);
+	for (size_t j = 0; by_column && j < D; j++)
+		t->w[generator_log_sigma_at(&t->shape) + j] += (real)0.2 * (real)j - (real)0.7;
 	posterior_init(&t->posterior);
 	for (size_t j = 0; j < Z; j++)
 		t->log_eta[j] = (real)log(POSTERIOR_START);
@@ -64,6 +66,8 @@ settle(struct estimate *t, size_t batches)
 		generator_draw(&t->g, &t->rng);
 		generator_sample(&t->g, t->w, THREADS);
 		posterior_score(&t->posterior, &t->g, t->w, i, THREADS);
+		if (t->shape.sigma_by_column)
+			continue;
 		generator_posterior_gradient(&t->g, t->w, t->log_eta, gradient, THREADS);
 		kernel_adam(t->log_eta, moment, NULL, gradient, Z, (real)0.02, (real)0.9,
 			(real)(1 - pow(0.9, (double)i)), (real)1e-8, 0, 1);
@@ -83,28 +87,32 @@ error_of(const struct estimate *t, const double *want)
 	return error / length;
 }
 
+/* Of a sigma by column what is exact is what a linear generator of noise 1 makes, whose rows are x / sigma. */
 static void
-on_a_linear_generator_it_is_exact_but_for_its_average(void **state)
+check_linear(bool by_column)
 {
 	enum { BATCHES = 600 };
 	static struct estimate t;
-	double w[D * Z], mu[D], x[D], mean[Z], score[D], want[N * D], bias = 0, length = 0, error;
+	double w[D * Z], mu[D], unit[D], x[D], mean[Z], score[D], want[N * D], bias = 0, length = 0, error;
 	struct linear_gaussian *exact;
 	struct err e;
 
-	(void)state;
-	estimate_init(&t, 0, 0.3);
+	estimate_init(&t, 0, 0.3, by_column);
+	for (size_t j = 0; j < D; j++)
+		unit[j] = by_column ? exp((double)t.w[generator_log_sigma_at(&t.shape) + j]) : 1;
 	for (size_t i = 0; i < D * Z; i++) /* to have a posterior that is neither the prior nor a point */
-		t.w[i] *= 2, w[i] = (double)t.w[i];
+		t.w[i] *= 2, w[i] = (double)t.w[i] / unit[i / Z];
 	for (size_t i = 0; i < D; i++)
-		mu[i] = (double)t.w[generator_bias_at(&t.shape) + i];
-	assert_int_equal(linear_gaussian_new(w, mu, generator_sigma(&t.shape, t.w), D, Z, &exact, &e), OK);
+		mu[i] = (double)t.w[generator_bias_at(&t.shape) + i] / unit[i];
+	assert_int_equal(
+		linear_gaussian_new(w, mu, by_column ? 1 : generator_sigma(&t.shape, t.w), D, Z, &exact, &e), OK);
 	settle(&t, BATCHES);
 	for (size_t i = 0; i < N; i++) {
 		for (size_t j = 0; j < D; j++)
-			x[j] = (double)t.g.x[i * D + j];
+			x[j] = (double)t.g.x[i * D + j] / unit[j];
 		linear_gaussian_log_density(exact, x, mean, score);
 		for (size_t j = 0; j < D; j++) {
+			score[j] /= unit[j];
 			want[i * D + j] = -score[j];
 			bias += -score[j] * ((double)t.g.score[i * D + j] + score[j]);
 			length += score[j] * score[j];
@@ -115,11 +123,20 @@ on_a_linear_generator_it_is_exact_but_for_its_average(void **state)
 	if (!(error < 2e-3 && fabs(bias / length) < 5e-3))
 		fail_msg("squared error %g of the score's, bias %g", error, bias / length);
 	rng_normal(&t.rng, t.g.eps_importance, SAMPLES * N * Z);
-	generator_score(&t.g, t.w, t.log_eta, THREADS);
-	if (!(error_of(&t, want) > 50 * error))
+	if (!by_column) /* of which those samples know nothing */
+		generator_score(&t.g, t.w, t.log_eta, THREADS);
+	if (!by_column && !(error_of(&t, want) > 50 * error))
 		fail_msg("squared error %g, that of importance samples %g", error, error_of(&t, want));
 	linear_gaussian_free(exact);
 	estimate_release(&t);
+}
+
+static void
+on_a_linear_generator_it_is_exact_but_for_its_average(void **state)
+{
+	(void)state;
+	check_linear(false);
+	check_linear(true);
 }
 
 static void
@@ -135,7 +152,7 @@ on_curved_generators_it_errs_less_than_twenty_samples(void **state)
 		double want[N * D], error;
 		real log_step = (real)log(0.05);
 
-		estimate_init(&t, 16, sigmas[k]);
+		estimate_init(&t, 16, sigmas[k], false);
 		for (size_t i = 0; i < generator_log_sigma_at(&t.shape); i++) /* bend it */
 			t.w[i] *= 2;
 		settle(&t, 400);
@@ -161,7 +178,7 @@ a_generator_that_ignores_its_noise_has_the_score_of_a_gaussian(void **state)
 	const real sigma = (real)0.2;
 
 	(void)state;
-	estimate_init(&t, 0, (double)sigma);
+	estimate_init(&t, 0, (double)sigma, false);
 	memset(t.w, 0, D * Z * sizeof *t.w);
 	generator_draw(&t.g, &t.rng);
 	generator_sample(&t.g, t.w, THREADS);
@@ -171,17 +188,22 @@ a_generator_that_ignores_its_noise_has_the_score_of_a_gaussian(void **state)
 	estimate_release(&t);
 }
 
+/* Of row i from the j-th without noise, in column k, in deviations. */
+static double
+residual(const struct estimate *t, size_t i, size_t j, size_t k)
+{
+	return (double)(t->g.x[i * D + k] - t->g.sample.g[j * D + k]) / (double)t->g.sigma[k];
+}
+
 /* log q and its gradient, each row's sum over the batch written out. */
 static void
-the_batch_says_how_likely_its_rows_are_and_which_way_less_so(void **state)
+check_batch(bool by_column)
 {
 	static struct estimate t;
-	const double sigma = 0.4;
 	struct marginal m;
 	struct arena scratch = {0};
 
-	(void)state;
-	estimate_init(&t, 16, sigma);
+	estimate_init(&t, 16, 0.4, by_column);
 	marginal_layout(&m, &t.shape, N, &scratch);
 	scratch = (struct arena){.block = aligned_alloc(64, scratch.used * sizeof(real))};
 	marginal_layout(&m, &t.shape, N, &scratch);
@@ -195,11 +217,11 @@ the_batch_says_how_likely_its_rows_are_and_which_way_less_so(void **state)
 			double square = 0, share;
 
 			for (size_t k = 0; k < D; k++)
-				square += pow((double)(t.g.x[i * D + k] - t.g.sample.g[j * D + k]) / sigma, 2);
-			share = exp(-square / 2) / pow(sigma, D);
+				square += pow(residual(&t, i, j, k), 2) + 2 * log((double)t.g.sigma[k]);
+			share = exp(-square / 2);
 			sum += share;
 			for (size_t k = 0; k < D; k++)
-				c[k] += share * (double)(t.g.x[i * D + k] - t.g.sample.g[j * D + k]) / (sigma * sigma);
+				c[k] += share * residual(&t, i, j, k) / (double)t.g.sigma[k];
 		}
 		assert_true(fabs(m.log_q[i] - log(sum)) < 1e-4);
 		for (size_t k = 0; k < D; k++)
@@ -207,6 +229,67 @@ the_batch_says_how_likely_its_rows_are_and_which_way_less_so(void **state)
 	}
 	free(scratch.block);
 	estimate_release(&t);
+}
+
+static void
+the_batch_says_how_likely_its_rows_are_and_which_way_less_so(void **state)
+{
+	(void)state;
+	check_batch(false);
+	check_batch(true);
+}
+
+/* A mixture of what the generator makes and of data rows under its noise, as it is in the rows: three and one quarter.
+ */
+static void
+check_defended(bool by_column)
+{
+	enum { N_DATA = N / 4 };
+	static struct estimate t;
+	struct marginal m;
+	struct arena scratch = {0};
+	static real data[N_DATA * D], x[N * D], eps[N_DATA * D];
+
+	estimate_init(&t, 16, 0.4, by_column);
+	marginal_layout(&m, &t.shape, N, &scratch);
+	scratch = (struct arena){.block = aligned_alloc(64, scratch.used * sizeof(real))};
+	marginal_layout(&m, &t.shape, N, &scratch);
+	generator_draw(&t.g, &t.rng);
+	generator_sample(&t.g, t.w, THREADS);
+	marginal_score(&m, &t.g, t.w);
+	rng_normal(&t.rng, data, N_DATA * D);
+	rng_normal(&t.rng, eps, N_DATA * D);
+	memcpy(x + (N - N_DATA) * D, eps, sizeof eps);
+	marginal_defend(&m, &t.g, t.w, data, N_DATA, x);
+	assert_memory_equal(x, t.g.x, (N - N_DATA) * D * sizeof *x);
+	for (size_t i = 0; i < N_DATA * D; i++)
+		assert_true(fabs((double)(x[(N - N_DATA) * D + i] - data[i] - t.g.sigma[i % D] * eps[i])) < 1e-6);
+	for (size_t i = 0; i < N; i++) {
+		double q = 0;
+
+		for (size_t j = 0; j < N + N_DATA; j++) {
+			const real *centre = j < N ? t.g.sample.g + j * D : data + (j - N) * D;
+			double log_share = log(j < N ? 0.75 / N : 0.25 / N_DATA);
+
+			for (size_t k = 0; k < D; k++) {
+				double r = (double)(x[i * D + k] - centre[k]) / (double)t.g.sigma[k];
+
+				log_share -= r * r / 2 + log((double)t.g.sigma[k]);
+			}
+			q += exp(log_share);
+		}
+		assert_true(fabs(m.log_q[i] - log(N * q)) < 1e-4); /* but for a constant */
+	}
+	free(scratch.block);
+	estimate_release(&t);
+}
+
+static void
+a_part_of_the_rows_to_weigh_comes_from_the_data(void **state)
+{
+	(void)state;
+	check_defended(false);
+	check_defended(true);
 }
 
 int
@@ -217,6 +300,7 @@ main(void)
 		cmocka_unit_test(on_curved_generators_it_errs_less_than_twenty_samples),
 		cmocka_unit_test(a_generator_that_ignores_its_noise_has_the_score_of_a_gaussian),
 		cmocka_unit_test(the_batch_says_how_likely_its_rows_are_and_which_way_less_so),
+		cmocka_unit_test(a_part_of_the_rows_to_weigh_comes_from_the_data),
 	};
 	struct err e;
 
