@@ -88,15 +88,15 @@ const struct param params_table[] = {
 	{"lambda", PARAM_REAL, AT(lambda), 0.01, 0, 1000, NULL,
 		"Weight of the generator's entropy."},
 	{"generator_sigma", PARAM_CHOICE, AT(generator_sigma), GENERATOR_SIGMA_SHARED, 0, N_GENERATOR_SIGMAS - 1, generator_sigma_names,
-		"Method or objective vera, where posterior is not importance: whether the noise added to generated rows has one "
-		"standard deviation, or one by_column, when they begin with the data's means and deviations; objective vera has "
-		"by_column."},
+		"Vera, as method, objective or part of auto, where posterior is not importance: whether the noise added to "
+		"generated rows has one standard deviation, or one by_column, when they begin with the data's means and "
+		"deviations; objective vera has by_column."},
 	{"max_sigma", PARAM_REAL, AT(max_sigma), 0.3, 0.01, 10, NULL,
 		"Largest standard deviation of the noise added to generated rows."},
 	{"refine_generated", PARAM_REAL, AT(refine_generated), 0, 0, 1, NULL,
-		"Method or objective vera: part of the way towards the model's own rows that generated ones are moved, as far as the "
-		"gradients of both log-densities tell it, before the energy network learns from them; 0 leaves them where they are. "
-		"Family nice with objective vera has 0.5."},
+		"Vera, as method, objective or part of auto: part of the way towards the model's own rows that generated ones "
+		"are moved, as far as the gradients of both log-densities tell it, before the energy network learns from them; 0 "
+		"leaves them where they are. Family nice with objective vera has 0.5."},
 	{"ema_decay", PARAM_REAL, AT(ema_decay), 0.999, 0, 0.999999, NULL,
 		"Decay of the moving average of the weights, which is the model; 0 keeps the last weights."},
 	{"input_noise", PARAM_REAL, AT(input_noise), -1, 0, 10, NULL,
@@ -134,9 +134,10 @@ const struct param params_table[] = {
 	{"components", PARAM_COUNT, AT(components), 0, 1, 1024, NULL,
 		"Components of a mixture, directions of ppca; 0 chooses by the table."},
 	{"weigh_generated", PARAM_BOOL, AT(weigh_generated), 0, 0, 1, NULL,
-		"Method or objective vera, where posterior is batch: weighs generated rows by the model's density over the "
-		"generator's, so that they stand for the model's own; a quarter of them come from data rows under the generator's noise. Method "
-		"density with objective vera has it, but for family nice, unless posterior is given."},
+		"Vera, as method, objective or part of auto, where posterior is batch: weighs generated rows by the model's "
+		"density over the generator's, so that they stand for the model's own; a quarter of them come from data rows "
+		"under the generator's noise. Method density with objective vera has it, but for family nice, unless posterior "
+		"is given."},
 	{"precision", PARAM_CHOICE, AT(precision), PRECISION_FLOAT32, 0, N_PRECISIONS - 1, precision_names,
 		"Numbers that training multiplies: bf16 halves their length, on processors with units for that and in builds with "
 		"oneDNN; sums, weights and the finished model are float32 all the same."},

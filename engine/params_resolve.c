@@ -267,7 +267,8 @@ check_memory(const struct params *p, size_t d, size_t n_classes, struct err *e)
 static bool
 by_vera(const struct params *p)
 {
-	return p->method == METHOD_VERA || (p->method == METHOD_DENSITY && p->objective == OBJECTIVE_VERA);
+	return p->method == METHOD_AUTO || p->method == METHOD_VERA ||
+	       (p->method == METHOD_DENSITY && p->objective == OBJECTIVE_VERA);
 }
 
 static bool
@@ -378,16 +379,18 @@ params_check(const struct params *p, struct err *e)
 			method_name(p));
 	if (p->weigh_generated && (p->posterior != POSTERIOR_BATCH || !by_vera(p)))
 		return err_set(e, ERR_INVALID, "parameter_combination",
-			"weigh_generated must be false but for method or objective vera with posterior batch, which "
+			"weigh_generated must be false but for vera, as method, objective or part of auto, with "
+			"posterior batch, which "
 			"alone says how likely its rows are");
 	if (p->refine_generated > 0 && (p->weigh_generated || !by_vera(p)))
 		return err_set(e, ERR_INVALID, "parameter_combination",
-			"refine_generated must be 0 but for method or objective vera without weigh_generated: rows "
-			"that were "
-			"moved are not the generator's");
+			"refine_generated must be 0 but for vera, as method, objective or part of auto, without "
+			"weigh_generated: rows "
+			"that were moved are not the generator's");
 	if (p->generator_sigma != GENERATOR_SIGMA_SHARED && (p->posterior == POSTERIOR_IMPORTANCE || !by_vera(p)))
 		return err_set(e, ERR_INVALID, "parameter_combination",
-			"generator_sigma must be shared but for method or objective vera with posterior gauss_newton "
+			"generator_sigma must be shared but for vera, as method, objective or part of auto, with "
+			"posterior gauss_newton "
 			"or batch");
 	if (p->evaluation_folds == 1)
 		return err_set(e, ERR_INVALID, "parameter_combination",

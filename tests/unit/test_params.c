@@ -347,6 +347,19 @@ resolve_refuses_parts_that_do_not_fit_together(void **state)
 	p.importance_samples = 64;
 	combination_refused(&p, 5000, "importance_samples");
 	params_defaults(&p);
+	p.generator_sigma = GENERATOR_SIGMA_BY_COLUMN;
+	p.refine_generated = 0.5;
+	assert_int_equal(params_check(&p, &e), OK); /* of auto's vera */
+	p.posterior = POSTERIOR_IMPORTANCE;
+	combination_refused(&p, 5, "generator_sigma");
+	p.posterior = POSTERIOR_BATCH;
+	p.weigh_generated = true;
+	combination_refused(&p, 5, "refine_generated");
+	p.refine_generated = 0;
+	assert_int_equal(params_check(&p, &e), OK);
+	p.method = METHOD_MEG;
+	combination_refused(&p, 5, "weigh_generated");
+	params_defaults(&p);
 	p.batch_size = 4096;
 	combination_refused(&p, 100000, "batch_size");
 }
