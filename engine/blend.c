@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The prior's inverse variance in log w: a deviation is a factor of 2.7. */
+/* Where it is not said otherwise a deviation of the prior is a factor of 2.7. */
 #define PRIOR_PRECISION 1.0
 
 enum { MAX_ITERATIONS = 60, MAX_HALVINGS = 30 };
@@ -119,13 +119,14 @@ trace(const struct blend_data *d, const uint32_t *fold, size_t leave_out, const 
 		if (!leave_out || fold[i] != leave_out - 1)
 			add_row(d, i, w, q, c);
 	for (size_t m = 0; m < d->n_members; m++) {
-		double off = log_w[m] - log(prior[m]);
+		const double off = log_w[m] - log(prior[m]);
+		const double precision = d->precision[m] > 0 ? d->precision[m] : PRIOR_PRECISION;
 
-		c->value += PRIOR_PRECISION / 2 * off * off;
-		c->gradient[m] = c->gradient[m] * w[m] + PRIOR_PRECISION * off;
+		c->value += precision / 2 * off * off;
+		c->gradient[m] = c->gradient[m] * w[m] + precision * off;
 		for (size_t j = 0; j <= m; j++)
 			c->curvature[m][j] = c->curvature[j][m] = c->curvature[m][j] * w[m] * w[j];
-		c->curvature[m][m] += PRIOR_PRECISION;
+		c->curvature[m][m] += precision;
 	}
 }
 

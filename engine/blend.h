@@ -28,6 +28,7 @@ struct blend_data { /* borrowed */
 	size_t n, n_classes, n_members;
 	const float *p[BLEND_MAX]; /* [n][n_classes] of each member: probabilities of rows that it was not trained on */
 	const int32_t *y;          /* [n] */
+	double precision[BLEND_MAX]; /* of the prior of each log w, the inverse of its variance; 0: 1 */
 };
 
 /* Weights from the rows i with leave_out == 0 or fold[i] != leave_out - 1 (fold may be NULL then). */

@@ -20,15 +20,19 @@
  * more, and differ where the unlabelled rows taught the method better; where they are none it goes astray, and the two
  * have ever less in common. Of the rest the linear one has a share.
  *
- * Before them all the network taught by neighbours has one, by its own agreement with the method's. Where these two,
- * who both learn from unlabelled rows, but in unlike ways, agree more with each other than either need with the
- * baseline, which does not, they have found the same clusters, and of clusters the graph knows the borders better.
+ * Before them all the network taught by neighbours has one, by its own agreement with the method's. Both learn from
+ * unlabelled rows, in unlike ways. Where they agree more than the method and the baseline, which does not, they have
+ * found the same clusters, and of clusters the graph knows the borders better. Where they agree much less the one
+ * taught by neighbours has gone astray, whatever the labels held back may say: neighbours answer labels well that lie
+ * among others, and badly the rows that are far from any. So its weight is held faster to where it is drawn, too.
  */
 #define PRIOR_SUM 0.7
 #define PROPAGATED_LEAST_SHARE 0.02
 #define PROPAGATED_SHARE 0.3
 #define PROPAGATED_MOST_SHARE 0.8
 #define PROPAGATED_CLOSER 0.05
+#define PROPAGATED_ASTRAY 0.1 /* behind the baseline's agreement: from here, and wholly twice as far behind */
+#define PROPAGATED_PRECISION 2.0
 #define LEAST_SHARE 0.1
 #define MOST_SHARE 0.9
 #define LINEAR_SHARE 0.3
@@ -244,8 +248,10 @@ cross_fitted(const struct trainer *t, const struct members *m)
 {
 	struct blend_data d = {.n = t->n_labelled, .n_classes = t->data.n_classes, .n_members = m->n, .y = m->y};
 
-	for (size_t i = 0; i < m->n; i++)
+	for (size_t i = 0; i < m->n; i++) {
 		d.p[i] = m->of[i].cross;
+		d.precision[i] = m->of[i].kind == TRAIN_PROPAGATED ? PROPAGATED_PRECISION : 0;
+	}
 	return d;
 }
 
@@ -264,7 +270,10 @@ share_of_propagated(double kappa, double kappa_of_baseline)
 	const double some = PROPAGATED_SHARE * kappa;
 	const double closer = fmin(fmax((kappa - kappa_of_baseline) / PROPAGATED_CLOSER, 0), 1);
 
-	return fmax(some + (PROPAGATED_MOST_SHARE - some) * closer, PROPAGATED_LEAST_SHARE);
+	const double behind = (kappa_of_baseline - kappa) / PROPAGATED_ASTRAY;
+
+	return fmax((some + (PROPAGATED_MOST_SHARE - some) * closer) * fmin(fmax(2 - behind, 0), 1),
+		PROPAGATED_LEAST_SHARE);
 }
 
 /* What the baseline has to share with the others. */

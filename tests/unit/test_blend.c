@@ -106,6 +106,26 @@ a_member_that_knows_nothing_loses_its_weight(void **state)
 	assert_true(w[0] > 0.85 && w[1] < 0.1);
 }
 
+static void
+a_weight_held_faster_stays_closer_to_its_prior(void **state)
+{
+	static float noise[N * K];
+	struct blend_data d = {.n = N, .n_classes = K, .n_members = 2, .p = {truth, noise}, .y = label};
+	const double prior[BLEND_MAX] = {0.4, 0.4}, precision[4] = {0, 1, 4, 1e6};
+	double w[4][BLEND_MAX];
+
+	(void)state;
+	draw(equal, 2);
+	for (size_t i = 0; i < N * K; i++)
+		noise[i] = truth[(i + K) % (N * K)];
+	for (size_t i = 0; i < 4; i++) {
+		d.precision[1] = precision[i];
+		assert_int_equal(blend_fit(&d, NULL, 0, prior, w[i], &err), OK);
+	}
+	assert_memory_equal(w[0], w[1], sizeof w[0]); /* 1 where it is not said */
+	assert_true(w[2][1] > w[1][1] && w[3][1] > w[2][1] && fabs(w[3][1] - prior[1]) < 1e-2);
+}
+
 /* Two know the truth, one nothing: the weights of the two make up one, the third is near nothing. */
 static void
 of_three_members_two_are_believed(void **state)
@@ -217,6 +237,7 @@ main(void)
 		cmocka_unit_test(a_classifier_too_sure_of_itself_is_cooled),
 		cmocka_unit_test(a_certain_answer_does_not_outvote_a_trusted_one),
 		cmocka_unit_test(a_member_that_knows_nothing_loses_its_weight),
+		cmocka_unit_test(a_weight_held_faster_stays_closer_to_its_prior),
 		cmocka_unit_test(of_three_members_two_are_believed),
 		cmocka_unit_test(without_labels_the_prior_stands),
 		cmocka_unit_test(weights_for_a_fold_do_not_see_it),
