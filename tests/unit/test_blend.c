@@ -122,7 +122,7 @@ a_weight_held_faster_stays_closer_to_its_prior(void **state)
 		d.precision[1] = precision[i];
 		assert_int_equal(blend_fit(&d, NULL, 0, prior, w[i], &err), OK);
 	}
-	assert_memory_equal(w[0], w[1], sizeof w[0]); /* 1 where it is not said */
+	assert_memory_equal(w[0], w[1], 2 * sizeof *w[0]); /* 1 where it is not said */
 	assert_true(w[2][1] > w[1][1] && w[3][1] > w[2][1] && fabs(w[3][1] - prior[1]) < 1e-2);
 }
 
