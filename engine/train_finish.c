@@ -23,16 +23,16 @@
  * Before them all the network taught by neighbours has one, by its own agreement with the method's. Both learn from
  * unlabelled rows, in unlike ways. Where they agree more than the method and the baseline, which does not, they have
  * found the same clusters, and of clusters the graph knows the borders better. Where they agree much less the one
- * taught by neighbours has gone astray, whatever the labels held back may say: neighbours answer labels well that lie
- * among others, and badly the rows that are far from any. So its weight is held faster to where it is drawn, too.
+ * taught by neighbours has gone astray, and its weight stays where it is drawn to, whatever the labels held back may
+ * say: neighbours answer labels well that lie among others, and badly the rows that are far from any.
  */
 #define PRIOR_SUM 0.7
 #define PROPAGATED_LEAST_SHARE 0.02
 #define PROPAGATED_SHARE 0.3
 #define PROPAGATED_MOST_SHARE 0.8
 #define PROPAGATED_CLOSER 0.05
-#define PROPAGATED_ASTRAY 0.1 /* behind the baseline's agreement: from here, and wholly twice as far behind */
-#define PROPAGATED_PRECISION 2.0
+#define PROPAGATED_ASTRAY 0.1 /* behind the baseline's agreement: from here, and wholly half as far again */
+#define ASTRAY_PRECISION 16.0
 #define LEAST_SHARE 0.1
 #define MOST_SHARE 0.9
 #define LINEAR_SHARE 0.3
@@ -70,6 +70,7 @@ struct member {
 	const real *weights;
 	const float *cross; /* [n_labelled][K]: cross-fitted; borrowed */
 	float *asked;       /* [n_asked][K]: what it answers for unlabelled rows */
+	double precision;   /* of its weight's prior, as blend.h has it */
 };
 
 struct members {
@@ -250,7 +251,7 @@ cross_fitted(const struct trainer *t, const struct members *m)
 
 	for (size_t i = 0; i < m->n; i++) {
 		d.p[i] = m->of[i].cross;
-		d.precision[i] = m->of[i].kind == TRAIN_PROPAGATED ? PROPAGATED_PRECISION : 0;
+		d.precision[i] = m->of[i].precision;
 	}
 	return d;
 }
@@ -270,10 +271,16 @@ share_of_propagated(double kappa, double kappa_of_baseline)
 	const double some = PROPAGATED_SHARE * kappa;
 	const double closer = fmin(fmax((kappa - kappa_of_baseline) / PROPAGATED_CLOSER, 0), 1);
 
+	return fmax(some + (PROPAGATED_MOST_SHARE - some) * closer, PROPAGATED_LEAST_SHARE);
+}
+
+/* How fast its weight is held there: see blend.h. */
+static double
+precision_of_propagated(double kappa, double kappa_of_baseline)
+{
 	const double behind = (kappa_of_baseline - kappa) / PROPAGATED_ASTRAY;
 
-	return fmax((some + (PROPAGATED_MOST_SHARE - some) * closer) * fmin(fmax(2 - behind, 0), 1),
-		PROPAGATED_LEAST_SHARE);
+	return 1 + (ASTRAY_PRECISION - 1) * fmin(fmax(2 * (behind - 1), 0), 1);
 }
 
 /* What the baseline has to share with the others. */
@@ -287,29 +294,32 @@ move_share(double *prior, size_t to, double share)
 /* The weights, and where they are drawn to. Without answers for labels unseen the one is the other, and that of a
  * single network is 1. */
 static enum status
-weigh(const struct trainer *t, const struct members *m, double *prior, struct train_result *r, struct err *e)
+weigh(const struct trainer *t, struct members *m, double *prior, struct train_result *r, struct err *e)
 {
-	const struct blend_data d = cross_fitted(t, m);
+	const size_t n_classes = t->data.n_classes;
+	struct blend_data d;
 	enum status s;
 
 	prior[BASELINE] = PRIOR_SUM;
 	r->agreement = 1;
-	if (m->n > 1 && m->n_asked && (s = agreement(m, BASELINE, METHOD, d.n_classes, &r->agreement, e)))
+	if (m->n > 1 && m->n_asked && (s = agreement(m, BASELINE, METHOD, n_classes, &r->agreement, e)))
 		return s;
 	for (size_t i = METHOD + 1; i < m->n && m->n_asked; i++) {
 		double kappa;
 
 		if (m->of[i].kind != TRAIN_PROPAGATED)
 			continue;
-		if ((s = agreement(m, i, METHOD, d.n_classes, &kappa, e)))
+		if ((s = agreement(m, i, METHOD, n_classes, &kappa, e)))
 			return s;
 		move_share(prior, i, share_of_propagated(kappa, r->agreement));
+		m->of[i].precision = precision_of_propagated(kappa, r->agreement);
 	}
 	if (m->n > 1)
 		move_share(prior, METHOD, share_of_method(r->agreement));
 	for (size_t i = METHOD + 1; i < m->n; i++)
 		if (m->of[i].kind == TRAIN_LINEAR)
 			move_share(prior, i, LINEAR_SHARE);
+	d = cross_fitted(t, m);
 	if (t->n_folds)
 		return blend_fit(&d, NULL, 0, prior, r->weight, e);
 	for (size_t i = 0; i < m->n; i++)
