@@ -15,6 +15,7 @@
  * 14 s and after 36; without, at -2.034 after 15 and at -3.8 after 25. */
 #define MOST_APART 0.35
 #define APART_TAKE 0.05
+#define APART_BOUND 1e6 /* what explodes must not stay in the average for good */
 
 enum { START_BATCHES = 16 };
 
@@ -113,7 +114,8 @@ adversary_refined(struct adversary *a, struct fit *f)
 			a->dx[at] = g->x[at] + g->sigma[j] * bounded(part * difference, REFINE_MOST);
 			sum += (double)difference * (double)difference;
 		}
-	*a->apart += (real)(APART_TAKE * (sum / (double)(g->n * d) - (double)*a->apart));
+	sum = fmin(sum / (double)(g->n * d), APART_BOUND);
+	*a->apart += (real)(APART_TAKE * (sum - (double)*a->apart));
 	f->energy_share = (double)*a->apart > MOST_APART ? pow(MOST_APART / (double)*a->apart, 3) : 1;
 	return a->dx;
 }

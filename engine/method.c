@@ -251,9 +251,9 @@ weigh_generated(struct fit *f, real *weight)
 }
 
 /*
- * Of the gradient penalty in this step: all of its interval's at its last step, and nothing on the way there, which
- * costs nothing (lazy regularisation: Karras et al., "Analyzing and improving the image quality of StyleGAN", CVPR
- * 2020).
+ * Of the gradient penalty in this step: 0 but at the last step of each interval, which has the weight of all of it; the
+ * others are spared its passes (lazy regularisation: Karras et al., "Analyzing and improving the image quality of
+ * StyleGAN", CVPR 2020).
  */
 static double
 penalty_weight(const struct fit *f)

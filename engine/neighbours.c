@@ -8,10 +8,9 @@
 #include "engine/kernel.h"
 
 enum {
-	BLOCK = 256,         /* rows whose distances to all others are looked at together */
-	CANDIDATES = 16,     /* of each, by distances that may have lost digits to each other */
-	PASSES = 200,        /* 0.97^200: what is left to spread is a five-hundredth */
-	PASSES_UNASKED = 10, /* between two questions whether to stop */
+	BLOCK = 256,     /* rows whose distances to all others are looked at together */
+	CANDIDATES = 16, /* of each, by distances that may have lost digits to each other */
+	PASSES = 200,    /* what is left to spread then is 0.97^200, less than a four-hundredth */
 };
 
 struct neighbours {
@@ -262,7 +261,7 @@ neighbours_spread(const struct neighbours *g, float *y, size_t k, const struct n
 	if (!s)
 		memcpy(from, y, g->n * k * sizeof *y);
 	for (size_t pass = 0; pass < PASSES && !s; pass++) {
-		if (pass % PASSES_UNASKED == 0 && (s = stopped(o, e)))
+		if ((s = stopped(o, e)))
 			break;
 		pass_on(g, to, from, y, k);
 		spent = from;

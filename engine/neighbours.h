@@ -10,7 +10,8 @@
  *
  *     F = (1 - a) (I - a S)^-1 Y,   S = D^-1/2 W D^-1/2,   D the sums of the rows of W
  *
- * Where classes are clusters of any shape, a few labels reach all of a cluster and stop at its border.
+ * Where classes are clusters of any shape, a few labels reach all of a cluster and stop at its border. Rows with as
+ * many doubles as neighbours are joined to these alone. Thread rule: a finished graph is const.
  */
 #ifndef VERAD_ENGINE_NEIGHBOURS_H
 #define VERAD_ENGINE_NEIGHBOURS_H
@@ -32,7 +33,8 @@ struct neighbours_options {
 };
 
 /* The graph of n rows x [n][d], which are moved to their mean and not needed afterwards; n < 2^28. Of rows as far away
- * as another, those with lower numbers are the nearer ones. ERR_NOMEM; ERR_CANCELLED "stopped". */
+ * as another, those with lower numbers are the nearer ones, but for rounding where there are very many. ERR_NOMEM;
+ * ERR_CANCELLED "stopped". */
 enum status neighbours_new(
 	real *x, size_t n, size_t d, const struct neighbours_options *o, struct neighbours **out, struct err *e);
 void neighbours_free(struct neighbours *g);

@@ -89,8 +89,8 @@ const struct param params_table[] = {
 		"Weight of the generator's entropy."},
 	{"generator_sigma", PARAM_CHOICE, AT(generator_sigma), GENERATOR_SIGMA_SHARED, 0, N_GENERATOR_SIGMAS - 1, generator_sigma_names,
 		"Vera, as method, objective or part of auto, where posterior is not importance: whether the noise added to "
-		"generated rows has one standard deviation, or one by_column, when they begin with the data's means and "
-		"deviations; objective vera has by_column."},
+		"generated rows has one standard deviation, or one by_column, when they begin with the data's means and, up to "
+		"max_sigma, deviations. Method density has by_column where it weighs or refines."},
 	{"max_sigma", PARAM_REAL, AT(max_sigma), 0.3, 0.01, 10, NULL,
 		"Largest standard deviation of the noise added to generated rows."},
 	{"refine_generated", PARAM_REAL, AT(refine_generated), 0, 0, 1, NULL,

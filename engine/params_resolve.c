@@ -289,7 +289,8 @@ settle_vera(struct params *p, uint64_t given)
 {
 	const bool flow = p->family == FAMILY_NICE;
 
-	if (!flow && !is_given(given, "posterior") && !is_given(given, "weigh_generated") && p->refine_generated == 0) {
+	if (!flow && !is_given(given, "posterior") && (!is_given(given, "weigh_generated") || p->weigh_generated) &&
+		p->refine_generated == 0) {
 		p->posterior = POSTERIOR_BATCH;
 		p->weigh_generated = true;
 	}
@@ -308,8 +309,7 @@ settle_vera(struct params *p, uint64_t given)
  * their length. Nothing pulls at gradients but what keeps a flow from running away. Measured on a mixture of two
  * columns, 3,000 steps of vera: 0.20 nats a dimension below the truth at learning_rate 0.001, 0.07 at 0.0003. Weighed
  * rows teach what likelihood teaches, at its rate, without a penalty; refined ones are the better followed the smoother
- * the model is. Noise on the inputs is part of what is measured
- * in nats, and so does not depend on the rows. */
+ * the model is. Noise on the inputs is part of what is measured in nats, and so does not depend on the rows. */
 void
 params_settle(struct params *p, uint64_t given)
 {

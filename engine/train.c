@@ -216,6 +216,7 @@ open_fit(struct trainer *t)
 	struct arena state = {.block = t->state}, scratch = {.block = t->scratch};
 
 	layout_fit(t, p, &state, &scratch);
+	t->fit.energy_share = 1;
 	select_rows(t, p->fold);
 }
 

@@ -46,7 +46,7 @@ enum { ASKED_ROWS = 8192, ASKED_NUMBERS = 1 << 25 };
 #define LEAST_SURENESS 0.01
 #define SHIFT_ROWS 100.0
 
-/* A linear network beside the two, where labels are few; not where it would take long. */
+/* A linear network beside them, where labels are few; not where it would take long. */
 enum { LINEAR_WEIGHTS = 1 << 18, LINEAR_INPUTS = 1 << 22 };
 
 /* Of a network that has learned a density without labels, beside the base measure, which knows it too: four anomaly
@@ -162,10 +162,12 @@ static enum status
 add_propagated(const struct trainer *t, struct members *m, struct err *e)
 {
 	const struct propagated *p = &m->propagated;
-	enum status s = trainer_propagate(t, &m->propagated, e);
+	bool taught;
+	enum status s = trainer_propagate(t, &m->propagated, &taught, e);
 
-	m->of[m->n++] = (struct member){
-		.kind = TRAIN_PROPAGATED, .shape = *p->shape, .weights = p->weights, .cross = p->cross};
+	if (!s && taught)
+		m->of[m->n++] = (struct member){
+			.kind = TRAIN_PROPAGATED, .shape = t->shape[METHOD], .weights = p->weights, .cross = p->cross};
 	return s;
 }
 
@@ -239,7 +241,7 @@ agreement(const struct members *m, size_t one, size_t other, size_t n_classes, d
 	}
 	for (size_t k = 0; k < n_classes; k++)
 		by_chance += (double)count[k] / n * ((double)count[n_classes + k] / n);
-	*kappa = by_chance < 1 ? fmax(((double)n_equal / n - by_chance) / (1 - by_chance), 0) : 0;
+	*kappa = n_equal == m->n_asked ? 1 : fmax(((double)n_equal / n - by_chance) / (1 - by_chance), 0);
 	free(count);
 	return OK;
 }
@@ -274,7 +276,7 @@ share_of_propagated(double kappa, double kappa_of_baseline)
 	return fmax(some + (PROPAGATED_MOST_SHARE - some) * closer, PROPAGATED_LEAST_SHARE);
 }
 
-/* How fast its weight is held there: see blend.h. */
+/* How firmly its weight is held to its prior: see blend.h. */
 static double
 precision_of_propagated(double kappa, double kappa_of_baseline)
 {

@@ -1,5 +1,6 @@
 /*
- * train_private: what train.c, which makes the fits, and train_finish.c, which makes a model of them, share.
+ * train_private: what train.c, which makes the fits, train_curve.c and train_propagate.c, which add to them, and
+ * train_finish.c, which makes a model of them, share.
  */
 #ifndef VERAD_ENGINE_TRAIN_PRIVATE_H
 #define VERAD_ENGINE_TRAIN_PRIVATE_H
@@ -75,14 +76,14 @@ enum status trainer_predict(const struct trainer *t, const struct net_shape *sha
 size_t trainer_spread_rows(const struct trainer *t, bool with_labels, size_t most, uint32_t *index);
 
 /* In train_propagate.c: a network of the method's shape, taught by neighbours, where labels are few. Its numbers are
- * owned, also after an error. ERR_CANCELLED, ERR_DIVERGED. */
+ * owned, also after an error. *taught false: it diverged, however small its steps, and there is to be none.
+ * ERR_CANCELLED. */
 struct propagated {
-	const struct net_shape *shape; /* borrowed from the trainer */
-	real *weights;                 /* plain */
-	float *cross;                  /* [n_labelled][K]: cross-fitted */
+	real *weights; /* plain */
+	float *cross;  /* [n_labelled][K]: cross-fitted */
 };
 bool trainer_can_propagate(const struct trainer *t);
-enum status trainer_propagate(const struct trainer *t, struct propagated *out, struct err *e);
+enum status trainer_propagate(const struct trainer *t, struct propagated *out, bool *taught, struct err *e);
 void propagated_release(struct propagated *p); /* accepts a zeroed struct */
 
 /* In train_curve.c: numbers of sums in t->curve; the present step may be one of the present fit's points; the whole. */

@@ -3,8 +3,9 @@
  *
  * The labels are spread over a graph of the rows (neighbours.h), which says of each unlabelled one how likely its
  * classes are, and a network learns to say the same of any row: labels for it are drawn from the spread ones, a step's
- * anew. For a fold, its rows have no labels to spread and are not among those learned from.
+ * anew. For a fold, its rows have no labels to spread and are not among those learned from. Thread rule: trainer's.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,10 +14,10 @@
 #include "engine/train_private.h"
 
 /* Rows of the graph, fewer of a wide table, and probabilities of them. */
-enum { GRAPH_ROWS = 8192, GRAPH_NUMBERS = 1 << 24 };
+enum { GRAPH_ROWS = 8192, GRAPH_NUMBERS = 1 << 23 };
 
-/* Streams of the seed, one for each fold, apart from those of train.c. */
-enum { STREAM_PROPAGATED = 1 << 20 };
+/* Streams of the seed, one for each fold, apart from those of train.c; fits at half the rate where one has diverged. */
+enum { STREAM_PROPAGATED = 1 << 20, MOST_RETRIES = 3 };
 
 struct pupil {
 	const struct trainer *t;
@@ -170,50 +171,79 @@ gather_lesson(struct pupil *p, size_t fold)
 	}
 }
 
-/* Its plain weights afterwards, which are the fit's. */
+/* The fit on what gather_lesson left; false: its weights are not finite. */
 static enum status
-teach(struct pupil *p, size_t fold, const real **w, struct err *e)
+learn(struct pupil *p, size_t fold, double rate, bool *finite, struct err *e)
 {
 	struct train_terms terms;
 	struct fit *f = &p->fit;
 	enum status s;
 
-	if ((s = spread_labels(p, fold, e)))
-		return s;
-	gather_lesson(p, fold);
 	fit_start(f, STREAM_PROPAGATED + fold);
+	f->rate = rate;
 	for (size_t i = 0; i < params_propagated_steps(f->params, p->t->n_labelled); i++) {
-		if ((s = trainer_may_go_on(p->t, i, e)))
+		if ((s = trainer_may_go_on(p->t, 0, e)))
 			return s;
 		fit_step(f, &terms);
 	}
-	*w = net_effective(&f->shape, f->average, f->plain);
-	if (!kernel_finite(*w, net_size(&f->shape)))
-		return err_set(e, ERR_DIVERGED, "diverged",
-			"training on the labels spread to neighbours ended with weights that are not finite; a smaller "
-			"learning_rate may help");
+	*finite = kernel_finite(f->average, fit_size(f));
+	return OK;
+}
+
+/* Its plain weights afterwards, which are the fit's; NULL where they are not finite, whatever the rate: then there is
+ * to be no such network. */
+static enum status
+teach(struct pupil *p, size_t fold, const real **w, struct err *e)
+{
+	bool finite = false;
+	enum status s;
+
+	*w = NULL;
+	if ((s = spread_labels(p, fold, e)))
+		return s;
+	gather_lesson(p, fold);
+	for (int retry = 0; retry <= MOST_RETRIES && !finite; retry++)
+		if ((s = learn(p, fold, ldexp(1, -retry), &finite, e)))
+			return s;
+	if (finite)
+		*w = net_effective(&p->fit.shape, p->fit.average, p->fit.plain);
+	return OK;
+}
+
+static enum status
+teach_all(struct pupil *p, struct propagated *out, bool *taught, struct err *e)
+{
+	const struct trainer *t = p->t;
+	const real *w;
+	enum status s;
+
+	*taught = false;
+	for (size_t fold = 1; fold <= t->n_folds; fold++) {
+		if ((s = teach(p, fold, &w, e)) || !w)
+			return s;
+		if ((s = trainer_predict(t, &t->shape[1], w, t->labelled_index, t->fold_of, (uint32_t)fold - 1,
+			     t->n_labelled, out->cross, e)))
+			return s;
+	}
+	if ((s = teach(p, 0, &w, e)) || !w)
+		return s;
+	memcpy(out->weights, w, net_size(&t->shape[1]) * sizeof *w);
+	*taught = true;
 	return OK;
 }
 
 enum status
-trainer_propagate(const struct trainer *t, struct propagated *out, struct err *e)
+trainer_propagate(const struct trainer *t, struct propagated *out, bool *taught, struct err *e)
 {
 	struct pupil p;
 	enum status s = pupil_init(&p, t, e);
-	const struct net_shape *shape = &t->shape[1];
-	const real *w;
 
-	*out = (struct propagated){.shape = shape,
-		.weights = malloc(net_size(shape) * sizeof *out->weights),
+	*out = (struct propagated){.weights = malloc(net_size(&t->shape[1]) * sizeof *out->weights),
 		.cross = malloc((t->n_labelled * t->data.n_classes + 1) * sizeof *out->cross)};
 	if (!s && (!out->weights || !out->cross))
 		s = err_nomem(e);
-	for (size_t fold = 1; fold <= t->n_folds && !s; fold++)
-		if (!(s = teach(&p, fold, &w, e)))
-			s = trainer_predict(t, shape, w, t->labelled_index, t->fold_of, (uint32_t)fold - 1,
-				t->n_labelled, out->cross, e);
-	if (!s && !(s = teach(&p, 0, &w, e)))
-		memcpy(out->weights, w, net_size(shape) * sizeof *out->weights);
+	if (!s)
+		s = teach_all(&p, out, taught, e);
 	pupil_release(&p);
 	return s;
 }

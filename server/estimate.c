@@ -203,7 +203,7 @@ estimate_training(const struct estimate_source *unseen, const struct params *p, 
 	struct trainer *t = NULL;
 	int32_t *label = calloc(n, sizeof *label);
 	double cost[2], more[2], began = monotonic_seconds();
-	size_t folds, propagated;
+	size_t folds, propagated = 0;
 	enum status status;
 
 	seen.summary = s;
@@ -222,7 +222,8 @@ estimate_training(const struct estimate_source *unseen, const struct params *p, 
 		     rows.d, n_outputs, e)))
 		goto out;
 	folds = n_folds(s, &est.params);
-	propagated = n_outputs > 1 ? params_propagated_steps(&est.params, s->n_labelled) : 0;
+	if (n_outputs > 1 && s->n_labelled < n_learned) /* there are unlabelled rows */
+		propagated = params_propagated_steps(&est.params, s->n_labelled);
 	trial = est.params;
 	trial.evaluation_folds = 0;
 	if ((status = trainer_new(&trial, &data, 1, &t, e)))

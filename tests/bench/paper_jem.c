@@ -605,7 +605,7 @@ report(const struct paper *p, FILE *out)
 		"more steps. Counted in passes over the network’s weights for a batch, a step by SGLD takes 46: 2 for "
 		"each of the 20 steps of its chains, 3 for the data, 3 for the generated rows. One by VERA takes 8, 2 "
 		"of them for its generator’s step, and the generator’s own. The penalty’s 3 come to each eighth step "
-		"of either: where both learn as much in a step, VERA takes between 0.17 and 0.2 of the time.</p>\n",
+		"of either: where both learn as much in a step, VERA takes about a sixth of the time.</p>\n",
 		BY_PROFILE(p, "784-16-16-10", "784-128-128-128-10", "784-1000-500-500-250-250-250-10"),
 		BY_PROFILE(p, 300, 10000, 60000), BY_PROFILE(p, 100, 2000, 10000));
 	page_table(out, "Means over the seeds", heads, 1);
