@@ -158,9 +158,10 @@ struct layer_sizes params_baseline_layers(const struct params *p, size_t n_label
 bool params_few_labels(size_t n_labelled); /* below 1,000: networks know them by heart, others do not take long */
 size_t params_baseline_steps(const struct params *p, size_t n_labelled);
 double params_baseline_noise(const struct params *p, size_t n_labelled);
-/* Of some labels: steps of the network that is taught by neighbours (train_propagate.c), beside the others; 0: there is
- * none. */
-size_t params_propagated_steps(const struct params *p, size_t n_labelled);
+/* Of some labels: steps of the network that is taught by neighbours (train_propagate.c), beside the others, from a
+ * graph of so many rows at most; 0: there is none. n_rows: those learned from, labelled or not. */
+enum { PROPAGATED_ROWS = 8192 };
+size_t params_propagated_steps(const struct params *p, size_t n_rows, size_t n_labelled);
 
 /*
  * Chooses what is left "by the table", but for what depends on its rows (spacing.h), and checks that the parts fit

@@ -13,8 +13,8 @@
 #include "engine/neighbours.h"
 #include "engine/train_private.h"
 
-/* Rows of the graph, fewer of a wide table, and probabilities of them. */
-enum { GRAPH_ROWS = 8192, GRAPH_NUMBERS = 1 << 23 };
+/* Features of the graph's rows, and probabilities of them. */
+enum { GRAPH_NUMBERS = 1 << 23 };
 
 /* Streams of the seed, one for each fold, apart from those of train.c; fits at half the rate where one has diverged. */
 enum { STREAM_PROPAGATED = 1 << 20, MOST_RETRIES = 3 };
@@ -36,16 +36,23 @@ static size_t
 n_graph_rows(const struct trainer *t)
 {
 	const size_t width = t->data.rows->d > t->data.n_classes ? t->data.rows->d : t->data.n_classes;
-	const size_t most = GRAPH_NUMBERS / width < GRAPH_ROWS ? GRAPH_NUMBERS / width : GRAPH_ROWS;
+	const size_t most = GRAPH_NUMBERS / width < PROPAGATED_ROWS ? GRAPH_NUMBERS / width : PROPAGATED_ROWS;
 
 	return t->n_data < most ? t->n_data : most;
+}
+
+static size_t
+n_steps(const struct trainer *t)
+{
+	return params_propagated_steps(&t->params, t->n_data, t->n_labelled);
 }
 
 bool
 trainer_can_propagate(const struct trainer *t)
 {
-	return trainer_has_baseline(t) && params_propagated_steps(&t->params, t->n_labelled) &&
-	       n_graph_rows(t) > t->n_labelled;
+	const size_t n = n_graph_rows(t);
+
+	return trainer_has_baseline(t) && n_steps(t) && n > t->n_labelled && 2 * n >= t->n_data;
 }
 
 static enum status
@@ -181,7 +188,7 @@ learn(struct pupil *p, size_t fold, double rate, bool *finite, struct err *e)
 
 	fit_start(f, STREAM_PROPAGATED + fold);
 	f->rate = rate;
-	for (size_t i = 0; i < params_propagated_steps(f->params, p->t->n_labelled); i++) {
+	for (size_t i = 0; i < n_steps(p->t); i++) {
 		if ((s = trainer_may_go_on(p->t, 0, e)))
 			return s;
 		fit_step(f, &terms);

@@ -222,8 +222,8 @@ estimate_training(const struct estimate_source *unseen, const struct params *p, 
 		     rows.d, n_outputs, e)))
 		goto out;
 	folds = n_folds(s, &est.params);
-	if (n_outputs > 1 && s->n_labelled < n_learned) /* there are unlabelled rows */
-		propagated = params_propagated_steps(&est.params, s->n_labelled);
+	if (n_outputs > 1)
+		propagated = params_propagated_steps(&est.params, n_learned, s->n_labelled);
 	trial = est.params;
 	trial.evaluation_folds = 0;
 	if ((status = trainer_new(&trial, &data, 1, &t, e)))
