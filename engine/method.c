@@ -188,11 +188,12 @@ fit_draw_labelled(struct fit *f, real *x, size_t n)
 	const size_t n_classes = f->data->n_classes;
 
 	draw(f, f->labelled_index, f->labelled_up_to, f->n_labelled, x, n);
-	for (size_t i = 0; i < n && !f->class_up_to; i++)
-		f->y[i] = f->data->label[f->row[i]];
-	if (!f->class_up_to)
+	if (!f->class_up_to) {
+		for (size_t i = 0; i < n; i++)
+			f->y[i] = f->data->label[f->row[i]];
 		return;
-	rng_below(&f->rng, UINT32_MAX, f->row, n);
+	}
+	rng_below(&f->rng, UINT32_MAX, f->row, n); /* the row numbers have served */
 	for (size_t i = 0; i < n; i++)
 		f->y[i] = (int32_t)at_weight(f->class_up_to + f->draw[i] * n_classes, n_classes, f->row[i]);
 }

@@ -195,21 +195,31 @@ residual(const struct estimate *t, size_t i, size_t j, size_t k)
 	return (double)(t->g.x[i * D + k] - t->g.sample.g[j * D + k]) / (double)t->g.sigma[k];
 }
 
+/* A sample, and what its batch says of it; m lies in what is returned, to be freed. */
+static real *
+score_by_batch(struct estimate *t, struct marginal *m)
+{
+	struct arena scratch = {0};
+
+	marginal_layout(m, &t->shape, N, &scratch);
+	scratch = (struct arena){.block = aligned_alloc(64, scratch.used * sizeof(real))};
+	marginal_layout(m, &t->shape, N, &scratch);
+	generator_draw(&t->g, &t->rng);
+	generator_sample(&t->g, t->w, THREADS);
+	marginal_score(m, &t->g, t->w);
+	return scratch.block;
+}
+
 /* log q and its gradient, each row's sum over the batch written out. */
 static void
 check_batch(bool by_column)
 {
 	static struct estimate t;
 	struct marginal m;
-	struct arena scratch = {0};
+	real *block;
 
 	estimate_init(&t, 16, 0.4, by_column);
-	marginal_layout(&m, &t.shape, N, &scratch);
-	scratch = (struct arena){.block = aligned_alloc(64, scratch.used * sizeof(real))};
-	marginal_layout(&m, &t.shape, N, &scratch);
-	generator_draw(&t.g, &t.rng);
-	generator_sample(&t.g, t.w, THREADS);
-	marginal_score(&m, &t.g, t.w);
+	block = score_by_batch(&t, &m);
 	for (size_t i = 0; i < N; i++) {
 		double sum = 0, c[D] = {0};
 
@@ -227,7 +237,7 @@ check_batch(bool by_column)
 		for (size_t k = 0; k < D; k++)
 			assert_true(fabs((double)t.g.score[i * D + k] - c[k] / sum) < 1e-3);
 	}
-	free(scratch.block);
+	free(block);
 	estimate_release(&t);
 }
 
@@ -247,16 +257,11 @@ check_defended(bool by_column)
 	enum { N_DATA = N / 4 };
 	static struct estimate t;
 	struct marginal m;
-	struct arena scratch = {0};
+	real *block;
 	static real data[N_DATA * D], x[N * D], eps[N_DATA * D];
 
 	estimate_init(&t, 16, 0.4, by_column);
-	marginal_layout(&m, &t.shape, N, &scratch);
-	scratch = (struct arena){.block = aligned_alloc(64, scratch.used * sizeof(real))};
-	marginal_layout(&m, &t.shape, N, &scratch);
-	generator_draw(&t.g, &t.rng);
-	generator_sample(&t.g, t.w, THREADS);
-	marginal_score(&m, &t.g, t.w);
+	block = score_by_batch(&t, &m);
 	rng_normal(&t.rng, data, N_DATA * D);
 	rng_normal(&t.rng, eps, N_DATA * D);
 	memcpy(x + (N - N_DATA) * D, eps, sizeof eps);
@@ -280,7 +285,7 @@ check_defended(bool by_column)
 		}
 		assert_true(fabs(m.log_q[i] - log(N * q)) < 1e-4); /* but for a constant */
 	}
-	free(scratch.block);
+	free(block);
 	estimate_release(&t);
 }
 
