@@ -17,9 +17,9 @@ enum { STREAM_FITS = 16 };
 #define EXPLODED 1e6
 
 /* The divergence guard keeps a state to go back to, made anew every so many steps while no term is even near exploding;
- * a fit may go back so many times. */
+ * a fit may go back TRAINER_MAX_RETRIES times. */
 #define CALM (EXPLODED / 1e3)
-enum { SNAPSHOT_STEPS = 200, MAX_RETRIES = 3 };
+enum { SNAPSHOT_STEPS = 200 };
 
 enum { ASK_ROWS = 64 }; /* predicted between two questions whether to stop */
 
@@ -471,7 +471,7 @@ trainer_step(struct trainer *t, struct err *e)
 	fit_step(&t->fit, &t->terms);
 	last = t->fit.step == t->plan[t->at].steps;
 	s = check_step(t, last, e);
-	if (s && t->retries == MAX_RETRIES)
+	if (s && t->retries == TRAINER_MAX_RETRIES)
 		return s;
 	if (s)
 		recover(t);
@@ -558,7 +558,7 @@ head_fits(const struct trainer *t, const struct saved_head *h)
 	       h->n_weights[0] == want.n_weights[0] && h->n_weights[1] == want.n_weights[1] &&
 	       h->n_cross == want.n_cross && h->n_rows == want.n_rows && h->seed == want.seed &&
 	       h->steps == want.steps && h->at <= t->n_fits && h->step <= want.steps && h->sound_step <= h->step &&
-	       h->retries <= MAX_RETRIES;
+	       h->retries <= TRAINER_MAX_RETRIES;
 }
 
 enum status

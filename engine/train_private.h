@@ -7,6 +7,8 @@
 
 #include "engine/method.h"
 
+enum { TRAINER_MAX_RETRIES = 3 }; /* of a fit that diverges, each at half the rate */
+
 struct planned_fit {
 	enum method method;
 	bool baseline;

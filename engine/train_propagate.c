@@ -17,7 +17,7 @@
 enum { GRAPH_NUMBERS = 1 << 23 };
 
 /* Streams of the seed, one for each fold, apart from those of train.c; fits at half the rate where one has diverged. */
-enum { STREAM_PROPAGATED = 1 << 20, MOST_RETRIES = 3 };
+enum { STREAM_PROPAGATED = 1 << 20 };
 
 struct pupil {
 	const struct trainer *t;
@@ -209,7 +209,7 @@ teach(struct pupil *p, size_t fold, const real **w, struct err *e)
 	if ((s = spread_labels(p, fold, e)))
 		return s;
 	gather_lesson(p, fold);
-	for (int retry = 0; retry <= MOST_RETRIES && !finite; retry++)
+	for (int retry = 0; retry <= TRAINER_MAX_RETRIES && !finite; retry++)
 		if ((s = learn(p, fold, ldexp(1, -retry), &finite, e)))
 			return s;
 	if (finite)
