@@ -105,6 +105,20 @@ add_class_seed(real *seed, const real *p, const real *logits, real log_p, size_t
 	return (double)log_p - (double)logits[y];
 }
 
+/* A row of which is known how likely its classes are: the same for the mean of -log p(y|x) over them. */
+static double
+add_target_seed(
+	real *seed, const real *p, const real *logits, real log_p, const real *target, real weight, size_t n_classes)
+{
+	double loss = 0;
+
+	for (size_t k = 0; k < n_classes; k++) {
+		seed[k] += weight * (p[k] - target[k]);
+		loss += (double)target[k] * ((double)log_p - (double)logits[k]);
+	}
+	return loss;
+}
+
 /* log sum p / q of n generated rows, by which their weights add up to 1. */
 static double
 log_total(const real *log_p, const double *log_q, size_t n)
@@ -166,11 +180,17 @@ jem_step(struct jem *j, const real *w, size_t n_data, size_t n_generated, size_t
 		sum_generated += (double)weight * (double)log_p[row];
 	}
 	for (; row < n_rows; row++) {
-		size_t at = row * n_classes, label = (size_t)y[row - n_data - n_generated];
+		const size_t at = row * n_classes, i = row - n_data - n_generated;
+		const real *target = weights->target ? weights->target + i * n_classes : NULL, alpha = weights->alpha;
+		const size_t label = target ? argmax(target, n_classes) : (size_t)y[i];
 
 		memset(seed + at, 0, n_classes * sizeof *seed);
-		sum_cross += add_class_seed(
-			seed + at, p + at, logits + at, log_p[row], label, weights->alpha * per_known, n_classes);
+		if (target)
+			sum_cross += add_target_seed(
+				seed + at, p + at, logits + at, log_p[row], target, alpha * per_known, n_classes);
+		else
+			sum_cross += add_class_seed(
+				seed + at, p + at, logits + at, log_p[row], label, alpha * per_known, n_classes);
 		n_right += argmax(p + at, n_classes) == label;
 	}
 

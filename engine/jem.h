@@ -19,6 +19,8 @@ struct jem_weights {   /* of the terms of the loss */
 	real gamma, beta, alpha;
 	const double *log_q;   /* of the generated rows, which then weigh p / q, together as much; NULL: all alike */
 	const int32_t *y_data; /* classes of the data rows, which then count among the labelled rows; NULL: not known */
+	const real
+		*target; /* [n_labelled][K]: how likely the classes of the labelled rows are, instead of y; NULL: y */
 };
 
 struct jem_terms {                  /* unweighted means; 0 where a term has no rows */

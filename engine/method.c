@@ -92,6 +92,7 @@ fit_layout(struct fit *f, struct arena *state, struct arena *scratch)
 	f->draw = (uint32_t *)arena_take(scratch, n_draw); /* a real is at least as wide and as aligned */
 	f->row = (uint32_t *)arena_take(scratch, n_draw);
 	f->y = (int32_t *)arena_take(scratch, n_draw);
+	f->target = f->class_share ? arena_take(scratch, p->labelled_batch_size * f->data->n_classes) : NULL;
 	take_narrow(f, scratch);
 	if (f->family) {
 		size_t order = f->method->contrasts ? p->gamma > 0 : f->method->jet_order;
@@ -158,18 +159,23 @@ at_weight(const double *up_to, size_t n, uint32_t u)
 	return (uint32_t)low;
 }
 
+/* Rows of a batch, with replacement: f->draw says which of the index, f->row which of the table. */
 static void
-draw(struct fit *f, const uint32_t *index, const double *up_to, size_t n_index, real *x, size_t n)
+pick(struct fit *f, const uint32_t *index, const double *up_to, size_t n_index, size_t n)
 {
-	size_t n_cells = n * f->shape.size[0];
-	real noise = (real)f->noise;
-
 	rng_below(&f->rng, up_to ? UINT32_MAX : (uint32_t)n_index, f->draw, n);
 	for (size_t i = 0; i < n; i++) {
 		f->draw[i] = up_to ? at_weight(up_to, n_index, f->draw[i]) : f->draw[i];
 		f->row[i] = index[f->draw[i]];
 	}
-	rows_expand(f->data->rows, f->row, 0, n, x);
+}
+
+static void
+add_noise(struct fit *f, real *x, size_t n)
+{
+	const size_t n_cells = n * f->shape.size[0];
+	const real noise = (real)f->noise;
+
 	if (noise > 0) {
 		rng_normal(&f->rng, f->spare, n_cells);
 		kernel_add_scaled(x, noise, f->spare, n_cells);
@@ -179,7 +185,52 @@ draw(struct fit *f, const uint32_t *index, const double *up_to, size_t n_index, 
 void
 fit_draw_data(struct fit *f, real *x, size_t n)
 {
-	draw(f, f->data_index, NULL, f->n_data, x, n);
+	pick(f, f->data_index, NULL, f->n_data, n);
+	rows_expand(f->data->rows, f->row, 0, n, x);
+	add_noise(f, x, n);
+}
+
+/* Rows with labels into x; what is known of their classes is that of f->draw. */
+static void
+draw_labelled_rows(struct fit *f, real *x, size_t n)
+{
+	pick(f, f->labelled_index, f->labelled_up_to, f->n_labelled, n);
+	rows_expand(f->data->rows, f->row, 0, n, x);
+}
+
+/* From Beta(a, a), a < 1: mostly near 0 or 1 (Jöhnk 1964). */
+static double
+draw_share(struct rng *r, double a)
+{
+	double one, other;
+
+	do {
+		real u[2];
+
+		rng_uniform(r, u, 2);
+		one = pow((double)u[0], 1 / a);
+		other = pow((double)u[1], 1 / a);
+	} while (one + other > 1 || one + other <= 0);
+	return one / (one + other);
+}
+
+/* Each row, and how likely its classes are, becomes a mixture with another's. */
+static void
+mix_labelled(struct fit *f, real *x, size_t n)
+{
+	const size_t d = f->shape.size[0], n_classes = f->data->n_classes;
+
+	draw_labelled_rows(f, f->spare, n);
+	for (size_t i = 0; i < n; i++) {
+		const real share = (real)draw_share(&f->rng, f->mixup);
+		const float *likely = f->class_share + f->draw[i] * n_classes;
+		real *target = f->target + i * n_classes;
+
+		for (size_t j = 0; j < d; j++)
+			x[i * d + j] += share * (f->spare[i * d + j] - x[i * d + j]);
+		for (size_t k = 0; k < n_classes; k++)
+			target[k] += share * ((real)likely[k] - target[k]);
+	}
 }
 
 void
@@ -187,15 +238,14 @@ fit_draw_labelled(struct fit *f, real *x, size_t n)
 {
 	const size_t n_classes = f->data->n_classes;
 
-	draw(f, f->labelled_index, f->labelled_up_to, f->n_labelled, x, n);
-	if (!f->class_up_to) {
-		for (size_t i = 0; i < n; i++)
-			f->y[i] = f->data->label[f->row[i]];
-		return;
-	}
-	rng_below(&f->rng, UINT32_MAX, f->row, n); /* the row numbers have served */
-	for (size_t i = 0; i < n; i++)
-		f->y[i] = (int32_t)at_weight(f->class_up_to + f->draw[i] * n_classes, n_classes, f->row[i]);
+	draw_labelled_rows(f, x, n);
+	for (size_t i = 0; i < n && !f->class_share; i++)
+		f->y[i] = f->data->label[f->row[i]];
+	for (size_t j = 0; f->class_share && j < n * n_classes; j++)
+		f->target[j] = (real)f->class_share[f->draw[j / n_classes] * n_classes + j % n_classes];
+	if (f->mixup > 0)
+		mix_labelled(f, x, n);
+	add_noise(f, x, n);
 }
 
 struct train_terms

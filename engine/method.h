@@ -24,13 +24,15 @@ struct fit {
 	const uint32_t *data_index;     /* rows whose features the fit may see: borrowed, [n_data] */
 	const uint32_t *labelled_index; /* rows whose labels it may see too */
 	const double *labelled_up_to;   /* [n_labelled]: sums of their weights; NULL: each counts as much */
-	const double *class_up_to;      /* [n_labelled][K]: sums of how likely each class is for them; their labels are
-					   drawn anew each time; NULL: those of the table */
+	const float *class_share; /* [n_labelled][K]: how likely each class is for them, which method supervised learns;
+				     NULL: they have the labels of the table */
 	size_t n_data, n_labelled;
 	bool one_batch; /* of networks that contrast, with labels: a step's data rows are its labelled rows, too */
 	int threads;
-	double noise;        /* deviation of what is added to the inputs */
-	double rate;         /* factor of every learning rate: 1, and less after a recovery (train.c) */
+	double mixup; /* with class_share: labelled rows are mixed in pairs, by shares from Beta(mixup, mixup) (Zhang et
+			 al., "mixup: beyond empirical risk minimization", ICLR 2018); 0: not */
+	double noise; /* deviation of what is added to the inputs */
+	double rate;  /* factor of every learning rate: 1, and less after a recovery (train.c) */
 	double energy_share; /* of the energy network's rate: 1, and less while it waits for its generator
 				(adversarial.h) */
 	const double *log_q; /* [batch] of generated rows, the method's: they weigh p / q; NULL: all alike */
@@ -51,6 +53,7 @@ struct fit {
 	size_t n_narrow;
 	uint32_t *draw, *row; /* scratch: of a batch, where in the index and the row numbers there */
 	int32_t *y;           /* scratch: labels of a batch */
+	real *target;         /* scratch: [labelled batch][K] in their place, with class_share; else NULL */
 	void *own;            /* the method's struct, of method->own_size bytes, zeroed at first */
 };
 
@@ -86,7 +89,7 @@ size_t fit_size(const struct fit *f);
 /* For methods: the plain weights of the present trained block. */
 const real *fit_weights(struct fit *f);
 /* Batches, drawn with replacement, labelled rows in proportion to their weights, input noise added: [n][d] into x,
- * labels into f->y. */
+ * labels into f->y, or into f->target how likely they are. */
 void fit_draw_data(struct fit *f, real *x, size_t n);
 void fit_draw_labelled(struct fit *f, real *x, size_t n);
 /* The gradient of log p in the rows of fit_rows(0 .. n - 1), n <= batch_size, under weights w, [n][d] in the workspace;

@@ -17,7 +17,7 @@ static void
 supervised_step(struct fit *f, struct train_terms *terms)
 {
 	const size_t n = f->params->labelled_batch_size;
-	const struct jem_weights weights = {.alpha = 1};
+	const struct jem_weights weights = {.alpha = 1, .target = f->target};
 	struct jem_terms t;
 
 	fit_draw_labelled(f, jem_input(&f->jem, 0), n);

@@ -83,6 +83,15 @@ model_add_member(struct model *m, const struct net_shape *shape, const real *wei
 }
 
 enum status
+model_set_warp(struct model *m, size_t member, const struct warp *w, struct err *e)
+{
+	assert(member < m->n_members && w->n <= model_n_features(m));
+	free(m->member[member].warp);
+	m->member[member].warp = NULL;
+	return warp_copy(w, &m->member[member].warp, e);
+}
+
+enum status
 model_set_bias(struct model *m, const double *bias, struct err *e)
 {
 	size_t n = model_n_classes(m);
@@ -101,8 +110,10 @@ model_free(struct model *m)
 {
 	if (!m)
 		return;
-	for (size_t i = 0; i < m->n_members; i++)
+	for (size_t i = 0; i < m->n_members; i++) {
 		free(m->member[i].weights);
+		free(m->member[i].warp);
+	}
 	free(m->bias);
 	free(m->density_weights);
 	mixture_free(m->base);
@@ -131,7 +142,7 @@ model_bytes(const struct model *m)
 	size_t n = m->density_weights ? density_size(&m->density) : 0;
 
 	for (size_t i = 0; i < m->n_members; i++)
-		n += net_size(&m->member[i].shape);
+		n += net_size(&m->member[i].shape) + (m->member[i].warp ? WARP_POINTS * m->member[i].warp->n : 0);
 	if (m->base) /* of each component the directions of its own, or all */
 		n += mixture_n_components(m->base) * model_n_features(m) *
 		     (model_n_features(m) <= MIXTURE_FULL ? model_n_features(m) : MIXTURE_RANK);
@@ -215,7 +226,7 @@ enum { WORKSPACE_NUMBERS = 8 << 20, MAX_TILE = 256 };
 struct model_workspace {
 	size_t tile; /* rows it takes at a time */
 	real *block;
-	real *x; /* the inputs, a[0] of every member */
+	real *x; /* the inputs, a[0] of every member without a warp */
 	real *a[BLEND_MAX][NET_MAX_LAYERS + 1], *delta[BLEND_MAX][NET_MAX_LAYERS + 1];
 	real *logits; /* blended, but for */
 	real *shift;  /* what all classes of a row have in common: added here, it would cost their differences digits */
@@ -242,7 +253,7 @@ layout_workspace(struct model_workspace *w, const struct model *m, struct arena 
 	for (size_t i = 0; i < m->n_members; i++) {
 		const struct net_shape *s = &m->member[i].shape;
 
-		w->a[i][0] = w->x;
+		w->a[i][0] = m->member[i].warp ? arena_take(arena, tile * s->size[0]) : w->x;
 		w->delta[i][0] = arena_take(arena, tile * s->size[0]);
 		for (size_t l = 1; l <= s->n_layers; l++) {
 			w->a[i][l] = arena_take(arena, tile * s->size[l]);
@@ -408,6 +419,8 @@ blend_logits(const struct model *m, struct model_workspace *w, size_t n)
 	for (size_t i = 0; i < m->n_members; i++) {
 		const struct model_member *member = &m->member[i];
 
+		if (member->warp)
+			warp_apply(member->warp, w->x, w->a[i][0], n, model_n_features(m));
 		net_forward(&member->shape, member->weights, w->a[i], 0, n, THREADS);
 		add_member(member, w, w->a[i][member->shape.n_layers], n);
 	}
@@ -455,6 +468,8 @@ input_gradient(const struct model *m, struct model_workspace *w, size_t n, enum 
 		if (!is_plain(member))
 			gradient_in_own_logits(member, w->a[i][member->shape.n_layers], seed, n);
 		net_backward(&member->shape, member->weights, w->a[i], 0, w->delta[i], 0, n, 0, THREADS);
+		if (member->warp)
+			warp_backward(member->warp, w->x, w->delta[i][0], n, d);
 		for (size_t j = 0; i && j < n * d; j++)
 			sum[j] += w->delta[i][0][j];
 	}

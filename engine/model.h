@@ -6,10 +6,10 @@
  *
  * f is a blend of one or more energy networks over the same inputs (blend.h), which is an energy network again: p_m is
  * the softmax of a network's logits, lse_m their logsumexp, which is left out where the network is conditional. Without
- * a doubt the sum is that of the logits, weighed. The bias moves the shares of the classes (label_shift.h); q0 is the
- * base measure, a Gaussian mixture (mixture.h), or 1.
- * So p(y|x) = softmax f(x) whatever q0 is, and the energy is -logsumexp f(x) - log q0(x). A network of one output knows
- * no classes: that output is its part of log p(x).
+ * a doubt the sum is that of the logits, weighed. A network may see x through a warp of its own (warp.h). The bias
+ * moves the shares of the classes (label_shift.h); q0 is the base measure, a Gaussian mixture (mixture.h), or 1. So
+ * p(y|x) = softmax f(x) whatever q0 is, and the energy is -logsumexp f(x) - log q0(x). A network of one output knows no
+ * classes: that output is its part of log p(x).
  *
  * Or a density of a family whose normaliser is known (density.h), in the place of networks and base measure: then the
  * energy is -log p(x) itself, in nats of the encoded columns.
@@ -28,6 +28,7 @@
 #include "engine/net.h"
 #include "engine/params.h"
 #include "engine/rows.h"
+#include "engine/warp.h"
 
 /* Scores of held-out in-distribution rows, ascending: the yardstick of one kind of OOD score. */
 struct ood_reference {
@@ -42,6 +43,7 @@ struct model_member {
 	double weight;          /* of its logits in the blend, above 0 */
 	double doubt;           /* about its answers, 0 .. 1 (blend.h); 0 until its maker sets it */
 	bool conditional;       /* it has learned p(y|x) alone, so that its lse is left out; false until set */
+	struct warp *warp;      /* of its inputs; owned; NULL: it sees them as they are */
 };
 
 struct model {
@@ -67,6 +69,7 @@ enum status model_new_density(
 /* For its maker, before it is shared: one more member, of equal inputs and outputs. */
 enum status model_add_member(
 	struct model *m, const struct net_shape *shape, const real *weights, double weight, struct err *e);
+enum status model_set_warp(struct model *m, size_t member, const struct warp *w, struct err *e); /* copied */
 enum status model_set_bias(struct model *m, const double *bias, struct err *e); /* [n_classes], copied */
 void model_free(struct model *m);
 
@@ -119,7 +122,8 @@ size_t model_bytes(const struct model *m); /* in memory, about */
 
 /* Bytes: little-endian, lengths and a checksum; reading trusts none of them (ERR_CORRUPT). */
 void model_write(const struct model *m, struct buf *out);
-/* doubts false: of a format that had none. */
-enum status model_read(struct reader *in, bool doubts, struct model **out, struct err *e);
+/* Formats that are read: the first had no doubts, the second no warps; the last is what is written. */
+enum model_format { MODEL_BARE, MODEL_DOUBTS, MODEL_WARPS };
+enum status model_read(struct reader *in, enum model_format format, struct model **out, struct err *e);
 
 #endif

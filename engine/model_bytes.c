@@ -39,6 +39,9 @@ write_member(const struct model_member *member, struct buf *out)
 	buf_put_f64(out, member->weight);
 	buf_put_f64(out, member->doubt);
 	buf_put_u8(out, member->conditional);
+	buf_put_u8(out, member->warp != NULL);
+	if (member->warp)
+		warp_write(member->warp, out);
 }
 
 void
@@ -109,7 +112,7 @@ read_reference(struct reader *in, struct ood_reference *r)
 
 /* The member is the model's to free from the moment it has weights. */
 static enum status
-read_member(struct reader *in, bool doubts, struct model *m, struct err *e)
+read_member(struct reader *in, enum model_format format, struct model *m, struct err *e)
 {
 	struct model_member *member = &m->member[m->n_members];
 	const struct net_shape *s = &member->shape;
@@ -126,13 +129,13 @@ read_member(struct reader *in, bool doubts, struct model *m, struct err *e)
 	for (size_t i = 0; i < n; i++)
 		member->weights[i] = (real)reader_f32(in);
 	member->weight = reader_f64(in);
-	member->doubt = doubts ? reader_f64(in) : 0;
-	member->conditional = doubts && reader_u8(in);
+	member->doubt = format >= MODEL_DOUBTS ? reader_f64(in) : 0;
+	member->conditional = format >= MODEL_DOUBTS && reader_u8(in);
 	if (in->failed || !kernel_finite(member->weights, n))
 		return corrupt("weights that are no numbers", e);
 	if (!(member->weight > 0 && member->weight < MAX_MEMBER_WEIGHT && member->doubt >= 0 && member->doubt < 1))
 		return corrupt("a setting out of range", e);
-	return OK;
+	return format >= MODEL_WARPS && reader_u8(in) ? warp_read(in, s->size[0], &member->warp, e) : OK;
 }
 
 static enum status
@@ -194,7 +197,7 @@ read_density(struct reader *in, struct model *m, struct err *e)
 }
 
 static enum status
-read_networks(struct reader *in, bool doubts, struct model *m, struct err *e)
+read_networks(struct reader *in, enum model_format format, struct model *m, struct err *e)
 {
 	size_t n = reader_u32(in);
 	enum status s = OK;
@@ -204,7 +207,7 @@ read_networks(struct reader *in, bool doubts, struct model *m, struct err *e)
 	if (!n && (s = read_density(in, m, e)))
 		return s;
 	for (size_t i = 0; i < n && !s; i++)
-		s = read_member(in, doubts, m, e);
+		s = read_member(in, format, m, e);
 	if (!s && reader_u8(in))
 		s = read_bias(in, m, e);
 	if (!s && !n && m->bias)
@@ -217,14 +220,14 @@ read_networks(struct reader *in, bool doubts, struct model *m, struct err *e)
 }
 
 enum status
-model_read(struct reader *in, bool doubts, struct model **out, struct err *e)
+model_read(struct reader *in, enum model_format format, struct model **out, struct err *e)
 {
 	struct model *m = calloc(1, sizeof *m);
 	enum status s;
 
 	if (!m)
 		return err_nomem(e);
-	if ((s = read_networks(in, doubts, m, e)))
+	if ((s = read_networks(in, format, m, e)))
 		goto out;
 	m->ood_score = reader_u32(in);
 	m->target_fpr = reader_f64(in);

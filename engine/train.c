@@ -405,14 +405,16 @@ recover(struct trainer *t)
 }
 
 enum status
-trainer_predict(const struct trainer *t, const struct net_shape *shape, const real *w, const uint32_t *row,
-	const uint32_t *group, uint32_t wanted, size_t n, float *p, struct err *e)
+trainer_predict(const struct trainer *t, const struct net_shape *shape, const real *w, const struct warp *warp,
+	const uint32_t *row, const uint32_t *group, uint32_t wanted, size_t n, float *p, struct err *e)
 {
 	struct model_workspace *workspace = NULL;
 	struct model *model = NULL;
 	enum status s;
 
 	s = model_new(shape, w, &model, e);
+	if (!s && warp)
+		s = model_set_warp(model, 0, warp, e);
 	if (!s)
 		s = model_workspace_new(model, &workspace, e);
 	for (size_t i = 0; i < n && !s; i++)
@@ -449,7 +451,7 @@ close_fit(struct trainer *t, struct err *e)
 	enum status s = OK;
 
 	if (p->fold)
-		s = trainer_predict(t, &t->shape[slot], w, t->labelled_index, t->fold_of, (uint32_t)p->fold - 1,
+		s = trainer_predict(t, &t->shape[slot], w, NULL, t->labelled_index, t->fold_of, (uint32_t)p->fold - 1,
 			t->n_labelled, t->cross[slot], e);
 	else
 		memcpy(t->done[slot], w, n_weights(t, slot) * sizeof *w);

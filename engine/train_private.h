@@ -68,10 +68,12 @@ bool trainer_is_density(const struct trainer *t);
 /* A supervised network beside the method's own, to be compared and blended with. */
 bool trainer_has_baseline(const struct trainer *t);
 
-/* Class probabilities by a network of this shape and these plain weights: of row number row[i] into p + i * K, for each
- * i < n with group[i] == wanted, or for all where group is NULL. ERR_CANCELLED "stopped" where the run is to stop. */
-enum status trainer_predict(const struct trainer *t, const struct net_shape *shape, const real *w, const uint32_t *row,
-	const uint32_t *group, uint32_t wanted, size_t n, float *p, struct err *e);
+/* Class probabilities by a network of this shape, these plain weights and this warp, or none: of row number row[i] into
+ * p + i * K, for each i < n with group[i] == wanted, or for all where group is NULL. ERR_CANCELLED "stopped" where the
+ * run is to stop. */
+enum status trainer_predict(const struct trainer *t, const struct net_shape *shape, const real *w,
+	const struct warp *warp, const uint32_t *row, const uint32_t *group, uint32_t wanted, size_t n, float *p,
+	struct err *e);
 
 /* Rows of the run, evenly spread over the table, into index: their number, at most `most`; with_labels false: none that
  * has one. */
@@ -81,8 +83,9 @@ size_t trainer_spread_rows(const struct trainer *t, bool with_labels, size_t mos
  * owned, also after an error. *taught false: it diverged, however small its steps, and there is to be none.
  * ERR_CANCELLED. */
 struct propagated {
-	real *weights; /* plain */
-	float *cross;  /* [n_labelled][K]: cross-fitted */
+	real *weights;     /* plain */
+	struct warp *warp; /* of its inputs; NULL: none */
+	float *cross;      /* [n_labelled][K]: cross-fitted */
 };
 bool trainer_can_propagate(const struct trainer *t);
 enum status trainer_propagate(const struct trainer *t, struct propagated *out, bool *taught, struct err *e);

@@ -17,7 +17,7 @@
 enum { MAGIC_SIZE = 8 };
 /* The first that is read, the first that says how cells are read, the first whose networks have a doubt: it is written.
  */
-enum { OLDEST_VERSION = 3, READING_VERSION = 4, DOUBT_VERSION = 5, VERSION = DOUBT_VERSION };
+enum { OLDEST_VERSION = 3, READING_VERSION = 4, DOUBT_VERSION = 5, WARP_VERSION = 6, VERSION = WARP_VERSION };
 static const char magic[MAGIC_SIZE + 1] = "VERADMDL";
 
 void
@@ -187,10 +187,13 @@ read_reading(struct reader *in, struct bundle *b, struct err *e)
 static enum status
 read_payload(struct reader *in, uint32_t version, struct bundle *b, struct err *e)
 {
+	const enum model_format format = version >= WARP_VERSION    ? MODEL_WARPS
+					 : version >= DOUBT_VERSION ? MODEL_DOUBTS
+								    : MODEL_BARE;
 	struct err ignored;
 	enum status s;
 
-	if ((s = encoder_read(in, &b->encoder, e)) || (s = model_read(in, version >= DOUBT_VERSION, &b->model, e)))
+	if ((s = encoder_read(in, &b->encoder, e)) || (s = model_read(in, format, &b->model, e)))
 		return s;
 	if (encoder_n_features(b->encoder) != model_n_features(b->model))
 		return corrupt(e, "the features are not those of the network");

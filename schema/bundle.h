@@ -3,9 +3,10 @@
  *
  * A model trained without labels has none: it scores rows, and what asks it for labels gets ERR_CONFLICT "no_classes".
  *
- * Format: "VERADMDL", u32 version, u64 payload length, u64 checksum, payload; little-endian. Versions 3 to 5 are read,
- * 5 is written; 3 did not say how cells are read, and neither 3 nor 4 had a doubt (blend.h) about a network. A bundle
- * is const once made; any number of threads may use it, each with a predictor of its own.
+ * Format: "VERADMDL", u32 version, u64 payload length, u64 checksum, payload; little-endian. Versions 3 to 6 are read,
+ * 6 is written; 3 did not say how cells are read, neither 3 nor 4 had a doubt (blend.h) about a network, and none of
+ * them a warp (warp.h). A bundle is const once made; any number of threads may use it, each with a predictor of its
+ * own.
  */
 #ifndef VERAD_SCHEMA_BUNDLE_H
 #define VERAD_SCHEMA_BUNDLE_H

@@ -28,6 +28,7 @@ struct parts {
 	size_t x; /* [N, d] */
 	struct layers network[BLEND_MAX];
 	size_t member_weight[BLEND_MAX]; /* 0: it is 1 */
+	size_t member_rise[BLEND_MAX];   /* [N, d]: of the warp's functions over the step that each number is in */
 	/* [N, outputs]: its own probabilities, the same less the doubt's share, and with it; 0: it has no doubt */
 	size_t member_p[BLEND_MAX], member_sure[BLEND_MAX], member_b[BLEND_MAX];
 	size_t shift;           /* [N]: what all logits of a row have in common and none has; 0: nothing */
@@ -52,15 +53,68 @@ affine(struct onnx_graph *g, size_t x, size_t weight, size_t bias)
 	return onnx_op(g, "Gemm", x, weight, bias);
 }
 
+/* Both tables of a warp for all features: values [WARP_POINTS, d], and by how much the next one is larger, [steps, d].
+ */
+static enum status
+put_warp_tables(struct parts *p, size_t i, size_t *values, size_t *rises, struct err *e)
+{
+	const struct warp *w = p->m->member[i].warp;
+	const size_t d = model_n_features(p->m);
+	real *at = malloc(WARP_POINTS * d * sizeof *at), *rise = malloc(WARP_POINTS * d * sizeof *rise);
+	enum status s = at && rise ? OK : err_nomem(e);
+
+	if (!s) {
+		for (size_t j = 0; j < WARP_POINTS * d; j++) /* features without a function stay as they are */
+			at[j] = j % d < w->n ? w->at[j / d * w->n + j % d] : (real)warp_argument(j / d);
+		for (size_t j = 0; j < (WARP_POINTS - 1) * d; j++)
+			rise[j] = at[j + d] - at[j];
+		*values = onnx_floats(
+			&p->g, onnx_namef("network.%zu.warp.value", i).text, onnx_matrix(WARP_POINTS, d), at);
+		*rises = onnx_floats(
+			&p->g, onnx_namef("network.%zu.warp.rise", i).text, onnx_matrix(WARP_POINTS - 1, d), rise);
+	}
+	free(at);
+	free(rise);
+	return s;
+}
+
+/* As warp_apply in engine/warp. */
+static enum status
+put_warp(struct parts *p, size_t i, size_t *out, struct err *e)
+{
+	struct onnx_graph *g = &p->g;
+	size_t values, rises, at, step, limit, limits;
+	enum status s = put_warp_tables(p, i, &values, &rises, e);
+
+	if (s)
+		return s;
+	limit = onnx_float(g, onnx_namef("network.%zu.warp.reach", i).text, WARP_REACH);
+	at = onnx_op(g, "Add", p->x, limit, 0);
+	limit = onnx_float(g, onnx_namef("network.%zu.warp.per_unit", i).text, WARP_PER_UNIT);
+	at = onnx_op(g, "Mul", at, limit, 0);
+	limit = onnx_float(g, onnx_namef("network.%zu.warp.first", i).text, 0);
+	limits = onnx_float(g, onnx_namef("network.%zu.warp.last", i).text, WARP_POINTS - 1);
+	at = onnx_op(g, "Clip", at, limit, limits);
+	limit = onnx_float(g, onnx_namef("network.%zu.warp.last_step", i).text, WARP_POINTS - 2);
+	step = onnx_op(g, "Min", onnx_op(g, "Floor", at, 0, 0), limit, 0);
+	at = onnx_op(g, "Sub", at, step, 0);
+	step = onnx_cast(g, step, ONNX_INT64);
+	p->member_rise[i] = onnx_op(g, "GatherElements", rises, step, 0);
+	values = onnx_op(g, "GatherElements", values, step, 0);
+	at = onnx_op(g, "Mul", at, p->member_rise[i], 0);
+	*out = onnx_op(g, "Add", values, at, 0);
+	return OK;
+}
+
 static size_t
-put_network(struct parts *p, size_t i)
+put_network(struct parts *p, size_t i, size_t x)
 {
 	const struct model_member *member = &p->m->member[i];
 	const struct net_shape *s = &member->shape;
 	struct onnx_graph *g = &p->g;
 	struct layers *n = &p->network[i];
 
-	n->output[0] = p->x;
+	n->output[0] = x;
 	for (size_t l = 0; l < s->n_layers; l++) {
 		const real *weight = member->weights + net_weights_at(s, l),
 			   *bias = member->weights + net_biases_at(s, l);
@@ -127,8 +181,11 @@ put_logits(struct parts *p, struct err *e)
 	enum status s = OK;
 
 	for (size_t i = 0; i < p->m->n_members; i++) {
-		size_t own = put_network(p, i);
+		size_t own = p->x;
 
+		if (p->m->member[i].warp && (s = put_warp(p, i, &own, e)))
+			return s;
+		own = put_network(p, i, own);
 		if (p->m->member[i].weight != 1)
 			p->member_weight[i] = onnx_float(
 				&p->g, onnx_namef("network.%zu.weight", i).text, p->m->member[i].weight);
@@ -298,6 +355,21 @@ through_doubt(struct parts *p, size_t i, size_t seed)
 	return onnx_op(g, "Add", kept, common, 0);
 }
 
+/* From the gradient in a warp's values to that in x, as warp_backward in engine/warp. */
+static size_t
+through_warp(struct parts *p, size_t i, size_t delta)
+{
+	struct onnx_graph *g = &p->g;
+	size_t slope, within, end;
+
+	end = onnx_float(g, onnx_namef("network.%zu.slope.per_unit", i).text, WARP_PER_UNIT);
+	slope = onnx_op(g, "Mul", p->member_rise[i], end, 0);
+	end = onnx_float(g, onnx_namef("network.%zu.slope.reach", i).text, WARP_REACH);
+	within = onnx_op(g, "Less", onnx_op(g, "Abs", p->x, 0, 0), end, 0);
+	slope = onnx_op(g, "Where", within, slope, p->zero);
+	return onnx_op(g, "Mul", delta, slope, 0);
+}
+
 /* The reverse chain of one network, from the seed w softmax(f) to the input. */
 static size_t
 network_gradient(struct parts *p, size_t i)
@@ -317,7 +389,7 @@ network_gradient(struct parts *p, size_t i)
 			delta = onnx_op(g, "Mul", delta, slope, 0);
 		}
 	}
-	return delta;
+	return p->member_rise[i] ? through_warp(p, i, delta) : delta;
 }
 
 /* |grad_x log p(x)| [N] */

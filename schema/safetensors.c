@@ -183,6 +183,12 @@ put_model_floats(struct tensors *t, const struct model *m)
 	for (size_t i = 0; i < m->n_members; i++) {
 		const struct net_shape *s = &m->member[i].shape;
 
+		if (m->member[i].warp) {
+			const struct warp *w = m->member[i].warp;
+
+			snprintf(name, sizeof name, "network.%zu.warp", i);
+			put_floats(t, name, (struct shape){{WARP_POINTS, w->n}}, w->at);
+		}
 		for (size_t l = 0; l < s->n_layers; l++) {
 			snprintf(name, sizeof name, "network.%zu.layer.%zu.weight", i, l);
 			put_floats(t, name, (struct shape){{s->size[l + 1], s->size[l]}},

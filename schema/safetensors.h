@@ -3,6 +3,9 @@
  * length, the header, which is JSON, then the numbers, little-endian.
  *
  *     network.M.layer.L.weight F32 [out, in], .bias F32 [out]    member M of the blend; LeakyReLU(0.2) between layers
+ *     network.M.warp F32 [81, n]                                 where it has one: the values at -10, -9.75, ... 10 of
+ *                                                                functions that its first n inputs go through, straight
+ *                                                                between them and level beyond
  *     network.weight F64 [members], network.doubt, network.conditional, the same (0 or 1)    how the members are
  *                                                                blended: the formula in engine/model.h
  *     bias F64 [outputs]                                         added to the blended logits, where there is one

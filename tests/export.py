@@ -107,7 +107,9 @@ def log_sum_exp(v):
 def logits_of(t, x):
     logits = 0
     for m, weight in enumerate(t["network.weight"]):
-        h, l = x, 0
+        h, l = x.copy(), 0
+        for j in range(t.get(f"network.{m}.warp", np.zeros((0, 0))).shape[1]):
+            h[:, j] = np.interp(x[:, j], np.arange(-10, 10.25, 0.25), t[f"network.{m}.warp"][:, j])
         while f"network.{m}.layer.{l}.weight" in t:
             h = np.where(h > 0, h, 0.2 * h) if l else h
             h = h @ t[f"network.{m}.layer.{l}.weight"].T.astype(float) + t[f"network.{m}.layer.{l}.bias"]

@@ -29,7 +29,20 @@ enum { D = 5, K = 3, ROWS = 300, COMPONENTS = 3 };
 
 static struct err err;
 
-/* Two networks, a bias, and with `base` a mixture of three. */
+/* One that bends the first three inputs of network `member`, each in its own way. */
+static void
+set_bent_warp(struct model *m, size_t member)
+{
+	struct warp *w = NULL;
+
+	assert_int_equal(warp_new(3, &w, &err), OK);
+	for (size_t i = 0; i < WARP_POINTS * 3; i++)
+		w->at[i] = (real)(3 * tanh(warp_argument(i / 3) * (0.2 + 0.1 * (double)(i % 3))));
+	assert_int_equal(model_set_warp(m, member, w, &err), OK);
+	free(w);
+}
+
+/* Two networks, one with a warp, a bias, and with `base` a mixture of three. */
 static struct model *
 make(size_t n_classes, bool base, double scale)
 {
@@ -55,6 +68,7 @@ make(size_t n_classes, bool base, double scale)
 	m->member[0].doubt = 0.05;
 	m->member[1].doubt = 0.2;
 	m->member[1].conditional = true;
+	set_bent_warp(m, 1);
 	if (n_classes == K)
 		assert_int_equal(model_set_bias(m, bias, &err), OK);
 	for (size_t i = 0; i < COMPONENTS * D; i++)
@@ -352,6 +366,8 @@ a_model_answers_as_the_blend_of_its_networks(void **state)
 		struct model_workspace *own = NULL;
 
 		assert_int_equal(model_new(&m->member[i].shape, m->member[i].weights, &one, &err), OK);
+		if (m->member[i].warp)
+			assert_int_equal(model_set_warp(one, 0, m->member[i].warp, &err), OK);
 		assert_int_equal(model_workspace_new(one, &own, &err), OK);
 		model_predict(one, &rows, 0, 20, OOD_ENERGY, own, alone[i], sure);
 		one->member[0].doubt = 0.25;

@@ -235,10 +235,10 @@ a_model_comes_back_from_its_bytes_and_says_the_same(void **state)
 		model_write(r.model, &bytes);
 		for (size_t cut = 0; cut < bytes.len; cut += 1 + cut / 8) {
 			in = reader_over(bytes.data, cut);
-			assert_int_not_equal(model_read(&in, true, &back, &e), OK);
+			assert_int_not_equal(model_read(&in, MODEL_WARPS, &back, &e), OK);
 		}
 		in = reader_over(bytes.data, bytes.len);
-		assert_int_equal(model_read(&in, true, &back, &e), OK);
+		assert_int_equal(model_read(&in, MODEL_WARPS, &back, &e), OK);
 		for (size_t i = 0; i < 2; i++) {
 			struct model *m = i ? back : r.model;
 

@@ -42,6 +42,7 @@ rich_bundle(size_t n_classes, size_t rank)
 	struct bundle *b = plain_bundle(n_classes);
 	const size_t d = model_n_features(b->model);
 	double mean[64], factor[1024];
+	struct warp *warp = NULL;
 
 	assert_true(2 * d <= 64 && 2 * rank * d <= 1024 && rank <= d);
 	for (size_t i = 0; i < 2 * d; i++)
@@ -53,6 +54,11 @@ rich_bundle(size_t n_classes, size_t rank)
 	b->model->member[0].doubt = 0.05;
 	b->model->member[1].doubt = 0.01;
 	b->model->member[1].conditional = true;
+	assert_int_equal(warp_new(1, &warp, &err), OK);
+	for (size_t i = 0; i < WARP_POINTS; i++)
+		warp->at[i] = (real)(i * i % 17) / 16;
+	assert_int_equal(model_set_warp(b->model, 1, warp, &err), OK);
+	free(warp);
 	assert_int_equal(model_set_bias(b->model, bias, &err), OK);
 	assert_int_equal(mixture_new(2, d, rank, share, mean, factor, noise, &b->model->base, &err), OK);
 	return b;
@@ -227,11 +233,11 @@ read_constant(struct graph *g, struct message m)
 static void
 read_node(struct graph *g, struct message m)
 {
-	static const char *const known[] = {"Add", "ArgMax", "Cast", "Clip", "Concat", "Div", "Equal", "Floor",
-		"Gather", "Gemm", "Greater", "GreaterOrEqual", "Identity", "IsNaN", "LabelEncoder", "LeakyRelu", "Less",
-		"LessOrEqual", "Log", "MatMul", "Max", "Mul", "Neg", "OneHot", "Or", "ReduceLogSumExp", "ReduceMax",
-		"ReduceSum", "ReduceSumSquare", "Reshape", "Sigmoid", "Sin", "Softmax", "Softplus", "Sqrt", "Squeeze",
-		"Sub", "Unsqueeze", "Where"};
+	static const char *const known[] = {"Abs", "Add", "ArgMax", "Cast", "Clip", "Concat", "Div", "Equal", "Floor",
+		"Gather", "GatherElements", "Gemm", "Greater", "GreaterOrEqual", "Identity", "IsNaN", "LabelEncoder",
+		"LeakyRelu", "Less", "LessOrEqual", "Log", "MatMul", "Max", "Min", "Mul", "Neg", "OneHot", "Or",
+		"ReduceLogSumExp", "ReduceMax", "ReduceSum", "ReduceSumSquare", "Reshape", "Sigmoid", "Sin", "Softmax",
+		"Softplus", "Sqrt", "Squeeze", "Sub", "Unsqueeze", "Where"};
 	struct message node = m;
 	struct field f;
 	char text[128];

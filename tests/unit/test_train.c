@@ -623,20 +623,20 @@ truncated_or_altered_model_bytes_never_load_into_nonsense(void **state)
 	model_write(m, &b);
 	for (size_t n = 0; n < b.len; n++) {
 		in = reader_over(b.data, n);
-		assert_int_equal(model_read(&in, true, &back, &e), ERR_CORRUPT);
+		assert_int_equal(model_read(&in, MODEL_WARPS, &back, &e), ERR_CORRUPT);
 	}
 	for (size_t i = 0; i < b.len; i++)
 		for (int bit = 0; bit < 8; bit += 7) {
 			b.data[i] ^= (unsigned char)(1 << bit);
 			in = reader_over(b.data, b.len);
-			if (model_read(&in, true, &back, &e) == OK) {
+			if (model_read(&in, MODEL_WARPS, &back, &e) == OK) {
 				assert_true(kernel_finite(back->member[0].weights, net_size(&back->member[0].shape)));
 				model_free(back);
 			}
 			b.data[i] ^= (unsigned char)(1 << bit);
 		}
 	in = reader_over(b.data, b.len);
-	assert_int_equal(model_read(&in, true, &back, &e), OK);
+	assert_int_equal(model_read(&in, MODEL_WARPS, &back, &e), OK);
 	assert_int_equal(reader_left(&in), 0);
 	assert_memory_equal(
 		back->member[0].weights, m->member[0].weights, net_size(&m->member[0].shape) * sizeof(real));
