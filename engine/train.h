@@ -30,7 +30,8 @@ struct train_data { /* borrowed for the life of the trainer */
 				       much more often; NULL: all alike */
 	const double *class_prior;  /* [n_classes], above 0, of sum 1: shares of the classes that probabilities assume,
 				       rather than what params.class_prior says; NULL: not stated */
-	/* Turns n encoded rows x [n][d], in place, into what tells how near they are (neighbours.h); NULL: they do. */
+	/* Turns n encoded rows x [n][d], in place, into what tells how near they are (neighbours.h): each of the dense
+	 * features by a function of its own, the others not at all. NULL: they tell it as they are. */
 	void (*positions)(const void *ctx, real *x, size_t n);
 	const void *positions_ctx;
 };

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -230,6 +231,98 @@ a_pull_keeps_shares_nearer_to_the_labels(void **state)
 	assert_true(pulled[0] == share[0]);
 }
 
+/* By hand: the classes' means are 0.8 and 0.3, the variance of the mean 0.005 in both columns. */
+static void
+evidence_is_what_is_more_than_chance(void **state)
+{
+	static const float held_back[] = {0.9f, 0.1f, 0.7f, 0.3f, 0.2f, 0.8f, 0.4f, 0.6f};
+	static const int32_t y[] = {0, 0, 1, 1};
+	static const double half[] = {0.5, 0.5};
+	const double means[] = {0.85, 0.55, 0.65}, expected[] = {1 - 2 * 0.02 / 0.36, 0, 1 - 2 * 0.02 / 0.04};
+	float p[2];
+	struct label_shift_check check = {
+		.held_back = held_back, .y = y, .n_held_back = 4, .p = p, .n = 1, .n_classes = 2};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		double evidence;
+
+		p[0] = (float)means[i];
+		p[1] = 1 - p[0];
+		assert_int_equal(label_shift_evidence(&check, half, &evidence, &err), OK);
+		assert_true(fabs(evidence - expected[i]) < 1e-4);
+	}
+}
+
+static void
+few_labels_are_evidence_of_large_shifts_alone(void **state)
+{
+	static const double far[K] = {0.85, 0.1, 0.05};
+	enum { FEW = 30, TRIALS = 40 };
+	static float held_back[FEW * K];
+	int32_t y[FEW];
+	size_t n_none = 0;
+	double mean_large = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < TRIALS; i++) {
+		struct label_shift_check check = {
+			.held_back = held_back, .y = y, .n_held_back = FEW, .p = truth, .n = N, .n_classes = K};
+		double labelled[K] = {0}, none, large;
+
+		draw(equal, 100 + i);
+		memcpy(held_back, truth, sizeof held_back);
+		memcpy(y, label, sizeof y);
+		for (size_t l = 0; l < FEW; l++)
+			labelled[y[l]] += 1.0 / FEW;
+		draw(labelled, 200 + i);
+		assert_int_equal(label_shift_evidence(&check, labelled, &none, &err), OK);
+		draw(far, 300 + i);
+		assert_int_equal(label_shift_evidence(&check, labelled, &large, &err), OK);
+		assert_true(none >= 0 && none < 1 && large >= 0 && large < 1);
+		n_none += none == 0;
+		mean_large += large / TRIALS;
+	}
+	assert_true(n_none >= TRIALS * 4 / 5 && mean_large > 0.6);
+}
+
+static void
+a_class_of_one_row_counts_as_doubtful(void **state)
+{
+	static const float held_back[] = {0.9f, 0.1f, 0.2f, 0.8f};
+	static const int32_t y[] = {0, 1};
+	static const double half[] = {0.5, 0.5};
+	float p[] = {0.6f, 0.4f};
+	const struct label_shift_check check = {
+		.held_back = held_back, .y = y, .n_held_back = 2, .p = p, .n = 1, .n_classes = 2};
+	double evidence;
+
+	(void)state;
+	assert_int_equal(label_shift_evidence(&check, half, &evidence, &err), OK);
+	assert_true(evidence == 0);
+}
+
+static void
+a_tempered_shift_lies_between_both_shares(void **state)
+{
+	static const double labelled[K] = {0.5, 0.3, 0.2}, estimate[K] = {0.1, 0.1, 0.8};
+
+	(void)state;
+	for (int i = 0; i <= 4; i++) {
+		double share[K], sum = 0;
+
+		memcpy(share, estimate, sizeof share);
+		label_shift_temper(labelled, i / 4.0, share, K);
+		for (size_t k = 0; k < K; k++) {
+			sum += share[k];
+			assert_true(i != 0 || fabs(share[k] - labelled[k]) < 1e-12);
+			assert_true(i != 4 || fabs(share[k] - estimate[k]) < 1e-12);
+		}
+		assert_true(fabs(sum - 1) < 1e-12);
+		assert_true(i % 4 == 0 || (share[2] > labelled[2] && share[2] < estimate[2]));
+	}
+}
+
 int
 main(void)
 {
@@ -244,6 +337,10 @@ main(void)
 		cmocka_unit_test(probabilities_of_zero_are_survived),
 		cmocka_unit_test(shares_are_found_in_rows_without_labels),
 		cmocka_unit_test(a_pull_keeps_shares_nearer_to_the_labels),
+		cmocka_unit_test(evidence_is_what_is_more_than_chance),
+		cmocka_unit_test(few_labels_are_evidence_of_large_shifts_alone),
+		cmocka_unit_test(a_class_of_one_row_counts_as_doubtful),
+		cmocka_unit_test(a_tempered_shift_lies_between_both_shares),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,6 +173,32 @@ data_rows_whose_classes_are_known_teach_what_labelled_rows_do(void **state)
 	energy_free(t);
 }
 
+/* Shares of the classes in the place of labels: gradients, and what they make of shares that are labels. */
+static void
+labelled_rows_may_be_taught_softly(void **state)
+{
+	struct energy *t = energy_new(
+		K, true, (struct jem_weights){.contrast = 1, .gamma = (real)0.3, .beta = (real)0.7, .alpha = 2});
+	static real gradient[MAX], target[N_LABELLED * K];
+	double loss;
+
+	(void)state;
+	for (size_t i = 0; i < N_LABELLED; i++)
+		target[i * K + (size_t)t->y[i]] = 1;
+	loss = energy_loss(t, t->trained);
+	memcpy(gradient, t->gradient, sizeof gradient);
+	t->weights.target = target;
+	assert_true(fabs(energy_loss(t, t->trained) - loss) < 1e-5);
+	for (size_t i = 0; i < net_size(&t->shape); i++)
+		assert_true(fabs((double)(gradient[i] - t->gradient[i])) < 1e-5);
+	for (size_t i = 0; i < N_LABELLED * K; i++)
+		target[i] = (target[i] + (real)(1 + i % K)) / (1 + K * (K + 1) / 2);
+	energy_loss(t, t->trained);
+	net_effective_backward(&t->shape, t->trained, t->gradient, gradient);
+	check_differences(energy_loss, t, t->trained, gradient, net_trained_size(&t->shape));
+	energy_free(t);
+}
+
 static void
 a_density_without_classes_has_its_gradient(void **state)
 {
@@ -353,6 +379,7 @@ main(void)
 		cmocka_unit_test(weight_norm_passes_every_term_on),
 		cmocka_unit_test(data_rows_whose_classes_are_known_have_their_gradient),
 		cmocka_unit_test(data_rows_whose_classes_are_known_teach_what_labelled_rows_do),
+		cmocka_unit_test(labelled_rows_may_be_taught_softly),
 		cmocka_unit_test(a_density_without_classes_has_its_gradient),
 		cmocka_unit_test(log_p_has_its_gradient_in_the_input),
 		cmocka_unit_test(the_sample_has_its_gradient_in_every_parameter),

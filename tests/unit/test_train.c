@@ -384,14 +384,16 @@ all_in_one_place(const void *ctx, real *x, size_t n)
 {
 	const struct clouds *c = ctx;
 
-	memset(x, 0, n * c->rows.d * sizeof *x);
+	for (size_t i = 0; i < n; i++)
+		memset(x + i * c->rows.d, 0, c->rows.n_dense * sizeof *x);
 }
 
-/* The graph is of the positions: where these are all the same, its network has nothing to tell rows apart by. */
+/* The network taught by neighbours sees the positions: where these are all the same it has nothing but the codes
+ * to tell rows apart by. */
 static void
 neighbours_are_those_of_the_positions(void **state)
 {
-	float p[2][K];
+	float p[2][N * K];
 	struct clouds c;
 
 	(void)state;
@@ -400,6 +402,7 @@ neighbours_are_those_of_the_positions(void **state)
 	for (size_t moved = 0; moved < 2; moved++) {
 		struct trainer *t;
 		struct train_result r;
+		struct model_member *member;
 		struct model *alone;
 		struct model_workspace *w;
 		struct err e;
@@ -409,16 +412,21 @@ neighbours_are_those_of_the_positions(void **state)
 		t = trainer_of(&c, 1);
 		run(t, SIZE_MAX);
 		assert_int_equal(trainer_finish(t, &r, &e), OK);
-		assert_int_equal(model_new(&r.model->member[3].shape, r.model->member[3].weights, &alone, &e), OK);
+		member = &r.model->member[3];
+		assert_true(!member->warp == !moved);
+		assert_int_equal(model_new(&member->shape, member->weights, &alone, &e), OK);
+		if (moved)
+			assert_int_equal(model_set_warp(alone, 0, member->warp, &e), OK);
 		assert_int_equal(model_workspace_new(alone, &w, &e), OK);
-		model_predict(alone, &c.rows, 0, 1, OOD_ENERGY, w, p[moved], NULL);
+		model_predict(alone, &c.rows, 0, N, OOD_ENERGY, w, p[moved], NULL);
 		model_workspace_free(w);
 		model_free(alone);
 		train_result_release(&r);
 		trainer_free(t);
 	}
 	assert_true(p[0][c.truth[0]] > 0.7f);
-	assert_true(p[1][c.truth[0]] < 0.6f);
+	for (size_t i = 1; i < N; i++)
+		assert_true(c.rows.code[i] != c.rows.code[0] || fabs((double)(p[1][i * K] - p[1][0])) < 1e-5);
 	rows_release(&c.rows);
 }
 
