@@ -137,7 +137,7 @@ a_bundle_read_back_is_the_same(void **state)
 
 	(void)state;
 	bytes_of(b, &one);
-	assert_memory_equal(one.data, "VERADMDL\5\0\0\0", 12);
+	assert_memory_equal(one.data, "VERADMDL\6\0\0\0", 12);
 	assert_int_equal(bundle_read(one.data, one.len, &again, &err), OK);
 	assert_int_equal(again->n_classes, 3);
 	for (size_t k = 0; k < 3; k++)
@@ -264,7 +264,8 @@ seal(struct buf *bytes)
 	buf_release(&header);
 }
 
-/* Without the tail that says how cells are read and without the doubt, a model is of format 3; with the tail, of 4. */
+/* Without the tail that says how cells are read, without the doubt and without the word about a warp, a model is of
+ * format 3; with the tail, of 4; with the doubt, too, of 5. */
 static void
 models_of_older_formats_answer_as_they_did(void **state)
 {
@@ -279,14 +280,15 @@ models_of_older_formats_answer_as_they_did(void **state)
 	encoder_write(b->encoder, &encoder);
 	bytes_of(b, &now);
 	assert_int_equal(predict_csv(b, rows, 0, true, &want, NULL), OK);
-	for (unsigned char version = 3; version <= 4; version++) {
+	for (unsigned char version = 3; version <= 5; version++) {
 		const size_t n_tail = version == 3 ? 4 + strlen(reading) : 0;
-		const size_t doubt = 28 + encoder.len + 4 * (3 + s->n_layers + net_size(s)) + 8;
+		const size_t doubt = 28 + encoder.len + 4 * (3 + s->n_layers + net_size(s)) + 8, warp = doubt + 9;
+		const size_t cut = version < 5 ? doubt : warp;
 		struct bundle *old = NULL;
 		struct buf bytes = {0};
 
-		buf_put(&bytes, now.data, doubt);
-		buf_put(&bytes, now.data + doubt + 9, now.len - doubt - 9 - n_tail);
+		buf_put(&bytes, now.data, cut);
+		buf_put(&bytes, now.data + warp + 1, now.len - warp - 1 - n_tail);
 		bytes.data[8] = version;
 		seal(&bytes);
 		assert_int_equal(bundle_read(bytes.data, bytes.len, &old, &err), OK);
@@ -408,7 +410,7 @@ a_bundle_without_classes_has_scores_and_refuses_labels(void **state)
 		if (named)
 			assert_non_null(b->label_column = strdup("label"));
 		bytes_of(b, &one);
-		assert_memory_equal(one.data, "VERADMDL\5\0\0\0", 12);
+		assert_memory_equal(one.data, "VERADMDL\6\0\0\0", 12);
 		assert_int_equal(read_copy(one.data, one.len, &again), OK);
 		assert_int_equal(again->n_classes, 0);
 		assert_true(named ? !strcmp(again->label_column, "label") : !again->label_column);
