@@ -21,17 +21,19 @@
  * have ever less in common. Of the rest the linear one has a share.
  *
  * Before them all the network taught by neighbours has one, by its own agreement with the method's. Both learn from
- * unlabelled rows, in unlike ways. Where they agree more than the method and the baseline, which does not, they have
- * found the same clusters, and of clusters the graph knows the borders better. Where they agree much less the one
- * taught by neighbours has gone astray, and its weight stays where it is drawn to, whatever the labels held back may
- * say: neighbours answer labels well that lie among others, and badly the rows that are far from any.
+ * unlabelled rows, in unlike ways. Where they agree well, and more than the method and the baseline, which does not,
+ * they have found the same clusters, and of clusters the graph knows the borders better. Where they agree much less the
+ * one taught by neighbours has gone astray, and its weight stays where it is drawn to, whatever the labels held back
+ * may say: neighbours answer labels well that lie among others, and badly the rows that are far from any.
  */
 #define PRIOR_SUM 0.7
 #define PROPAGATED_LEAST_SHARE 0.02
 #define PROPAGATED_SHARE 0.3
 #define PROPAGATED_MOST_SHARE 0.9
 #define PROPAGATED_CLOSER 0.05
-#define PROPAGATED_ASTRAY 0.1 /* behind the baseline's agreement: from here, and wholly half as far again */
+#define PROPAGATED_CLUSTERS 0.75 /* an agreement from which on it looks like clusters, */
+#define PROPAGATED_SURELY 0.1    /* and so much more from which on it wholly does */
+#define PROPAGATED_ASTRAY 0.1    /* behind the baseline's agreement: from here, and wholly half as far again */
 #define ASTRAY_PRECISION 16.0
 #define LEAST_SHARE 0.1
 #define MOST_SHARE 0.9
@@ -276,8 +278,9 @@ share_of_propagated(double kappa, double kappa_of_baseline)
 {
 	const double some = PROPAGATED_SHARE * kappa;
 	const double closer = fmin(fmax((kappa - kappa_of_baseline) / PROPAGATED_CLOSER, 0), 1);
+	const double clusters = fmin(fmax((kappa - PROPAGATED_CLUSTERS) / PROPAGATED_SURELY, 0), 1);
 
-	return fmax(some + (PROPAGATED_MOST_SHARE - some) * closer, PROPAGATED_LEAST_SHARE);
+	return fmax(some + (PROPAGATED_MOST_SHARE - some) * closer * clusters, PROPAGATED_LEAST_SHARE);
 }
 
 /* How firmly its weight is held to its prior: see blend.h. */
