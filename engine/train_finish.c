@@ -32,7 +32,7 @@
 #define PROPAGATED_MOST_SHARE 0.9
 #define PROPAGATED_CLOSER 0.05
 #define PROPAGATED_CLUSTERS 0.75 /* an agreement from which on it looks like clusters, */
-#define PROPAGATED_SURELY 0.1    /* and so much more from which on it wholly does */
+#define PROPAGATED_SURELY 0.05   /* and so much more from which on it wholly does */
 #define PROPAGATED_ASTRAY 0.1    /* behind the baseline's agreement: from here, and wholly half as far again */
 #define ASTRAY_PRECISION 16.0
 #define LEAST_SHARE 0.1
