@@ -66,7 +66,7 @@ trainer_can_propagate(const struct trainer *t)
 	return trainer_has_baseline(t) && n_steps(t) && n > t->n_labelled && 2 * n >= t->n_data;
 }
 
-/* What train_data.positions does to numbers; NULL where it is NULL. */
+/* What train_data.positions does to numbers; NULL where it is NULL, or there are none. */
 static enum status
 make_warp(const struct trainer *t, struct warp **out, struct err *e)
 {
@@ -76,7 +76,7 @@ make_warp(const struct trainer *t, struct warp **out, struct err *e)
 
 	if (!x)
 		return err_nomem(e);
-	if (t->data.positions && !(s = warp_new(n, out, e))) {
+	if (t->data.positions && n && !(s = warp_new(n, out, e))) {
 		for (size_t i = 0; i < WARP_POINTS * d; i++)
 			x[i] = (real)warp_argument(i / d);
 		t->data.positions(t->data.positions_ctx, x, WARP_POINTS);

@@ -91,7 +91,7 @@ warp_read(struct reader *in, size_t d, struct warp **out, struct err *e)
 	const size_t n = reader_u32(in);
 	enum status s;
 
-	if (in->failed || n > d || WARP_POINTS * n > reader_max_items(in, sizeof(float)))
+	if (in->failed || n < 1 || n > d || WARP_POINTS * n > reader_max_items(in, sizeof(float)))
 		return err_set(e, ERR_CORRUPT, "corrupt_model", "the model's bytes are damaged: an impossible warp");
 	if ((s = warp_new(n, out, e)))
 		return s;

@@ -20,7 +20,7 @@ struct warp {
 	real at[]; /* [WARP_POINTS][n] */
 };
 
-/* Its values are zeros. */
+/* Of n >= 1 features; its values are zeros. */
 enum status warp_new(size_t n, struct warp **out, struct err *e);
 enum status warp_copy(const struct warp *w, struct warp **out, struct err *e);
 /* The argument of point number `point`. */
@@ -32,7 +32,7 @@ void warp_apply(const struct warp *w, const real *x, real *out, size_t n, size_t
 void warp_backward(const struct warp *w, const real *x, real *gradient, size_t n, size_t d);
 
 void warp_write(const struct warp *w, struct buf *out);
-/* ERR_CORRUPT: of more than d features, or of values that are no numbers. */
+/* ERR_CORRUPT: of no or more than d features, or of values that are no numbers. */
 enum status warp_read(struct reader *in, size_t d, struct warp **out, struct err *e);
 
 #endif

@@ -96,6 +96,9 @@ bytes_are_trusted_in_nothing(void **state)
 	assert_int_equal(read_from(&b, b.len, N - 1), ERR_CORRUPT); /* of more features than there are */
 	for (size_t len = 0; len < b.len; len += 7)
 		assert_int_equal(read_from(&b, len, D), ERR_CORRUPT);
+	memset(b.data, 0, 4); /* of none */
+	assert_int_equal(read_from(&b, b.len, D), ERR_CORRUPT);
+	b.data[0] = N;
 	memset(b.data + 40, 0xff, 4); /* no number */
 	assert_int_equal(read_from(&b, b.len, D), ERR_CORRUPT);
 	buf_release(&b);
